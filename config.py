@@ -1,0 +1,175 @@
+"""The configuration: a frozen dataclass, made in one place from YAML and --set, passed from there, never global."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+from pathlib import Path
+
+import yaml
+
+from utils import ROOT, UserError, nearest
+
+DEFAULT_CONFIG = ROOT / "configs" / "default.yaml"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Every key of configs/default.yaml, which says what each one means, its unit and its reason."""
+
+    sample_rate_hz: int
+    hop_seconds: float
+    mel_bins: int
+    mel_low_hz: float
+    mel_high_hz: float
+    decoder: str
+
+    window: int
+    differences: bool
+    spectral_tilt: float
+    hidden_size: int
+    output_vector_size: int
+    logit: str
+    batch_size: int
+    learning_rate: float
+    song_learning_rate: float
+    frame_dropout: float
+    held_out_share: float
+    pairs_per_save: int
+    patience_saves: int
+    least_improvement: float
+    keep_vectors: int
+    pool_songs: int
+    pool_frames: int
+    seed: int
+
+
+AUDIO_KEYS = ("sample_rate_hz", "hop_seconds", "mel_bins", "mel_low_hz", "mel_high_hz", "decoder")
+CHOICES = {"decoder": ("ffmpeg", "sox"), "logit": ("dot", "cosine")}
+# Closed ranges: what lies outside cannot work at all. What is merely unwise is the user's to try.
+RANGES = {
+    "sample_rate_hz": (1000, 384000),
+    "hop_seconds": (0.001, 60.0),
+    "mel_bins": (2, 512),
+    "mel_low_hz": (0.0, 192000.0),
+    "mel_high_hz": (1.0, 192000.0),
+    "window": (1, 10000),
+    "spectral_tilt": (0.0, 10.0),
+    "hidden_size": (1, 16384),
+    "output_vector_size": (1, 4096),
+    "batch_size": (2, 16384),
+    "learning_rate": (0.0, 10.0),
+    "song_learning_rate": (0.0, 10.0),
+    "frame_dropout": (0.0, 1.0),
+    "held_out_share": (0.01, 0.5),
+    "pairs_per_save": (1, 10**12),
+    "patience_saves": (1, 10**6),
+    "least_improvement": (0.0, 1.0),
+    "keep_vectors": (1, 10**6),
+    "pool_songs": (1, 10**7),
+    "pool_frames": (1, 10**9),
+    "seed": (0, 2**63 - 1),
+}
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="YAML whose keys replace those of configs/default.yaml"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="replace one key; repeatable"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="the same as --set seed=N")
+
+
+def load_config(arguments: argparse.Namespace) -> tuple[Config, frozenset[str]]:
+    """Return the configuration in force, and the keys that the user gave (--config, --set, --seed).
+
+    Raises UserError for an unreadable file, an unknown key (naming the nearest) or a value of a wrong type or range.
+    """
+    given: dict[str, object] = {}
+    if arguments.config is not None:
+        given.update(read_config_file(arguments.config))
+    for setting in arguments.settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise UserError(f"--set {setting!r}: write it as KEY=VALUE, e.g. --set seed=1")
+        try:
+            given[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"--set {setting!r}: the value is not readable as YAML") from None
+    if arguments.seed is not None:
+        given["seed"] = arguments.seed
+    where = " and ".join(filter(None, [str(arguments.config or ""), "--set" if arguments.settings else ""])) or "--seed"
+    values = {**read_config_file(DEFAULT_CONFIG), **given}
+    return build_config(values, where), frozenset(given)
+
+
+def read_config_file(path: Path) -> dict[str, object]:
+    """Return the keys and values of a YAML file, unchecked. Raises UserError where it holds no mapping."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such configuration; see the files in {ROOT / 'configs'}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected lines of the form KEY: VALUE, as in {DEFAULT_CONFIG}")
+    return content
+
+
+def build_config(values: dict[str, object], where: str) -> Config:
+    """Check every key, type and range. `where` names the source of the values in an error."""
+    fields = {field.name: field.type for field in dataclasses.fields(Config)}
+    for key in values:
+        if key not in fields:
+            raise UserError(f"{where}: unknown key {str(key)!r}{nearest(str(key), fields)}")
+    missing = [key for key in fields if key not in values]
+    if missing:
+        raise UserError(f"{where}: the key {missing[0]!r} is missing; copy it from {DEFAULT_CONFIG}")
+    config = Config(**{key: _checked(key, values[key], kind, where) for key, kind in fields.items()})
+    if not config.mel_low_hz < config.mel_high_hz <= config.sample_rate_hz / 2:
+        raise UserError(
+            f"{where}: mel_low_hz {config.mel_low_hz}, mel_high_hz {config.mel_high_hz}: they must rise, "
+            f"and end at or below half of sample_rate_hz {config.sample_rate_hz}"
+        )
+    return config
+
+
+def _checked(key: str, value: object, kind: str, where: str) -> object:
+    wrong = UserError(f"{where}: {key}: {value!r} is not of type {kind}")
+    if kind == "float" and isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind == "int" and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value).__name__ != kind:
+        raise wrong
+    if key in CHOICES and value not in CHOICES[key]:
+        raise UserError(f"{where}: {key}: {value!r} is none of {', '.join(CHOICES[key])}")
+    if key in RANGES:
+        low, high = RANGES[key]
+        if not low <= value <= high:
+            raise UserError(f"{where}: {key}: {value!r} is not between {low} and {high}")
+    return value
+
+
+def audio_half(config: Config) -> dict[str, object]:
+    """Return the keys that decide what a mel file holds."""
+    return {key: getattr(config, key) for key in AUDIO_KEYS}
+
+
+def refuse_changed_keys(old: dict[str, object], new: dict[str, object], folder: Path, remedy: str) -> None:
+    """Raise UserError naming the first key whose value differs from the one that made the folder."""
+    for key, value in new.items():
+        if key in old and old[key] != value:
+            raise UserError(f"{folder}: was made with {key}: {old[key]}, and {key}: {value} is asked for now; {remedy}")
+
+
+def to_yaml(values: dict[str, object]) -> bytes:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode()

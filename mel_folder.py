@@ -1,0 +1,179 @@
+"""The mel folder: its names, its ledger, which mels it holds, and reading them. No audio and no TensorFlow here."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from config import read_config_file
+from utils import UserError, byte_order, has_line_break, walk_files, write_file
+
+LEDGER_NAME = "spectrify_log.csv"
+CONFIG_NAME = "config.yaml"
+MEL_SUFFIX = ".npy"
+WITH_MEL = ("ok", "partial")  # the only statuses that have an .npy
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What became of one source file. `size` and `mtime` are the source's, and tell whether it has changed since."""
+
+    filename: str  # the audio file's path relative to the audio folder
+    status: str  # ok, partial, silent, too_short or failed
+    seconds: float  # of decoded audio
+    frames: int  # rows of the .npy, 0 where there is none
+    size: int  # bytes
+    mtime: str  # seconds since 1970, with nine decimals: compared as text, so never rounded
+    decoder: str
+    reason: str  # one line, empty where all went well
+
+    @property
+    def has_mel(self) -> bool:
+        return self.status in WITH_MEL
+
+
+COLUMNS = tuple(field.name for field in fields(LedgerRow))
+
+
+def ledger_text(rows: Iterable[LedgerRow], header: bool) -> bytes:
+    """Return rows as CSV, one line a row: no field holds a line break, so a torn last line can be told."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow(f"{value:.3f}" if isinstance(value, float) else value for value in astuple(row))
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def read_ledger(folder: Path) -> dict[str, LedgerRow]:
+    """Return the rows by filename, the last one where a file has several; empty where there is no ledger.
+
+    A last line that a killed run left torn is left out. Raises UserError where the file is no ledger.
+    """
+    path = Path(folder) / LEDGER_NAME
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    text = content[: content.rfind(b"\n") + 1].decode("utf-8", "surrogateescape")
+    lines = csv.reader(io.StringIO(text, newline=""))
+    header = tuple(next(lines, ()))
+    if content and header != COLUMNS:
+        raise UserError(f"{path}: its first line is not {','.join(COLUMNS)}; it is no ledger of spectrify_all.py")
+    rows: dict[str, LedgerRow] = {}
+    for number, line in enumerate(lines, start=2):
+        try:
+            filename, status, seconds, frames, size, mtime, decoder, reason = line
+            rows[filename] = LedgerRow(filename, status, float(seconds), int(frames), int(size), mtime, decoder, reason)
+        except ValueError:
+            raise UserError(f"{path}, line {number}: not a ledger row: {line!r}; remove that line") from None
+    return rows
+
+
+def write_ledger(folder: Path, rows: dict[str, LedgerRow]) -> None:
+    """Replace the ledger by these rows, sorted by filename."""
+    ordered = (rows[name] for name in sorted(rows, key=byte_order))
+    write_file(Path(folder) / LEDGER_NAME, ledger_text(ordered, header=True))
+
+
+def read_audio_half(folder: Path) -> dict[str, object]:
+    """Return the audio half of the configuration that made the folder; empty for a bare folder of .npy files."""
+    path = Path(folder) / CONFIG_NAME
+    return read_config_file(path) if path.exists() else {}
+
+
+@dataclass(frozen=True)
+class MelList:
+    """Which mels a folder holds."""
+
+    names: list[str]  # relative path of each .npy, sorted by its bytes
+    frames: np.ndarray  # (songs,) int64, as the ledger or the files' headers have it
+    bins: int
+    left_out: list[str]  # one line each: the .npy files that cannot be used, and why
+
+
+def list_mels(folder: Path) -> MelList:
+    """List a mel folder by its ledger, opening one file only; a bare folder of .npy files by their headers.
+
+    Raises UserError where the folder is missing or holds no usable mel.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such mel folder; make one with spectrify_all.py AUDIO_FOLDER {folder}")
+    rows = [row for row in read_ledger(folder).values() if row.has_mel]
+    if rows or (folder / LEDGER_NAME).exists():
+        rows.sort(key=lambda row: byte_order(row.filename + MEL_SUFFIX))
+        names = [row.filename + MEL_SUFFIX for row in rows]
+        frames = np.array([row.frames for row in rows], np.int64)
+        bins, left_out = int(read_audio_half(folder).get("mel_bins", 0)), []
+    else:
+        names, frames, bins, left_out = _list_by_headers(folder)
+    if not names:
+        hint = f"; {left_out[0]}" if left_out else f"; see {LEDGER_NAME}" if (folder / LEDGER_NAME).exists() else ""
+        raise UserError(f"{folder}: no usable mel file (frames, bins) ending in {MEL_SUFFIX}{hint}")
+    return MelList(names, frames, bins or mel_shape(folder / names[0])[1], left_out)
+
+
+def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, list[str]]:
+    found, _ = walk_files(folder, lambda name: name.endswith(MEL_SUFFIX))
+    names, frames, left_out, bins = [], [], [], 0
+    for name in found:
+        try:
+            if has_line_break(name):
+                raise ValueError("a line break in the name; rename it")
+            shape = mel_shape(folder / name)
+            bins = bins or shape[1]
+            if shape[1] != bins:
+                raise ValueError(f"{shape[1]} bins where {names[0]} has {bins}")
+        except (OSError, ValueError) as error:
+            left_out.append(f"{name}: {error}")
+            continue
+        names.append(name)
+        frames.append(shape[0])
+    return names, np.array(frames, np.int64), bins, left_out
+
+
+def mel_shape(path: Path) -> tuple[int, int]:
+    """Return (frames, bins) of a mel file from its header. Raises ValueError where it is not a 2-D array of floats."""
+    with open(path, "rb") as file:
+        shape, _, _ = _read_header(file)
+    return shape
+
+
+def read_mel(path: Path | str, start: int = 0, stop: int | None = None) -> np.ndarray:
+    """Return the frames [start, stop) of a mel file, of whatever length they are: (frames, bins), as they are stored.
+
+    Only those frames are read, so a ten-hour recording costs no more than a song. Raises OSError where the file is
+    gone, ValueError where it is not a whole 2-D array of floats, or holds a value that is not finite.
+    """
+    with open(path, "rb") as file:
+        (frames, bins), fortran_order, dtype = _read_header(file)
+        if fortran_order:
+            mel = np.load(path)[start:stop]
+        else:
+            start, stop, _ = slice(start, stop).indices(frames)
+            count = max(0, stop - start)
+            file.seek(start * bins * dtype.itemsize, os.SEEK_CUR)
+            mel = np.fromfile(file, dtype, count * bins)
+            if mel.size != count * bins:
+                raise ValueError(f"{path}: ends before the {frames} frames that its header names")
+            mel = mel.reshape(count, bins)
+    if not np.isfinite(mel).all():
+        raise ValueError(f"{path}: holds values that are not finite")
+    return mel
+
+
+def _read_header(file: io.BufferedReader) -> tuple[tuple[int, int], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran_order, dtype = read(file)
+    if len(shape) != 2 or shape[1] < 1 or dtype.kind != "f":
+        raise ValueError(f"an array of shape {shape} and type {dtype} is no mel: expected floats (frames, bins)")
+    return shape, fortran_order, dtype

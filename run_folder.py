@@ -1,0 +1,290 @@
+"""The run folder: its names, reading it, committing a save, locking. It knows nothing of TensorFlow.
+
+A save is everything of number x under its own name, then epoc_num.txt replaced, which is the commit. So whenever the
+process dies the folder holds one whole save; what lies above epoc_num.txt is a remnant, removed by the next writer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import io
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from utils import LockedError, UserError, atomic_write, remove_temporaries, write_file
+
+LOCK_NAME = "lock"
+CONFIG_NAME = "config.yaml"
+SAVE_NUMBER_NAME = "epoc_num.txt"
+SONG_LIST_NAME = "music_list.txt"
+COSTS_NAME = "cost_list.csv"
+WEIGHTS_NAME = "weights"
+
+# Every file that carries a save's number, as (folder, pattern).
+_VECTORS = re.compile(r"vector_at_(\d+)\.npy")
+_SONG_LISTS = re.compile(r"music_list_at_(\d+)\.txt")
+_WEIGHTS = re.compile(r"\w+_at_(\d+)\.npz")
+
+
+def vectors_path(run: Path, save: int) -> Path:
+    return Path(run) / f"vector_at_{save}.npy"
+
+
+def song_list_path(run: Path, save: int) -> Path:
+    return Path(run) / f"music_list_at_{save}.txt"
+
+
+def weights_path(run: Path, part: str, save: int) -> Path:
+    return Path(run) / WEIGHTS_NAME / f"{part}_at_{save}.npz"
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold the one writer's lock of a mel or run folder. Raises LockedError naming the holder where it is taken.
+
+    The lock is the kernel's (flock): it goes with the process however that ends, so a left-over file means nothing.
+    """
+    path = Path(folder) / LOCK_NAME
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = ", ".join(path.read_text(errors="replace").split("\n")).strip(", ") or "another process"
+            raise LockedError(f"{folder}: in use ({holder}); wait for it to end, or stop it, and try again") from None
+        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"pid: {os.getpid()}\nhost: {socket.gethostname()}\nsince: {now}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def newest_save(run: Path) -> int:
+    """Return the number of the newest committed save, 0 where there is none."""
+    path = Path(run) / SAVE_NUMBER_NAME
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return 0
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"{path}: expected the number of a save, found {text[:40]!r}; restore it") from None
+
+
+def encode_names(names: list[str]) -> bytes:
+    return "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
+
+
+def decode_names(content: bytes) -> list[str]:
+    return content.decode("utf-8", "surrogateescape").split("\n")[:-1]
+
+
+def newest_list(run: Path, save: int) -> int:
+    """Return the x of the newest music_list_at_{x}.txt with x <= save, 0 where there is none."""
+    return max((x for x in _numbers(Path(run), _SONG_LISTS) if x <= save), default=0)
+
+
+def read_song_list(run: Path, save: int) -> list[str]:
+    """Return the songs' names, one for each row of vector_at_{save}.npy."""
+    listed = newest_list(run, save)
+    path = song_list_path(run, listed) if listed else Path(run) / SONG_LIST_NAME
+    return decode_names(path.read_bytes())
+
+
+def require_run(run: Path) -> int:
+    """Return the newest save's number. Raises UserError where the folder is no run folder, or has no save yet."""
+    if not Path(run).is_dir():
+        raise UserError(f"{run}: no such run folder; make one with spectrogram_doc2vec.py MEL_FOLDER {run}")
+    save = newest_save(run)
+    if not save:
+        raise UserError(f"{run}: holds no {SAVE_NUMBER_NAME}, so no save; train it with spectrogram_doc2vec.py first")
+    return save
+
+
+@dataclass(frozen=True)
+class SongVectors:
+    """The song vectors of one save."""
+
+    names: list[str]  # as in music_list.txt
+    vectors: np.ndarray  # (songs, dims) float32
+    save: int
+
+
+def read_song_vectors(run: Path) -> SongVectors:
+    """Return the newest song vectors with the names that belong to them.
+
+    Raises UserError where there is no save, or where vectors and names do not fit each other.
+    """
+    save = require_run(run)
+    path = vectors_path(run, save)
+    try:
+        vectors = np.load(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable ({error}), though {SAVE_NUMBER_NAME} says {save}; restore it") from None
+    names = read_song_list(run, save)
+    if vectors.ndim != 2 or len(vectors) != len(names):
+        raise UserError(f"{path}: shape {vectors.shape} does not fit the {len(names)} songs of the music list")
+    return SongVectors(names, vectors, save)
+
+
+def read_weights(run: Path, part: str, save: int) -> dict[str, np.ndarray]:
+    path = weights_path(run, part, save)
+    try:
+        with np.load(path) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable ({error}); restore it, or train into another folder") from None
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """One row of cost_list.csv."""
+
+    epoc: int  # number of the save
+    cost: float  # mean training cost since the save before, nats; nan where no step was taken
+    held_out_cost: float  # nats; nan where the songs are too short to hold anything out
+    pairs: int  # positive pairs trained on, over all runs so far
+    seconds: float  # inside training steps, over all runs so far
+
+
+COST_COLUMNS = tuple(field.name for field in fields(CostRow))
+
+
+def read_costs(run: Path) -> list[CostRow]:
+    """Return the rows of the committed saves, oldest first."""
+    path = Path(run) / COSTS_NAME
+    save = newest_save(run)
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return []
+    try:
+        lines = list(csv.DictReader(io.StringIO(text)))
+        rows = [CostRow(*(kind(line[name]) for name, kind in _COST_KINDS.items())) for line in lines]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not a table of {','.join(COST_COLUMNS)} ({error}); restore it") from None
+    return [row for row in rows if row.epoc <= save]
+
+
+_COST_KINDS = {"epoc": int, "cost": float, "held_out_cost": float, "pairs": int, "seconds": float}
+
+
+def _cost_text(rows: list[CostRow]) -> bytes:
+    lines = [",".join(COST_COLUMNS)]
+    for row in rows:
+        epoc, cost, held_out_cost, pairs, seconds = astuple(row)
+        lines.append(f"{epoc},{cost:.6f},{held_out_cost:.6f},{pairs},{seconds:.2f}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def prepare(run: Path) -> None:
+    """Make the folder. Raises UserError where it is no run folder and holds something else, so nothing is mixed up."""
+    run = Path(run)
+    if run.exists() and not run.is_dir():
+        raise UserError(f"{run}: is a file; name a folder for the output")
+    run.mkdir(parents=True, exist_ok=True)
+    if newest_save(run):
+        return
+    for name in sorted(os.listdir(run)):
+        ours = name in (LOCK_NAME, CONFIG_NAME, SONG_LIST_NAME, COSTS_NAME, WEIGHTS_NAME)
+        if not (ours or name.startswith(".") or _VECTORS.fullmatch(name) or _SONG_LISTS.fullmatch(name)):
+            raise UserError(f"{run}: is no run folder, and holds {name!r} already; name a new or an empty folder")
+
+
+def is_whole(run: Path) -> bool:
+    """Tell whether nothing of a killed writer is left to repair. Changes nothing, so it needs no lock."""
+    run, save = Path(run), newest_save(run)
+    above = any(x > save for folder, pattern in _numbered(run) for x in _numbers(folder, pattern))
+    return not above and _is(run / SONG_LIST_NAME, encode_names(read_song_list(run, save)))
+
+
+def repair(run: Path) -> None:
+    """Remove what a killed save left above epoc_num.txt, and renew the copy of the newest list. Needs the lock."""
+    run, save = Path(run), newest_save(run)
+    for folder, pattern in _numbered(run):
+        remove_temporaries(folder)
+        _remove(folder, pattern, lambda x: x > save)
+    if save:
+        _refresh_copy(run, save)
+
+
+def commit_save(
+    run: Path,
+    save: int,
+    vectors: np.ndarray,
+    weights: Mapping[str, Mapping[str, np.ndarray]],
+    costs: list[CostRow],
+    config: bytes,
+    keep_vectors: int,
+    new_list: list[str] | None,
+) -> None:
+    """Write save number `save`; needs the lock. Killed at any instant, the folder holds this save or the one before, whole.
+
+    vectors   (songs, dims) float32.
+    weights   part -> name -> array; each part becomes one file in weights/.
+    costs     every row so far, this save's last.
+    new_list  the songs' names where they are not those of the save before, else None.
+    """
+    run = Path(run)
+    (run / WEIGHTS_NAME).mkdir(exist_ok=True)
+    with atomic_write(vectors_path(run, save), durable=True) as file:
+        np.save(file, vectors)
+    for part, arrays in weights.items():
+        with atomic_write(weights_path(run, part, save), durable=True) as file:
+            np.savez(file, **arrays)
+    if new_list is not None:
+        write_file(song_list_path(run, save), encode_names(new_list), durable=True)
+    if not _is(run / CONFIG_NAME, config):
+        write_file(run / CONFIG_NAME, config, durable=True)
+    write_file(run / COSTS_NAME, _cost_text(costs), durable=True)
+    write_file(run / SAVE_NUMBER_NAME, f"{save}\n".encode(), durable=True)
+    _refresh_copy(run, save)
+    _prune(run, save, keep_vectors)
+
+
+def _refresh_copy(run: Path, save: int) -> None:
+    names = encode_names(read_song_list(run, save))
+    if not _is(run / SONG_LIST_NAME, names):
+        write_file(run / SONG_LIST_NAME, names, durable=True)
+
+
+def _prune(run: Path, save: int, keep_vectors: int) -> None:
+    _remove(run / WEIGHTS_NAME, _WEIGHTS, lambda x: x != save)
+    _remove(run, _VECTORS, lambda x: x <= save - keep_vectors)
+    oldest_needed = newest_list(run, min(_numbers(run, _VECTORS), default=save))
+    _remove(run, _SONG_LISTS, lambda x: x < oldest_needed)
+
+
+def _numbered(run: Path) -> list[tuple[Path, re.Pattern[str]]]:
+    return [(run, _VECTORS), (run, _SONG_LISTS), (run / WEIGHTS_NAME, _WEIGHTS)]
+
+
+def _numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:
+    with contextlib.suppress(FileNotFoundError):
+        return [int(match[1]) for match in map(pattern.fullmatch, os.listdir(folder)) if match]
+    return []
+
+
+def _remove(folder: Path, pattern: re.Pattern[str], unwanted) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            match = pattern.fullmatch(name)
+            if match and unwanted(int(match[1])):
+                os.unlink(folder / name)
+
+
+def _is(path: Path, content: bytes) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes() == content
+    return False

@@ -1,0 +1,263 @@
+"""What every script shares: errors and exit codes, the parser's common flags, file listing, atomic writes, progress."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import errno
+import fnmatch
+import functools
+import itertools
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+EXIT_DONE = 0
+EXIT_ERROR = 1
+EXIT_LOCKED = 75  # EX_TEMPFAIL of sysexits.h: try again later
+
+PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
+TEMPORARY_PREFIX = ".sound-eval-"
+TEMPORARY_SUFFIX = ".tmp"
+
+
+class UserError(Exception):
+    """Something the user can mend. The text says what, where, and what to do next; it is printed as one line."""
+
+    exit_code = EXIT_ERROR
+
+
+class LockedError(UserError):
+    """Somebody else writes to the folder."""
+
+    exit_code = EXIT_LOCKED
+
+
+def command(main: Callable[..., int]) -> Callable[..., int]:
+    """Turn what `main` raises into one line on stderr and an exit code: a traceback is a bug."""
+
+    @functools.wraps(main)
+    def wrapped(argv: list[str] | None = None) -> int:
+        try:
+            return main(argv)
+        except UserError as error:
+            return _complain(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            return _complain(
+                "interrupted; what was finished is kept, and the same command goes on", 128 + signal.SIGINT
+            )
+        except BrokenPipeError:  # `script.py | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_ERROR
+        except MemoryError:
+            return _complain("out of memory; close other programs, or use a smaller input or configuration", EXIT_ERROR)
+        except OSError as error:
+            return _complain(_describe_os_error(error), EXIT_ERROR)
+
+    return wrapped
+
+
+def _complain(message: str, exit_code: int) -> int:
+    line = " ".join(printable(message).split())
+    print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr, flush=True)
+    return exit_code
+
+
+def _describe_os_error(error: OSError) -> str:
+    where = f": {printable(os.fsdecode(error.filename))}" if error.filename else ""
+    what = f"{error.strerror or error}{where}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what}; free some space and run the same command again, nothing that was finished is lost"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{what}; check who owns it and whether it may be written to"
+    return f"{what}; mend this and run the same command again"
+
+
+def printable(text: str) -> str:
+    """Return text that any terminal encoding of bytes can print: undecodable bytes of file names become \\xNN."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the known word nearest to `word`, or the known words where none is near."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+def script_parser(doc: str, **defaults: object) -> argparse.ArgumentParser:
+    """Return a parser whose help text is the script's docstring, as it is written."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=_HelpFormatter, allow_abbrev=False)
+    parser.set_defaults(**defaults)
+    return parser
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """The docstring's own line breaks, and the default behind every flag that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        shows_default = action.default not in (None, False, argparse.SUPPRESS, [], ()) and "%(default)" not in text
+        return text + " (default: %(default)s)" if shows_default and action.option_strings else text
+
+
+def add_quiet_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--quiet", action="store_true", help="no progress on stderr; results and errors are still printed"
+    )
+
+
+def positive_int(text: str) -> int:
+    """argparse type: an integer of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """argparse type: a finite number above 0."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
+def byte_order(path: str) -> bytes:
+    """Sort key of every list of files: the bytes of the whole relative path."""
+    return os.fsencode(path)
+
+
+def has_line_break(name: str) -> bool:
+    """Tell whether a name would break a list of one name a line."""
+    return "\n" in name or "\r" in name
+
+
+def walk_files(
+    root: Path,
+    wanted: Callable[[str], bool],
+    exclude: Iterable[str] = (),
+    skip_markers: Iterable[str] = (),
+) -> tuple[list[str], int]:
+    """Return the files below a folder whose name is wanted, and the number of folders skipped for a marker file.
+
+    Paths are relative, '/'-separated and sorted by their bytes. Hidden files and folders, and whatever an `exclude`
+    glob matches (its name or its relative path), are left out. Symbolic links are followed, never in a circle.
+    """
+    exclude, skip_markers = list(exclude), set(skip_markers)
+    found: list[str] = []
+    skipped = 0
+    pending = [("", frozenset())]
+    while pending:
+        folder, ancestors = pending.pop()
+        here = os.path.join(root, folder)
+        status = Path(here).stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity in ancestors:
+            continue
+        with os.scandir(here) as entries:
+            entries = list(entries)
+        if skip_markers and any(entry.name in skip_markers for entry in entries):
+            skipped += 1
+            continue
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.name.startswith(".") or any(
+                fnmatch.fnmatch(entry.name, glob) or fnmatch.fnmatch(path, glob) for glob in exclude
+            ):
+                continue
+            if entry.is_dir():
+                pending.append((path, ancestors | {identity}))
+            elif wanted(entry.name) and entry.is_file():
+                found.append(path)
+    return sorted(found, key=byte_order), skipped
+
+
+_temporary_numbers = itertools.count()
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
+    """Open a binary file beside `path`; it takes that name when the block ends well, and vanishes when it does not.
+
+    durable  wait until the content and the name are on the disk: for what must survive a power cut.
+    """
+    folder = os.path.dirname(path) or "."
+    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.getpid()}-{next(_temporary_numbers)}{TEMPORARY_SUFFIX}")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    if durable:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_file(path: Path | str, content: bytes, durable: bool = False) -> None:
+    with atomic_write(path, durable) as file:
+        file.write(content)
+
+
+def remove_temporaries(folder: Path | str) -> None:
+    """Remove what a killed `atomic_write` left in a folder. The caller holds the folder's lock."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            if name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(folder, name))
+
+
+class Progress:
+    """A bar on a terminal, a plain line now and then elsewhere, nothing when quiet. All of it on stderr."""
+
+    def __init__(self, total: int, what: str, unit: str, quiet: bool) -> None:
+        self.total, self.what, self.unit, self.done = total, what, unit, 0
+        self.started = self.told = time.monotonic()
+        self.plain = not quiet and not sys.stderr.isatty()
+        self.bar = None
+        if not quiet and not self.plain:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=total, desc=what, unit=f" {unit}", dynamic_ncols=True, leave=False)
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+        if self.bar is not None:
+            self.bar.update(count)
+        elif self.plain and time.monotonic() - self.told >= PLAIN_PROGRESS_SECONDS:
+            self.told = time.monotonic()
+            left = (self.told - self.started) * (self.total - self.done) / max(self.done, 1)
+            line = f"{self.what}: {self.done} of {self.total} {self.unit}, about {duration(left)} left"
+            print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it: '48 s', '12 min', '3.4 h'."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
