@@ -229,7 +229,7 @@ def commit_save(
     keep_vectors: int,
     new_list: list[str] | None,
 ) -> None:
-    """Write save number `save`; needs the lock. Killed at any instant, the folder holds this save or the one before, whole.
+    """Write save number `save`; needs the lock. Killed at any instant, the folder holds this or the save before, whole.
 
     vectors   (songs, dims) float32.
     weights   part -> name -> array; each part becomes one file in weights/.
