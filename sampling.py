@@ -7,6 +7,7 @@ and resumed draws what one that never stopped draws, and a song's held-out frame
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -170,10 +171,8 @@ class Pools:
         """Return the pool of a step, and begin to read the one after it."""
         index = self.index(step)
         if self._current is None or self._current[0] != index:
-            if self._next is not None and self._next[0] == index:
-                pool = self._next[1].result()
-            else:
-                pool = self._read(index)
+            was_ahead = self._next is not None and self._next[0] == index
+            pool = self._next[1].result() if was_ahead else self._read(index)
             self._current = (index, pool)
             self.skipped.update(pool.skipped)
             if not self.everything:
@@ -217,7 +216,7 @@ def draw_pairs(pool: Pool, uniforms: np.ndarray, window: int) -> Pairs:
 
 
 def gather_inputs(mels: np.ndarray, rows: np.ndarray, first: np.ndarray, last: np.ndarray, differences: bool):
-    """Return what the networks need of some frames: (1 or 3, rows, bins): x[t] and, with differences, x[t - 2], x[t + 2].
+    """Return what the networks need of some frames, (1 or 3, rows, bins): x[t]; with differences x[t - 2] and x[t + 2].
 
     first, last  (rows,) the bounds of each frame's song in mels: at its edges the nearest frame stands in.
     """
@@ -273,7 +272,7 @@ def draw_block(pools: Pools, first_step: int, steps: int, most: int) -> Block | 
 
 
 def blocks(pools: Pools, first_step: int, boundary, most: int) -> Iterator[Block | None]:
-    """Yield block after block, for ever. None of them reaches across a pool's end or a step where boundary(step) says."""
+    """Yield block after block, for ever. None reaches across a pool's end, nor across the step boundary(first step)."""
     step = first_step
     while True:
         steps = min(most, pools.steps_left(step), boundary(step) - step)
@@ -298,7 +297,7 @@ _LEAST_SCALE = 1e-3  # a bin that never changes must not be blown up
 
 
 def sample_inputs(corpus: Corpus) -> InputSample:
-    """Measure the inputs on at most 2000 songs, 100 training frames of each. Raises ValueError where none is readable."""
+    """Measure the inputs on 100 training frames each of at most 2000 songs. Raises ValueError if none is readable."""
     config = corpus.config
     draws = generator(config.seed, _SAMPLE, 0)
     chosen = draws.permutation(len(corpus.names))[:_SAMPLE_SONGS]
@@ -339,11 +338,11 @@ class HeldOut:
 
 
 def held_out_pairs(corpus: Corpus) -> HeldOut | None:
-    """Draw the pairs for the held-out cost, the same in every run on these songs. None where no song can spare frames."""
+    """Draw the pairs for the held-out cost, always the same for the same songs. None where no song can spare frames."""
     config = corpus.config
     draws = generator(config.seed, _HELD_OUT, 0)
     by_chance = sorted(range(len(corpus.names)), key=lambda song: uniform_of_name(corpus.names[song], config.seed))
-    chosen = [song for song in by_chance if corpus.held_out(song) != (0, 0)][:HELD_OUT_SONGS]
+    chosen = list(itertools.islice((song for song in by_chance if corpus.held_out(song) != (0, 0)), HELD_OUT_SONGS))
     inputs, songs = [], []
     for song in sorted(chosen):
         start, stop = corpus.held_out(song)

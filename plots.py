@@ -1,0 +1,81 @@
+"""What the scripts that draw share: colours, text that no label can break, and saving.
+
+matplotlib is imported when something is drawn, not before, so that `--help` and errors are quick.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from utils import UserError, atomic_write, printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PICTURE_SUFFIXES = (".png", ".svg")
+PICTURE_WIDTH_INCHES = 8.0
+PICTURE_DPI = 200  # 1600 pixels wide: sharp, and its text of 9 points and more is read with ease at 800 pixels
+
+# Okabe and Ito 2008, told apart with any colour vision; their black gives way to grey, which no hatch disappears in.
+LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+LABEL_HATCHES = ("", "////", "....", "xxxx")  # the colours' second, third and fourth round: 32 labels look different
+OTHER_COLOUR = "#DDDDDD"  # what is no label: all the rest
+
+
+def label_style(position: int) -> dict[str, str]:
+    """Return the colour and hatch of the label at a position in the sorted list: the same in every picture of them."""
+    round_, colour = divmod(position, len(LABEL_COLOURS))
+    return {"facecolor": LABEL_COLOURS[colour], "hatch": LABEL_HATCHES[round_ % len(LABEL_HATCHES)]}
+
+
+def shown(text: str, length: int = 32) -> str:
+    """Return text that any font and file format can take, on one line and no longer than `length` characters."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in printable(text)).split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def check_output(path: Path, suffixes: Sequence[str], inputs: Sequence[Path] = ()) -> None:
+    """Raise UserError where an output cannot be written: its suffix, its folder, or its being one of the inputs."""
+    if path.suffix.lower() not in suffixes:
+        raise UserError(f"{path}: the name must end in {' or '.join(suffixes)}, which decides the format")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file")
+    if path.exists() and any(path.samefile(source) for source in inputs if source.exists()):
+        raise UserError(f"{path}: is an input of this command; choose another name for the output")
+
+
+def new_figure(height_inches: float) -> Figure:
+    """Return an empty figure of the common width, laid out so that nothing overlaps."""
+    # matplotlib logs the building of its font cache; cron would mail it
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(PICTURE_WIDTH_INCHES, height_inches), dpi=PICTURE_DPI, layout="constrained")
+
+
+def outside_legend(figure: Figure, handles: Sequence, texts: Sequence[str], **settings: object) -> None:
+    """Put a legend beside the axes. The texts are shown as they are: no '$' is mathematics, no '_' hides a line."""
+    legend = figure.legend(handles, [" "] * len(texts), fontsize=9, frameon=False, **settings)
+    for entry, text in zip(legend.get_texts(), texts, strict=True):
+        entry.set_parse_math(False)
+        entry.set_text(text)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a picture, PNG or SVG by its suffix, whole or not at all. The same figure gives the same bytes."""
+    import matplotlib
+
+    kind = path.suffix.lower().removeprefix(".")
+    with (
+        warnings.catch_warnings(),
+        matplotlib.rc_context({"svg.hashsalt": "sound-eval", "hatch.linewidth": 0.6, "savefig.dpi": "figure"}),
+        atomic_write(path) as file,
+    ):
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box in the picture says as much
+        figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
