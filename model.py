@@ -167,12 +167,13 @@ class Model:
         return costs
 
     def _train_steps(self, steps, first_step, inputs, song, keep_frame, tilt, networks, song_state):
-        costs = tf.zeros(STEPS_PER_CALL)
-        for place in tf.range(steps):
+        costs, place = tf.zeros(STEPS_PER_CALL), tf.constant(0)
+        while place < steps:  # not over tf.range(steps): XLA would compile anew for every number of steps
             cost, networks, song_state = self._train_step(
                 first_step + place, inputs[place], song[place], keep_frame[place], tilt[place], networks, song_state
             )
             costs = tf.tensor_scatter_nd_update(costs, [[place]], [cost])
+            place += 1
         return costs, networks, song_state
 
     def _train_step(self, step, inputs, song, keep_frame, tilt, networks, song_state):

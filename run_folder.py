@@ -14,13 +14,16 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from utils import LockedError, UserError, atomic_write, remove_temporaries, write_file
+
+T = TypeVar("T")
 
 LOCK_NAME = "lock"
 CONFIG_NAME = "config.yaml"
@@ -121,12 +124,26 @@ class SongVectors:
     save: int
 
 
+def newest(run: Path, read: Callable[[int], T]) -> T:
+    """Return read(newest save); again where a trainer has meanwhile put a newer one in its place."""
+    while True:
+        save = require_run(run)
+        try:
+            return read(save)
+        except UserError:
+            if newest_save(run) == save:
+                raise
+
+
 def read_song_vectors(run: Path) -> SongVectors:
     """Return the newest song vectors with the names that belong to them.
 
     Raises UserError where there is no save, or where vectors and names do not fit each other.
     """
-    save = require_run(run)
+    return newest(run, lambda save: _read_song_vectors(run, save))
+
+
+def _read_song_vectors(run: Path, save: int) -> SongVectors:
     path = vectors_path(run, save)
     try:
         vectors = np.load(path)

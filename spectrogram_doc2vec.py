@@ -85,7 +85,7 @@ def should_stop(costs: Sequence[float], patience: int, least_improvement: float)
 
 
 def next_save_pairs(pairs: int, config: Config) -> int:
-    """Return at how many pairs the next scheduled save falls: at the first step to reach a multiple of pairs_per_save."""
+    """Return the pairs at the next scheduled save: at the first step to reach a multiple of pairs_per_save."""
     multiple = (pairs // config.pairs_per_save + 1) * config.pairs_per_save
     return pairs + math.ceil((multiple - pairs) / config.batch_size) * config.batch_size
 

@@ -1,0 +1,160 @@
+"""Write the frame vectors of any mel files, trained on or not: what the trained target network makes of each frame.
+
+    python calc_all_vecs.py example_vectors/ example_outs/ frame_vectors/
+
+Reads   MEL_FOLDER  what spectrify_all.py wrote with the configuration of the run, or a bare folder of .npy files.
+        RUN_FOLDER  the newest weights of spectrogram_doc2vec.py.
+Writes  OUTPUT      <path of the mel file> (frames, output_vector_size) float32, the same nesting, one row a frame;
+                    made_with.yaml: the run, its save, and a digest of its weights.
+
+Run again, it makes only what is missing or older than its mel file; with other weights it makes all of it anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from config import AUDIO_KEYS, build_config, read_config_file, refuse_changed_keys
+from mel_folder import MelList, list_mels, read_audio_half, read_mel
+from run_folder import CONFIG_NAME, LOCK_NAME, folder_lock, newest, read_weights, require_run
+from utils import (
+    EXIT_DONE,
+    Progress,
+    UserError,
+    add_quiet_argument,
+    atomic_write,
+    command,
+    plural,
+    printable,
+    remove_temporaries,
+    script_parser,
+    write_file,
+)
+
+MADE_WITH_NAME = "made_with.yaml"
+NPY_HEADER_BYTES = 128
+ITEM_BYTES = 4  # float32
+
+
+def weights_digest(weights: dict[str, np.ndarray]) -> str:
+    """Return a digest of everything that decides a frame vector."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(weights):
+        if name.startswith(("target_", "input_", "difference_")):
+            digest.update(name.encode() + weights[name].tobytes())
+    return digest.hexdigest()
+
+
+def prepare_output(output: Path) -> None:
+    """Make the folder. Raises UserError where it holds something that is not ours."""
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output}: is a file; name a folder for the output")
+    output.mkdir(parents=True, exist_ok=True)
+    foreign = [name for name in os.listdir(output) if not name.startswith(".") and name != LOCK_NAME]
+    if foreign and not (output / MADE_WITH_NAME).exists():
+        raise UserError(
+            f"{output}: holds {min(foreign)!r} already, and no {MADE_WITH_NAME}; name a new or empty folder"
+        )
+
+
+def claim_output(output: Path, run_folder: Path, save: int, digest: str) -> int:
+    """Say in the folder which weights its vectors are from; return since when (nanoseconds): older ones are of others.
+
+    Before the first vector is written, so that a run that is killed goes on where it was. Needs the lock.
+    """
+    path = output / MADE_WITH_NAME
+    if not path.exists() or read_config_file(path).get("weights") != digest:
+        made_with = {"run": os.fspath(run_folder), "save": save, "weights": digest}
+        write_file(path, yaml.safe_dump(made_with, sort_keys=False).encode())
+    return path.stat().st_mtime_ns
+
+
+def is_up_to_date(mel: Path, vectors: Path, frames: int, dims: int, not_before: int) -> bool:
+    """Tell whether frame vectors are whole, not older than their mel, and made since `not_before` (nanoseconds)."""
+    try:
+        made = vectors.stat()
+        whole = made.st_size == NPY_HEADER_BYTES + frames * dims * ITEM_BYTES
+        return whole and made.st_mtime_ns >= max(not_before, mel.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return False
+
+
+def write_frame_vectors(
+    model, mels: MelList, mel_folder: Path, output: Path, to_do: list[str], quiet: bool
+) -> list[str]:
+    """Embed the songs named; return a line for each that could not be read."""
+    skipped = []
+    for folder in {(output / name).parent for name in to_do}:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_temporaries(folder)
+    progress = Progress(len(to_do), "frame vectors", "songs", quiet)
+    for name in to_do:
+        progress.advance()
+        try:
+            mel = read_mel(mel_folder / name)
+            if mel.shape[1] != mels.bins:
+                raise ValueError(f"{mel.shape[1]} bins, expected {mels.bins}")
+        except (OSError, ValueError) as error:
+            skipped.append(f"{printable(name)}: {error}")
+            continue
+        with atomic_write(output / name) as file:
+            np.save(file, model.embed(mel))
+    progress.close()
+    return skipped
+
+
+def build_parser():
+    parser = script_parser(__doc__)
+    parser.add_argument("mel_folder", type=Path, metavar="MEL_FOLDER")
+    parser.add_argument("run_folder", type=Path, metavar="RUN_FOLDER")
+    parser.add_argument("output", type=Path, metavar="OUTPUT")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 where any mel file could not be read")
+    add_quiet_argument(parser)
+    return parser
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    arguments = build_parser().parse_args(argv)
+    mel_folder, run_folder, output = arguments.mel_folder, arguments.run_folder, arguments.output
+    require_run(run_folder)
+    config = build_config(read_config_file(run_folder / CONFIG_NAME), str(run_folder / CONFIG_NAME))
+    mels = list_mels(mel_folder)
+    half = {key: value for key, value in read_audio_half(mel_folder).items() if key in AUDIO_KEYS and key != "decoder"}
+    half["mel_bins"] = mels.bins
+    trained_with = {key: getattr(config, key) for key in half}
+    refuse_changed_keys(half, trained_with, mel_folder, "make the mel folder with the run's configuration")
+
+    prepare_output(output)
+    with folder_lock(output):
+        save, weights = newest(run_folder, lambda save: (save, read_weights(run_folder, "network", save)))
+        not_before = claim_output(output, run_folder, save, weights_digest(weights))
+        dims = config.output_vector_size
+        to_do = [
+            name
+            for name, frames in zip(mels.names, mels.frames.tolist(), strict=True)
+            if not is_up_to_date(mel_folder / name, output / name, frames, dims, not_before)
+        ]
+        skipped = []
+        if to_do:
+            from model import Model
+
+            model = Model(config, weights)
+            skipped = write_frame_vectors(model, mels, mel_folder, output, to_do, arguments.quiet)
+    done = len(to_do) - len(skipped)
+    print(f"{output}: frame vectors of {plural(len(mels.names), 'song')} by save {save}, {done:,} made now")
+    if skipped:
+        print(f"{plural(len(skipped), 'mel file')} could not be read, e.g. {skipped[0]}")
+    if len(skipped) == len(mels.names):
+        raise UserError(f"{mel_folder}: no mel file could be read; make the mel folder anew with spectrify_all.py")
+    return 1 if skipped and arguments.strict else EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Fixtures that several test files share: audio that the tests synthesise, and the folders made of it by the real scripts."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audio import find_decoders
+from config import DEFAULT_CONFIG, Config, build_config, read_config_file
+
+RATE_HZ = 44100
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    """The default configuration."""
+    return build_config(read_config_file(DEFAULT_CONFIG), str(DEFAULT_CONFIG))
+
+
+@pytest.fixture(scope="session")
+def ffmpeg(config) -> str:
+    return find_decoders(config).ffmpeg
+
+
+def tone(seconds: float, hertz: float, channels: int = 1, rate_hz: int = RATE_HZ, peak: float = 0.5) -> np.ndarray:
+    """A sine in every channel, (samples, channels) float32."""
+    times = np.arange(round(seconds * rate_hz)) / rate_hz
+    return np.repeat((peak * np.sin(2 * np.pi * hertz * times))[:, None], channels, axis=1).astype(np.float32)
+
+
+def write_audio(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ, ffmpeg: str = "", *options: str) -> Path:
+    """Write samples as the format that the extension names: wav and flac by soundfile, the others by ffmpeg."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() in (".wav", ".flac") and not options:
+        soundfile.write(path, samples, rate_hz)
+        return path
+    argv = [
+        ffmpeg,
+        "-v",
+        "error",
+        "-y",
+        "-f",
+        "f32le",
+        "-ac",
+        str(samples.shape[1]),
+        "-ar",
+        str(rate_hz),
+        "-i",
+        "pipe:0",
+    ]
+    content = samples.astype("<f4").tobytes()
+    subprocess.run([*argv, *options, f"file:{path}"], input=content, check=True)
+    return path
+
+
+def tree(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file of a folder with its content and mtime: two of these are equal only where nothing was touched."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
