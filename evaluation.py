@@ -28,6 +28,7 @@ MFCC_COEFFICIENTS = 20
 FOLDS, REPEATS = 5, 2  # ten folds in all: enough to show the spread, cheap enough for thousands of tracks
 FOLD_ATTEMPTS = 10  # draws for each repetition before fewer folds are tried, see make_folds
 NEIGHBOURS = 5
+CLASSIFIERS = ("linear SVM", "RBF SVM", "5-NN cosine")
 SHUFFLES = 20  # random assignments whose mean is shown beside a clustering's scores
 KMEANS_STARTS, KMEANS_ITERATIONS = 5, 25  # the best of five starts is kept; 25 iterations is where they settle
 
@@ -176,6 +177,13 @@ def _song_finder(names: Sequence[str]) -> Callable[[str], int | None]:
     return find_song
 
 
+def encode(values: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Return the different values, sorted, and (values,) int64 positions in them."""
+    classes = sorted(set(values))
+    position = {value: code for code, value in enumerate(classes)}
+    return classes, np.array([position[value] for value in values], np.int64)
+
+
 # ---- baselines: what a track's mel says without any training
 
 
@@ -224,10 +232,11 @@ def _require_frames(mel: np.ndarray) -> None:
 # ---- folds and classifiers
 
 
-def class_members(labels: Sequence[str], groups: Sequence[str] | None = None) -> Counter[str]:
-    """Return the number of tracks of each class, or of different groups where groups are given."""
+def class_members(labels: Sequence[str], groups: Sequence[str] | None = None) -> dict[str, int]:
+    """Return the number of tracks of each class, or of different groups where groups are given; sorted by class."""
     members = range(len(labels)) if groups is None else groups
-    return Counter(label for label, _ in set(zip(labels, members, strict=True)))
+    counts = Counter(label for label, _ in set(zip(labels, members, strict=True)))
+    return dict(sorted(counts.items()))
 
 
 def usable_classes(labels: Sequence[str], groups: Sequence[str] | None = None) -> tuple[np.ndarray, list[str]]:
@@ -236,7 +245,7 @@ def usable_classes(labels: Sequence[str], groups: Sequence[str] | None = None) -
     Returns  (tracks,) bool, and the names of the classes that are too small to be learnt and tested.
     """
     members = class_members(labels, groups)
-    return np.array([members[label] > 1 for label in labels], bool), sorted(c for c in members if members[c] < 2)
+    return np.array([members[label] > 1 for label in labels], bool), [c for c in members if members[c] < 2]
 
 
 def make_folds(labels: Sequence[str], groups: Sequence[str] | None = None, seed: int = 0) -> Folds:
@@ -250,33 +259,41 @@ def make_folds(labels: Sequence[str], groups: Sequence[str] | None = None, seed:
     """
     members = class_members(labels, groups)
     if len(members) < 2:
-        raise ValueError(f"one class only ({', '.join(map(repr, members))}): there is nothing to tell apart")
+        found = f"one class only, {next(iter(members))!r}" if members else "no class of two or more members"
+        raise ValueError(f"{found}: there is nothing to tell apart; two classes of two members are the least")
     smallest = min(members, key=members.__getitem__)
     if members[smallest] < 2:
         raise ValueError(f"class {smallest!r} has one member only: it cannot be both learnt and tested")
-    classes, codes = np.unique(np.array(labels), return_inverse=True)
-    groups = None if groups is None else np.unique(np.array(groups), return_inverse=True)[1]
+    classes, codes = encode(labels)
+    group_codes = None if groups is None else encode(groups)[1]
     random = np.random.default_rng(seed % 2**64)
-    for count in range(min(FOLDS, members[smallest]), 1, -1):
-        drawn = (_split(codes, groups, count, int(random.integers(2**31))) for _ in range(REPEATS * FOLD_ATTEMPTS))
-        # Stratification by group is greedy: a draw can leave a fold empty, or hold back all groups of a class.
-        whole = (
-            folds
-            for folds in drawn
-            if all(len(test) and len(np.unique(codes[train])) == len(classes) for train, test in folds)
-        )
-        taken = list(itertools.islice(whole, REPEATS))
-        if len(taken) == REPEATS:
-            return list(itertools.chain.from_iterable(taken))
+    # Stratification by group is greedy: it can leave a fold empty or hold back all groups of a class, and does so in
+    # each draw where groups are few. Then groups drawn without regard to their classes are the second choice.
+    for split in (_stratified,) if groups is None else (_stratified, _random_groups):
+        for count in range(min(FOLDS, members[smallest]), 1, -1):
+            drawn = (split(codes, group_codes, count, random) for _ in range(REPEATS * FOLD_ATTEMPTS))
+            whole = (
+                folds
+                for folds in drawn
+                if all(len(test) and len(np.unique(codes[train])) == len(classes) for train, test in folds)
+            )
+            taken = list(itertools.islice(whole, REPEATS))
+            if len(taken) == REPEATS:
+                return list(itertools.chain.from_iterable(taken))
     raise ValueError("the groups cannot be divided so that every class is on both sides; merge classes or drop groups")
 
 
-def _split(codes: np.ndarray, groups: np.ndarray | None, count: int, seed: int) -> Folds:
+def _stratified(codes: np.ndarray, groups: np.ndarray | None, count: int, random: np.random.Generator) -> Folds:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     with _no_warnings():
-        return list(kind(count, shuffle=True, random_state=seed).split(codes, codes, groups))
+        return list(kind(count, shuffle=True, random_state=int(random.integers(2**31))).split(codes, codes, groups))
+
+
+def _random_groups(codes: np.ndarray, groups: np.ndarray, count: int, random: np.random.Generator) -> Folds:
+    fold = random.permutation(np.arange(groups.max() + 1) % count)[groups]  # (tracks,)
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(count)]
 
 
 @contextlib.contextmanager
@@ -289,7 +306,7 @@ def _no_warnings() -> Iterator[None]:
 
 
 def make_classifiers(neighbours: int = NEIGHBOURS, scale_neighbours: bool = False, seed: int = 0) -> dict[str, object]:
-    """Return the classifiers by name. Whatever they scale by is learnt inside the fold.
+    """Return the classifiers by name, each with the scaling that it learns inside the fold.
 
     scale_neighbours  standardise before the cosine of 5-NN too: for features whose columns differ in scale.
     """
@@ -299,12 +316,13 @@ def make_classifiers(neighbours: int = NEIGHBOURS, scale_neighbours: bool = Fals
     from sklearn.svm import SVC, LinearSVC
 
     nearest_tracks = [Normalizer(), KNeighborsClassifier(neighbours, algorithm="brute", metric="cosine")]
-    linear = LinearSVC(C=0.1, max_iter=10_000, random_state=seed % 2**32)
-    return {
-        "linear SVM": make_pipeline(StandardScaler(), linear),
-        "RBF SVM": make_pipeline(StandardScaler(), SVC()),
-        "5-NN cosine": make_pipeline(*([StandardScaler()] if scale_neighbours else []), *nearest_tracks),
-    }
+    linear = LinearSVC(C=0.1, dual="auto", max_iter=10_000, random_state=seed % 2**32)
+    pipelines = (
+        make_pipeline(StandardScaler(), linear),
+        make_pipeline(StandardScaler(), SVC()),
+        make_pipeline(*([StandardScaler()] if scale_neighbours else []), *nearest_tracks),
+    )
+    return dict(zip(CLASSIFIERS, pipelines, strict=True))
 
 
 def cross_validate(
@@ -320,7 +338,7 @@ def cross_validate(
     vectors  (tracks, dims), finite.
     tell     called after each classifier, for a progress bar.
     """
-    vectors, codes = np.asarray(vectors, np.float64), np.unique(np.array(labels), return_inverse=True)[1]
+    vectors, codes = np.asarray(vectors, np.float64), encode(labels)[1]
     neighbours = min(NEIGHBOURS, *(len(train) for train, _ in folds))
     accuracies = {}
     for name, classifier in make_classifiers(neighbours, scale_neighbours, seed).items():
@@ -344,7 +362,8 @@ def chance(labels: Sequence[str]) -> dict[str, float]:
 
 def check_directions(names: Sequence[str], vectors: np.ndarray) -> None:
     """Raise ValueError, naming the first song, where a vector is zero or not finite and so has no direction."""
-    bad = np.flatnonzero(~(_norms(vectors) > 0) | ~np.isfinite(_norms(vectors)))
+    norms = _norms(vectors)
+    bad = np.flatnonzero((norms == 0) | ~np.isfinite(norms))
     if len(bad):
         more = f" (and {plural(len(bad) - 1, 'other')})" if len(bad) > 1 else ""
         what = "zero" if np.isfinite(vectors[bad[0]]).all() else "not finite"
@@ -369,7 +388,8 @@ def spherical_kmeans(vectors: np.ndarray, clusters: int, seed: int = 0) -> np.nd
 
     if not 1 <= clusters <= len(vectors):
         raise ValueError(f"{clusters} clusters of {plural(len(vectors), 'song')}: ask for 1 to {len(vectors)}")
-    directions = np.ascontiguousarray(vectors / _norms(vectors)[:, None], np.float32)
+    directions = np.array(vectors, np.float32, order="C")
+    directions /= _norms(vectors)[:, None]
     kmeans = faiss.Kmeans(
         directions.shape[1],
         clusters,
@@ -391,10 +411,10 @@ def spherical_kmeans(vectors: np.ndarray, clusters: int, seed: int = 0) -> np.nd
         faiss.omp_set_num_threads(threads)
 
 
-def contingency(labels: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Count the songs of each label in each cluster: two (songs,) int arrays from 0 -> (labels, clusters) int64."""
-    shape = (int(labels.max()) + 1, int(clusters.max()) + 1)
-    return np.bincount(labels * shape[1] + clusters, minlength=shape[0] * shape[1]).reshape(shape)
+def contingency(labels: np.ndarray, clusters: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Count the songs of each label in each cluster: two (songs,) int arrays below `shape` -> shape int64."""
+    cells = np.ravel_multi_index((labels, clusters), shape)
+    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 
 def clustering_scores(table: np.ndarray) -> dict[str, float]:
@@ -422,7 +442,8 @@ def clustering_scores(table: np.ndarray) -> dict[str, float]:
 def random_scores(labels: np.ndarray, clusters: np.ndarray, seed: int = 0) -> dict[str, float]:
     """Return the mean clustering scores over random assignments to clusters of the same sizes."""
     random = np.random.default_rng(seed % 2**64)
-    drawn = [clustering_scores(contingency(labels, random.permutation(clusters))) for _ in range(SHUFFLES)]
+    shape = (int(labels.max()) + 1, int(clusters.max()) + 1)
+    drawn = [clustering_scores(contingency(labels, random.permutation(clusters), shape)) for _ in range(SHUFFLES)]
     return {name: float(np.mean([scores[name] for scores in drawn])) for name in drawn[0]}
 
 

@@ -122,10 +122,11 @@ class Model:
         places = (np.arange(self.bins) + 0.5) / self.bins
         cosines = np.cos(np.pi * np.arange(1, TILT_TERMS + 1)[:, None] * places) * np.sqrt(2.0 / TILT_TERMS)
         self._tilts = tf.constant((config.spectral_tilt * cosines).astype(np.float32))
-        self._train = tf.function(self._train_steps, jit_compile=True)
-        self._cost = tf.function(self._held_out_batch_cost)
-        self._embed = tf.function(self._embed_frames, reduce_retracing=True)
-        self._infer = tf.function(self._infer_batch, reduce_retracing=True)
+        # Plain TensorFlow, no AutoGraph: that would write a file for every function, and fail where it cannot.
+        self._train = tf.function(self._train_steps, jit_compile=True, autograph=False)
+        self._cost = tf.function(self._held_out_batch_cost, autograph=False)
+        self._embed = tf.function(self._embed_frames, reduce_retracing=True, autograph=False)
+        self._infer = tf.function(self._infer_batch, autograph=False)
 
     def _take(self, state: dict[str, np.ndarray], prefix: str) -> dict[str, tf.Tensor]:
         return {name: tf.constant(state[prefix + name]) for name in self._names}
@@ -167,14 +168,15 @@ class Model:
         return costs
 
     def _train_steps(self, steps, first_step, inputs, song, keep_frame, tilt, networks, song_state):
-        costs, place = tf.zeros(STEPS_PER_CALL), tf.constant(0)
-        while place < steps:  # not over tf.range(steps): XLA would compile anew for every number of steps
+        def one_more(place, costs, networks, song_state):
             cost, networks, song_state = self._train_step(
                 first_step + place, inputs[place], song[place], keep_frame[place], tilt[place], networks, song_state
             )
-            costs = tf.tensor_scatter_nd_update(costs, [[place]], [cost])
-            place += 1
-        return costs, networks, song_state
+            return place + 1, tf.tensor_scatter_nd_update(costs, [[place]], [cost]), networks, song_state
+
+        # `steps` is a tensor: with a Python number XLA would compile anew for every number of steps
+        start = (tf.constant(0), tf.zeros(STEPS_PER_CALL), networks, song_state)
+        return tf.while_loop(lambda place, *_: place < steps, one_more, start)[1:]
 
     def _train_step(self, step, inputs, song, keep_frame, tilt, networks, song_state):
         """One step on one batch.
@@ -321,7 +323,7 @@ class Model:
                 + tf.reduce_mean(tf.nn.softplus(negative), axis=[1, 2])
             )
 
-        for _ in tf.range(INFERENCE_STEPS):
+        def one_more(step, vectors, squares):
             with tf.GradientTape() as tape:
                 tape.watch(vectors)
                 alone = tf.repeat(vectors[:, None], INFERENCE_PAIRS, axis=1)
@@ -329,7 +331,9 @@ class Model:
             gradient = tape.gradient(total, vectors)
             squares += tf.reduce_mean(tf.square(gradient), axis=1, keepdims=True)
             vectors -= self.config.song_learning_rate * gradient * tf.math.rsqrt(squares + ADAGRAD_EPSILON)
-        return vectors
+            return step + 1, vectors, squares
+
+        return tf.while_loop(lambda step, *_: step < INFERENCE_STEPS, one_more, (tf.constant(0), vectors, squares))[1]
 
 
 def batch_cost(logits: tf.Tensor) -> tf.Tensor:

@@ -104,8 +104,9 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str:
         text = action.help or ""
-        shows_default = action.default not in (None, False, argparse.SUPPRESS, [], ()) and "%(default)" not in text
-        return text + " (default: %(default)s)" if shows_default and action.option_strings else text
+        says_nothing = action.default is None or action.default is False or action.default in ([], argparse.SUPPRESS)
+        shows_default = bool(action.option_strings) and not says_nothing and "(default" not in text
+        return text + " (default: %(default)s)" if shows_default else text
 
 
 def add_quiet_argument(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures that several test files share: audio that the tests synthesise, and the folders made of it by the real scripts."""
+"""What several test files share: audio that the tests synthesise, and a look at a folder that sees every touch."""
 
 from __future__ import annotations
 
@@ -61,3 +61,31 @@ def tree(folder: Path) -> dict[str, tuple[bytes, int]]:
     """Every file of a folder with its content and mtime: two of these are equal only where nothing was touched."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def write_mels(folder: Path, songs: dict[str, int], bins: int = 12, seed: int = 0) -> Path:
+    """Write a bare folder of mel files: name -> frames. A name's first folder is its kind, which its spectrum shows."""
+    for number, (name, frames) in enumerate(songs.items()):
+        kind = np.random.default_rng(list(name.split("/")[0].encode()))
+        spectra = 2.0 * kind.standard_normal((3, bins))  # a kind alternates between three spectra
+        draws = np.random.default_rng([seed, number])
+        mel = spectra[draws.integers(0, 3, frames)] + 0.5 * draws.standard_normal((frames, bins))
+        path = folder / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, mel.astype(np.float16))
+    return folder
+
+
+@pytest.fixture
+def mels(tmp_path) -> Path:
+    """A bare mel folder of 12 songs of two kinds, with awkward names."""
+    names = [f"{kind}/{place}, søng.mp3" for kind in ("low end", "high") for place in range(6)]
+    return write_mels(tmp_path / "the mels", {name: 40 + 5 * place for place, name in enumerate(names)})
+
+
+SMALL = ["batch_size=32", "hidden_size=16", "output_vector_size=8", "pairs_per_save=320"]
+
+
+def small_settings(*more: str) -> list[str]:
+    """Flags for a training that takes no time."""
+    return [word for setting in (*SMALL, *more) for word in ("--set", setting)]

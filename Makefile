@@ -1,0 +1,65 @@
+# make help tells what there is. Everything goes into .venv; nothing is installed elsewhere.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check install --quiet
+CONFIG := configs/small_train.yaml
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench clean
+
+help: ## say what each target does
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/python
+	@echo "installing requirements.txt into $(VENV): a few minutes the first time"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	@echo "installing requirements-dev.txt into $(VENV): a few minutes the first time"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers and plots
+	@echo "[1/4] audio to log-mel"
+	@$(RUN) spectrify_all.py example_input/ example_vectors/ --config=$(CONFIG)
+	@echo "[2/4] training"
+	@$(RUN) spectrogram_doc2vec.py example_vectors/ example_outs/ --config=$(CONFIG)
+	@mkdir -p example_results
+	@$(RUN) process_results/plot_costs.py example_outs/ --output example_results/costs.png
+	@echo "[3/4] spherical k-means against the labels"
+	@$(RUN) process_results/sphere_kmeans.py example_outs/ example_input/labels.csv --label-column genre --clusters 6 --output example_results/clusters.png
+	@echo "[4/4] classification against the labels, no artist on both sides"
+	@$(RUN) process_results/logistic_regress.py example_outs/ example_input/labels.csv --label-column genre --group-column artist --mel-folder example_vectors/ --output example_results/classification.csv
+	@echo
+	@echo "What was made of the 30 clips of example_input/:"
+	@echo "  example_vectors/                        log-mel of every clip; spectrify_log.csv says how it went"
+	@echo "  example_outs/vector_at_*.npy            a vector a clip, rows as in example_outs/music_list.txt"
+	@echo "  example_results/costs.png               how the training went"
+	@echo "  example_results/clusters.png, .csv      which kinds of sound each cluster holds"
+	@echo "  example_results/classification.csv      the table above"
+	@echo "Now with a folder of your own: the same commands, see README.md."
+
+test: $(VENV)/.installed-dev ## install what the tests need, and run them all
+	@$(RUN) -m pytest -n 2
+
+check: $(VENV)/.installed-dev ## lint, format and the fast tests, in under a minute
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m pytest -n 2 -m "not slow"
+
+fix: $(VENV)/.installed-dev ## mend what the linter and the formatter can
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+
+bench: $(VENV)/.installed-dev ## measure speed, as ratios; takes some minutes
+	@$(PIP) librosa
+	@$(RUN) tests/benchmarks/spectrify.py
+
+clean: ## remove what make demo made; .venv stays
+	rm -rf example_vectors example_outs example_results

@@ -1,0 +1,120 @@
+"""Frame vectors of any audio from a trained model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from conftest import small_settings, tree, write_mels
+
+import run_folder
+from calc_all_vecs import main
+from spectrogram_doc2vec import main as train
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A mel folder and a run trained on it; tests copy what they change."""
+    folder = tmp_path_factory.mktemp("a run, trained")
+    mels = write_mels(folder / "mels", {"low/a, b": 60, "low/ç": 50, "high/c": 70, "high/d": 40})
+    assert train([str(mels), str(folder / "run"), "--quiet", *small_settings(), "--max-saves", "2"]) == 0
+    return mels, folder / "run"
+
+
+def run(*arguments) -> int:
+    return main([*map(str, arguments), "--quiet"])
+
+
+def test_every_mel_gets_its_frame_vectors_seen_or_not(trained, tmp_path, capsys):
+    _, run_of = trained
+    unseen = write_mels(tmp_path / "unseen", {"new/deep/er": 33, "one frame": 1})
+    assert run(unseen, run_of, tmp_path / "out") == 0
+    assert "frame vectors of 2 songs by save 2, 2 made now" in capsys.readouterr().out
+    vectors = np.load(tmp_path / "out/new/deep/er.npy")
+    assert vectors.shape == (33, 8)
+    assert vectors.dtype == np.float32
+    assert np.load(tmp_path / "out/one frame.npy").shape == (1, 8)
+
+
+def test_they_are_what_the_target_network_says(trained, tmp_path):
+    from config import build_config, read_config_file
+    from model import Model
+
+    mels, run_of = trained
+    assert run(mels, run_of, tmp_path / "out") == 0
+    weights = run_folder.read_weights(run_of, "network", 2)
+    mel = np.load(mels / "low/ç.npy").astype(np.float64)
+    rows = np.arange(len(mel))
+    change = mel[np.minimum(rows + 2, len(mel) - 1)] - mel[np.maximum(rows - 2, 0)]
+    inputs = [(mel - weights["input_mean"]) / weights["input_scale"], change / weights["difference_scale"]]
+    hidden = np.concatenate(inputs, axis=1) @ weights["target_hidden_weights"] + weights["target_hidden_bias"]
+    expected = np.maximum(hidden, 0) @ weights["target_output_weights"] + weights["target_output_bias"]
+    assert np.allclose(np.load(tmp_path / "out/low/ç.npy"), expected, atol=1e-4)
+    config = build_config(read_config_file(run_of / "config.yaml"), "the run's")
+    assert np.allclose(Model(config, weights).embed(np.load(mels / "low/ç.npy")), expected, atol=1e-4)
+
+
+def test_again_makes_only_what_is_missing_or_older(trained, tmp_path, capsys):
+    mels, run_of = trained
+    mels = shutil.copytree(mels, tmp_path / "mels")
+    out = tmp_path / "out"
+    assert run(mels, run_of, out) == 0
+    before = tree(out)
+    assert run(mels, run_of, out) == 0
+    after = tree(out)
+    assert before.pop("lock")
+    assert after.pop("lock")
+    assert after == before
+    (out / "high/c.npy").unlink()
+    (out / "high/d.npy").write_bytes(b"cut")
+    os.utime(mels / "low/ç.npy")
+    capsys.readouterr()
+    assert run(mels, run_of, out) == 0
+    assert "3 made now" in capsys.readouterr().out
+    assert {name: content for name, (content, _) in tree(out).items() if name != "lock"} == {
+        name: content for name, (content, _) in before.items()
+    }
+
+
+def test_other_weights_make_all_of_it_anew(trained, tmp_path, capsys):
+    mels, run_of = trained
+    run_of = shutil.copytree(run_of, tmp_path / "run")
+    assert run(mels, run_of, tmp_path / "out") == 0
+    assert train([str(mels), str(run_of), "--quiet", *small_settings(), "--max-saves", "3"]) == 0
+    capsys.readouterr()
+    assert run(mels, run_of, tmp_path / "out") == 0
+    assert "by save 3, 4 made now" in capsys.readouterr().out
+
+
+def test_what_it_refuses(trained, tmp_path, capsys):
+    mels, run_of = trained
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/letter.txt").write_text("dear")
+    other = write_mels(tmp_path / "other bins", {"a": 30}, bins=9)
+    for arguments, says in (
+        ((mels, tmp_path / "no run", tmp_path / "out"), "no such run folder; make one with spectrogram_doc2vec.py"),
+        ((tmp_path / "no mels", run_of, tmp_path / "out"), "no such mel folder"),
+        ((mels, run_of, tmp_path / "mine"), "holds 'letter.txt' already"),
+        ((other, run_of, tmp_path / "out"), "mel_bins: 9, and mel_bins: 12 is asked for"),
+    ):
+        assert run(*arguments) == 1
+        message = capsys.readouterr().err
+        assert says in message
+        assert message.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_mel_is_counted_and_the_rest_made(trained, tmp_path, capsys):
+    mels, run_of = trained
+    mels = shutil.copytree(mels, tmp_path / "mels")
+    path = mels / "high/c.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert run(mels, run_of, tmp_path / "out") == 0
+    out = capsys.readouterr().out
+    assert "3 made now" in out
+    assert "1 mel file could not be read, e.g. high/c.npy" in out
+    assert run(mels, run_of, tmp_path / "out", "--strict") == 1

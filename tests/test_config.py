@@ -1,0 +1,223 @@
+"""The configuration: where values come from, what is refused and in which words."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from config import (
+    AUDIO_KEYS,
+    CHOICES,
+    DEFAULT_CONFIG,
+    RANGES,
+    Config,
+    add_config_arguments,
+    audio_half,
+    load_config,
+    read_config_file,
+    refuse_changed_keys,
+    to_yaml,
+)
+from utils import ROOT, UserError
+
+KINDS = {field.name: field.type for field in dataclasses.fields(Config)}
+
+
+def load(*argv: str) -> tuple[Config, frozenset[str]]:
+    parser = argparse.ArgumentParser()
+    add_config_arguments(parser)
+    return load_config(parser.parse_args([str(word) for word in argv]))
+
+
+def write(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "my config, é.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def message(*argv: str) -> str:
+    with pytest.raises(UserError) as raised:
+        load(*argv)
+    return str(raised.value)
+
+
+# Where values come from
+
+
+def test_every_key_has_a_default_with_its_reason():
+    assert read_config_file(DEFAULT_CONFIG).keys() == KINDS.keys()
+    for line in DEFAULT_CONFIG.read_text().splitlines():
+        assert not line or line.startswith("#") or len(line.partition("#")[2]) > 10, f"no reason: {line}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_configuration_loads_and_holds_only_what_differs(path):
+    config, given_keys = load("--config", path)
+    defaults = load()[0]
+    if path != DEFAULT_CONFIG:
+        assert {key for key in KINDS if getattr(config, key) != getattr(defaults, key)} == given_keys
+    assert audio_half(config) == audio_half(defaults)
+
+
+def test_the_default_gives_way_to_the_file_and_the_file_to_set(tmp_path):
+    path = write(tmp_path, "window: 7\nseed: 7\nmel_bins: 40\n")
+    config, given_keys = load("--config", path, "--set", "seed=8", "--set", "mel_bins=41", "--set", "mel_bins=42")
+    assert (config.window, config.seed, config.mel_bins, config.sample_rate_hz) == (7, 8, 42, 16000)
+    assert given_keys == {"window", "seed", "mel_bins"}
+
+
+def test_seed_is_the_same_as_set_seed():
+    assert load("--seed", "5") == load("--set", "seed=5")
+    assert load("--set", "seed=4", "--seed", "5")[0].seed == 5
+
+
+def test_an_empty_file_changes_nothing(tmp_path):
+    assert load("--config", write(tmp_path, "# nothing\n")) == load()
+
+
+@pytest.mark.parametrize("text", ["1e-3", "0.001", "1.0e-3", "1E-3", " 0.001 "])
+def test_a_float_is_read_however_it_is_written(tmp_path, text):
+    assert load("--set", f"learning_rate={text}")[0].learning_rate == 0.001
+    assert load("--config", write(tmp_path, f"learning_rate: {text}\n"))[0].learning_rate == 0.001
+
+
+def test_whole_numbers_and_floats_are_taken_for_each_other():
+    config, _ = load("--set", "mel_low_hz=100", "--set", "mel_bins=64.0", "--set", "hop_seconds=1")
+    assert (config.mel_low_hz, config.mel_bins, config.hop_seconds) == (100.0, 64, 1.0)
+    assert [type(getattr(config, key)).__name__ for key in KINDS] == list(KINDS.values())
+
+
+def test_what_a_run_writes_is_read_back_as_it_was(tmp_path):
+    config, _ = load("--set", "learning_rate=1e-9", "--set", "hop_seconds=0.123456789")
+    path = write(tmp_path, to_yaml(dataclasses.asdict(config)))
+    assert load("--config", path)[0] == config
+    assert read_config_file(write(tmp_path, to_yaml(audio_half(config)))) == audio_half(config)
+    assert tuple(audio_half(config)) == AUDIO_KEYS
+
+
+# What is refused
+
+
+def test_an_unknown_key_names_the_nearest(tmp_path):
+    assert message("--set", "mel_bin=64") == "--set: unknown key 'mel_bin'; did you mean 'mel_bins'?"
+    path = write(tmp_path, "hop_second: 0.1\n")
+    assert message("--config", path) == f"{path}: unknown key 'hop_second'; did you mean 'hop_seconds'?"
+    assert "unknown key '5'" in message("--config", write(tmp_path, "5: 1\n"))
+
+
+def test_an_unknown_key_near_none_names_them_all():
+    error = message("--set", "qqqq=1")
+    assert all(key in error for key in KINDS)
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind"),
+    [
+        ("mel_bins=many", "int"),
+        ("mel_bins=64.5", "int"),
+        ("mel_bins=true", "int"),
+        ("mel_bins=[64]", "int"),
+        ("mel_bins=", "int"),
+        ("hop_seconds=soon", "float"),
+        ("hop_seconds=no", "float"),
+        ("hop_seconds={a: 1}", "float"),
+        ("differences=1", "bool"),
+        ("differences=maybe", "bool"),
+        ("decoder=1", "str"),
+    ],
+)
+def test_a_wrong_type_names_key_value_and_type(setting, kind):
+    key, _, text = setting.partition("=")
+    assert message("--set", setting) == f"--set: {key}: {yaml.safe_load(text)!r} is not of type {kind}"
+
+
+@pytest.mark.parametrize("key", RANGES)
+def test_the_ends_of_a_range_are_in_it_and_what_lies_beyond_is_not(key):
+    low, high = RANGES[key]
+    beyond = 1 if KINDS[key] == "int" else 1e-4
+    for value in (low - beyond, high + beyond):
+        assert message("--set", f"{key}={value}") == f"--set: {key}: {value!r} is not between {low} and {high}"
+    with_room = ["--set", "sample_rate_hz=384000", "--set", "mel_low_hz=0.5", "--set", "mel_high_hz=192000"]
+    if key == "sample_rate_hz":
+        with_room[-1] = "mel_high_hz=500"
+    if key == "mel_low_hz":
+        low, high = low, high - 1
+    for value in (low, high):
+        assert getattr(load(*with_room, "--set", f"{key}={value}")[0], key) == value
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf", "nan", "1e999"])
+def test_numbers_that_are_none_are_refused(value):
+    assert "hop_seconds" in message("--set", f"hop_seconds={value}")
+
+
+@pytest.mark.parametrize("key", CHOICES)
+def test_a_choice_names_what_there_is(key):
+    assert message("--set", f"{key}=other") == f"--set: {key}: 'other' is none of {', '.join(CHOICES[key])}"
+
+
+@pytest.mark.parametrize(
+    "settings", [["mel_low_hz=8000", "mel_high_hz=7000"], ["mel_high_hz=8001"], ["sample_rate_hz=8000"]]
+)
+def test_the_mel_range_must_rise_and_end_below_half_the_sample_rate(settings):
+    error = message(*(word for setting in settings for word in ("--set", setting)))
+    assert "they must rise, and end at or below half of sample_rate_hz" in error
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- 1\n- 2\n", "expected lines of the form KEY: VALUE"),
+        ("seed 5\n", "expected lines of the form KEY: VALUE"),
+        ("seed: [1\n", "not readable as YAML"),
+        (b"seed: \xff\n", "not readable as YAML"),
+        (b"\0\0", "not readable as YAML"),
+        ("seed: 2026-99-99\n", "not readable as YAML"),
+        ("seed: !!python/object/apply:os.getpid []\n", "not readable as YAML"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text, said):
+    path = write(tmp_path, text)
+    error = message("--config", path)
+    assert error.startswith(f"{path}: ")
+    assert said in error
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "none.yaml"
+    assert message("--config", path) == f"{path}: no such configuration; see the files in {ROOT / 'configs'}"
+
+
+@pytest.mark.parametrize("setting", ["seed", "", "seed:1"])
+def test_a_setting_without_an_equals_sign_shows_how(setting):
+    assert message("--set", setting) == f"--set {setting!r}: write it as KEY=VALUE, e.g. --set seed=1"
+
+
+@given(key=st.sampled_from(sorted(KINDS)), text=st.text(max_size=20))
+@example(key="seed", text="2026-99-99")
+@example(key="seed", text="0b_")
+@example(key="seed", text="!!int x")
+@example(key="seed", text="[" * 5000)
+def test_any_text_is_a_value_or_an_error_in_words(key, text):
+    try:
+        config, given_keys = load("--set", f"{key}={text}")
+    except UserError as error:
+        assert str(error).startswith("--set")
+    else:
+        assert given_keys == {key}
+        assert type(getattr(config, key)).__name__ == KINDS[key]
+
+
+def test_a_changed_key_names_key_old_and_new(tmp_path):
+    with pytest.raises(UserError) as raised:
+        refuse_changed_keys({"mel_bins": 80}, {"seed": 1, "mel_bins": 64}, tmp_path, "name another folder")
+    assert str(raised.value) == (
+        f"{tmp_path}: was made with mel_bins: 80, and mel_bins: 64 is asked for now; name another folder"
+    )
+    refuse_changed_keys({"mel_bins": 80}, {"mel_bins": 80.0, "decoder": "sox"}, tmp_path, "")

@@ -1,0 +1,165 @@
+import csv
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evaluation
+import run_folder
+from process_results import logistic_regress
+
+NAMES = sorted((f"{'drone' if i % 2 else 'jazz, é'}/{i:02}.mp3.npy" for i in range(24)), key=lambda name: name.encode())
+LABELS = [name.partition("/")[0] for name in NAMES]
+FIGURE = re.compile(r"\d\.\d{3} \+- \d\.\d{3}")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder that holds a run, its label table and its mel folder: drones are dull, jazz is bright."""
+    folder = tmp_path / "a place"
+    (folder / "run").mkdir(parents=True)
+    random = np.random.default_rng(0)
+    signs = np.array([1.0 if label == "drone" else -1.0 for label in LABELS])
+    vectors = signs[:, None] * np.ones(4) + 0.1 * random.standard_normal((24, 4))
+    costs = [run_folder.CostRow(1, 2.0, 2.1, 1000, 3.0)]
+    run_folder.commit_save(folder / "run", 1, vectors.astype(np.float32), {}, costs, b"seed: 0\n", 5, NAMES)
+    for name, sign in zip(NAMES, signs, strict=True):
+        path = folder / "mels" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mel = sign * np.linspace(-1, 1, 30) + 0.5 * random.standard_normal((20, 30))
+        np.save(path, mel.astype(np.float16))
+    write_labels(folder, LABELS)
+    return folder
+
+
+def write_labels(folder: Path, labels: list[str], artists: list[str] | None = None) -> None:
+    artists = artists or [f"artist {i // 4}" for i in range(len(NAMES))]
+    rows = [(name.removesuffix(".npy"), *row) for name, *row in zip(NAMES, labels, artists, strict=True)]
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("filename", "genre", "artist"), *rows])
+
+
+def run_main(folder: Path, *more: str) -> int:
+    return logistic_regress.main([str(folder / "run"), str(folder / "labels.csv"), *more])
+
+
+def test_song_vectors_alone(folder, capfd):
+    assert run_main(folder) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert out == (
+        "24 of 24 songs labelled; left out: nothing\n"
+        "24 tracks, 2 classes, 2 x 5 stratified folds\n"
+        "accuracy            linear SVM        RBF SVM           5-NN cosine\n"
+        "song vectors        1.000 +- 0.000    1.000 +- 0.000    1.000 +- 0.000\n"
+        "chance              0.500             0.500             0.500\n"
+        "most frequent class 0.500             0.500             0.500\n"
+        "for the baselines of the same tracks (mean log-mel, MFCC statistics) add --mel-folder MELS\n"
+        "1 kind of vectors compared on 24 tracks\n"
+    )
+
+
+def test_baselines_groups_and_table(folder, capsys):
+    output = folder / "the table.csv"
+    mels = str(folder / "mels")
+    assert run_main(folder, "--group-column", "artist", "--mel-folder", mels, "--output", str(output)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    # artists go through the sorted names four at a time, so each is of one genre: three artists a genre
+    assert lines[1] == (
+        "24 tracks, 2 classes, 6 groups by artist, 2 x 3 stratified folds (class 'drone' has only 3 groups)"
+    )
+    rows = {line[:20].strip(): FIGURE.findall(line) for line in lines[3:6]}
+    assert list(rows) == ["song vectors", "mean log-mel", "MFCC statistics"]
+    assert all(len(figures) == 3 for figures in rows.values())
+    assert lines[-1] == f"{output}: 3 kinds of vectors compared on 24 tracks"
+    with output.open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(row["vectors"], row["classifier"]) for row in table] == [
+        *((kind, name) for kind in rows for name in evaluation.CLASSIFIERS),
+        ("chance", ""),
+        ("most frequent class", ""),
+    ]
+    for row, figure in zip(table, itertools.chain.from_iterable(rows.values()), strict=False):
+        assert figure == f"{float(row['accuracy']):.3f} +- {float(row['standard_deviation']):.3f}"
+        assert (row["folds"], row["tracks"]) == ("6", "24")
+
+
+def test_baselines_are_those_of_the_same_tracks(folder, capsys):
+    (folder / "mels" / NAMES[3]).unlink()
+    (folder / "mels" / NAMES[5]).write_bytes(b"no array")
+    np.save(folder / "mels" / NAMES[7], np.zeros((5, 31), np.float16))
+    np.save(folder / "mels" / NAMES[9], np.zeros((0, 30), np.float16))
+    assert run_main(folder, "--mel-folder", str(folder / "mels"), "--quiet") == 0
+    out = capsys.readouterr().out
+    assert f"left out: 4 tracks without a usable mel ({NAMES[3]}: No such file or directory, {NAMES[5]}: " in out
+    assert "20 tracks, 2 classes" in out
+    assert out.endswith("3 kinds of vectors compared on 20 tracks\n")
+
+
+def test_a_song_vector_row_is_the_same_with_and_without_baselines(folder, capsys):
+    for more in ([], ["--mel-folder", str(folder / "mels")]):
+        assert run_main(folder, "--seed", "5", *more) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("song vectors")]
+    assert rows[0] == rows[1]
+
+
+def test_classes_too_small_are_left_out_and_said(folder, capsys):
+    write_labels(folder, [*LABELS[:-3], "lone wolf", "pair", "pair"])
+    assert run_main(folder) == 0
+    out = capsys.readouterr().out
+    assert "left out: 1 label with fewer than two tracks (lone wolf)\n" in out
+    assert "23 tracks, 3 classes, 2 x 2 stratified folds (class 'pair' has only 2 tracks)\n" in out
+
+
+def test_a_class_of_one_group_is_left_out(folder, capsys):
+    write_labels(folder, ["solo"] * 4 + LABELS[4:])
+    assert run_main(folder, "--group-column", "artist") == 0
+    out = capsys.readouterr().out
+    assert "left out: 1 label with fewer than two groups (solo)\n" in out
+    assert "20 tracks, 2 classes, 5 groups by artist, 2 x 2 stratified folds" in out
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["same"] * 24, "column 'genre': one class only, 'same': there is nothing to tell apart"),
+        ([str(i) for i in range(24)], "column 'genre': no class of two or more members: there is nothing to tell"),
+    ],
+)
+def test_nothing_to_tell_apart(folder, capsys, labels, message):
+    write_labels(folder, labels)
+    assert run_main(folder) == 1
+    error = capsys.readouterr().err
+    assert f"{folder / 'labels.csv'}: {message}" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--output", "PLACE/table.txt"], "table.txt: the name must end in .csv"),
+        (["--output", "PLACE/no/table.csv"], "there is no folder PLACE/no; make it first"),
+        (["--output", "PLACE/labels.csv"], "labels.csv: is an input of this command"),
+        (["--mel-folder", "PLACE/none"], "PLACE/none: no such mel folder"),
+        (["--mel-folder", "PLACE/run"], "PLACE/run: holds none of the labelled songs of the run"),
+        (["--group-column", "Artist"], "no column 'Artist'; did you mean 'artist'?"),
+        (["--label-column", "mood"], "no column 'mood'; known: filename, genre, artist"),
+    ],
+)
+def test_errors_say_what_to_do(folder, capsys, more, message):
+    before = (folder / "labels.csv").read_bytes()
+    assert run_main(folder, *(argument.replace("PLACE", str(folder)) for argument in more)) == 1
+    error = capsys.readouterr().err
+    assert message.replace("PLACE", str(folder)) in error
+    assert error.count("\n") == 1
+    assert (folder / "labels.csv").read_bytes() == before
+
+
+def test_a_song_without_a_direction_is_named(folder, capsys):
+    vectors = np.load(folder / "run" / "vector_at_1.npy")
+    vectors[2] = 0
+    np.save(folder / "run" / "vector_at_1.npy", vectors)
+    assert run_main(folder) == 1
+    assert f"{folder / 'run'}: the vector of {NAMES[2]!r} is zero; remove that mel" in capsys.readouterr().err

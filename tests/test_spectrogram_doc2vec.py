@@ -1,0 +1,387 @@
+"""The trainer: its stop rule, its run folder, growth, resuming, and what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import small_settings, tree, write_mels
+from hypothesis import given
+from hypothesis import strategies as st
+
+import run_folder
+from spectrogram_doc2vec import is_scheduled, main, next_save_pairs, rule_memory, should_stop
+from utils import ROOT
+
+SCRIPT = ROOT / "spectrogram_doc2vec.py"
+slow = pytest.mark.slow
+
+
+def train(mels: Path, run: Path, *flags: str, settings: tuple[str, ...] = ()) -> int:
+    return main([str(mels), str(run), "--quiet", *small_settings(*settings), *flags])
+
+
+def start(mels: Path, run: Path, *flags: str, settings: tuple[str, ...] = ()) -> subprocess.Popen:
+    argv = [sys.executable, SCRIPT, mels, run, *small_settings(*settings), *flags]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(happened, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+# The stop rule
+
+
+@pytest.mark.parametrize(
+    ("costs", "stops"),
+    [
+        ([], False),
+        ([0.5, 0.4, 0.3], False),  # too few to say
+        ([0.5, 0.45, 0.4, 0.35, 0.3, 0.25], False),  # still falling
+        ([0.5, 0.3, 0.31, 0.3, 0.305], True),  # flat
+        ([0.5, 0.300, 0.302, 0.299, 0.301], True),  # flat and noisy: below the best, but not by enough
+        ([0.5, 0.3, 0.35, 0.4, 0.45], True),  # rising
+        ([0.5, 0.3, 0.31, 0.3, 0.28], False),  # a plateau, then a fall
+        ([0.5, 0.3, 0.31, 0.3, 0.28, 0.28, 0.281, 0.279], True),
+    ],
+)
+def test_stop_rule(costs, stops):
+    assert should_stop(costs, patience=3, least_improvement=0.01) == stops
+
+
+@given(st.lists(st.floats(0.01, 1), max_size=20), st.integers(1, 5), st.floats(0, 0.5), st.floats(0.1, 10))
+def test_stop_rule_does_not_depend_on_the_unit_of_the_cost(costs, patience, least, factor):
+    improvement_is_clear = all(
+        (abs(one / other - (1 - least)) > 1e-9 and abs(one / other - 1) > 1e-9) or one == other
+        for one in costs
+        for other in costs
+    )
+    if improvement_is_clear:
+        assert should_stop(costs, patience, least) == should_stop([factor * cost for cost in costs], patience, least)
+
+
+@given(st.integers(2, 2000), st.integers(1, 5000), st.integers(0, 300))
+def test_scheduled_saves_are_the_first_steps_at_or_past_the_multiples(batch_size, pairs_per_save, steps):
+    config = _config(batch_size=batch_size, pairs_per_save=pairs_per_save)
+    pairs = steps * batch_size
+    at = next_save_pairs(pairs, config)
+    assert at % batch_size == 0
+    assert at > pairs
+    assert is_scheduled(at, config)
+    assert not any(is_scheduled(between, config) for between in range(pairs + batch_size, at, batch_size))
+
+
+def test_stop_rule_sees_neither_forced_saves_nor_those_before_the_song_list_changed():
+    config = _config(batch_size=10, pairs_per_save=100)
+    pairs = [100, 130, 200, 200, 250, 300]  # the fourth is the commit of a changed list, the second and fifth forced
+    rows = [run_folder.CostRow(i + 1, 0.9, 0.1 * (i + 1), pairs[i], 0.0) for i in range(6)]
+    assert rule_memory(rows, 1, config) == pytest.approx([0.1, 0.3, 0.4, 0.6])
+    assert rule_memory(rows, 4, config) == pytest.approx([0.4, 0.6])
+    without = [dataclasses.replace(row, held_out_cost=float("nan")) for row in rows]
+    assert rule_memory(without, 4, config) == [0.9, 0.9]
+
+
+def _config(**changes):
+    from config import DEFAULT_CONFIG, build_config, read_config_file
+
+    return build_config(read_config_file(DEFAULT_CONFIG) | changes, "test")
+
+
+# What it refuses, before TensorFlow is loaded
+
+
+def test_help_answers_without_tensorflow():
+    code = "import sys; sys.argv = ['x', '--help']; import spectrogram_doc2vec as s; s.main()"
+    check = f"try:\n {code}\nfinally:\n assert 'tensorflow' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "It stops by itself when the held-out cost" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--set", "windw=3"], "unknown key 'windw'; did you mean 'window'?"),
+        (["--set", "window=wide"], "window: 'wide' is not of type int"),
+        (["--set", "mel_bins=40"], "mel_bins: 12, and mel_bins: 40 is asked for now"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: no such configuration"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line(mels, tmp_path, capsys, flags, says):
+    assert train(mels, tmp_path / "run", *flags) == 1
+    message = capsys.readouterr().err
+    assert says in message
+    assert message.count("\n") == 1
+
+
+def test_a_missing_or_empty_mel_folder_is_refused(tmp_path, capsys):
+    assert train(tmp_path / "no, where", tmp_path / "run") == 1
+    assert "no such mel folder; make one with spectrify_all.py" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert train(tmp_path / "empty", tmp_path / "run") == 1
+    assert "no usable mel file" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_song_is_refused(tmp_path, capsys):
+    assert train(write_mels(tmp_path / "mels", {"a/only": 50}), tmp_path / "run") == 1
+    assert "one song only" in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_something_else_is_refused(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "thesis.doc").write_text("precious")
+    assert train(mels, run) == 1
+    assert "holds 'thesis.doc' already" in capsys.readouterr().err
+    assert os.listdir(run) == ["thesis.doc"]
+
+
+def test_a_second_writer_exits_75_and_names_the_first(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    run.mkdir()
+    with run_folder.folder_lock(run):
+        assert train(mels, run) == 75
+    assert f"pid: {os.getpid()}" in capsys.readouterr().err
+    with open(run / "lock") as file:  # it goes with its holder
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# Training
+
+
+@slow
+def test_a_training_to_its_stop_then_nothing_to_do(mels, tmp_path, capsys):
+    run = tmp_path / "the run"
+    assert train(mels, run) == 0
+    out = capsys.readouterr().out
+    assert "12 song vectors of 8 dimensions" in out
+    assert "stopped: the held-out cost has flattened" in out
+    save = run_folder.newest_save(run)
+    songs = run_folder.read_song_vectors(run)
+    assert songs.vectors.shape == (12, 8)
+    assert songs.vectors.dtype == np.float32
+    assert np.isfinite(songs.vectors).all()
+    assert songs.names == sorted(songs.names, key=os.fsencode)
+    assert (run / "music_list.txt").read_text() == "".join(f"{name}\n" for name in songs.names)
+    kept = sorted(path.name for path in run.glob("vector_at_*"))
+    assert kept == sorted(f"vector_at_{x}.npy" for x in range(max(1, save - 4), save + 1))
+    assert sorted(path.name for path in (run / "weights").iterdir()) == [
+        f"network_at_{save}.npz",
+        f"songs_at_{save}.npz",
+    ]
+    in_force = yaml.safe_load((run / "config.yaml").read_text())
+    assert (in_force["mel_bins"], in_force["batch_size"], in_force["seed"]) == (12, 32, 0)
+    costs = run_folder.read_costs(run)
+    assert [row.pairs for row in costs] == [320 * (i + 1) for i in range(save)]
+    assert costs[-1].held_out_cost < costs[0].held_out_cost
+
+    before = tree(run)
+    assert train(mels, run) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert tree(run) == before
+    assert train(mels, run, "--forever", "--max-saves", str(save + 2)) == 0
+    assert run_folder.newest_save(run) == save + 2
+    assert "--max-saves" in capsys.readouterr().out
+
+
+@slow
+@pytest.mark.parametrize("pools", [(), ("pool_songs=5", "pool_frames=100")])
+def test_in_parts_is_as_in_one_go(mels, tmp_path, pools):
+    assert train(mels, tmp_path / "whole", "--max-saves", "6", "--forever", settings=pools) == 0
+    for saves in (1, 3, 4, 6):
+        assert train(mels, tmp_path / "parts", "--max-saves", str(saves), "--forever", settings=pools) == 0
+    assert _comparable(tmp_path / "whole") == _comparable(tmp_path / "parts")
+
+
+@slow
+def test_another_seed_is_another_run_and_the_same_seed_the_same(mels, tmp_path):
+    for name, seed in (("one", "1"), ("same", "1"), ("two", "2")):
+        assert train(mels, tmp_path / name, "--max-saves", "2", "--seed", seed) == 0
+    assert _comparable(tmp_path / "one") == _comparable(tmp_path / "same")
+    assert _comparable(tmp_path / "one")["vector_at_2.npy"] != _comparable(tmp_path / "two")["vector_at_2.npy"]
+
+
+@slow
+def test_killed_and_resumed_is_as_never_stopped(mels, tmp_path):
+    flags = ("--max-saves", "40", "--forever")
+    settings = ("pool_songs=5", "pool_frames=100")
+    assert train(mels, tmp_path / "whole", *flags, settings=settings) == 0
+    run, draws = tmp_path / "killed", random.Random(0)
+    for after in (4, 15, 27):
+        process = start(mels, run, *flags, settings=settings)
+        wait_for(lambda after=after: run_folder.newest_save(run) >= after)
+        time.sleep(draws.random() * 0.1)
+        process.kill()
+        process.communicate()
+        assert after <= run_folder.newest_save(run) < 40
+        run_folder.read_song_vectors(run)
+    process = start(mels, run, *flags, settings=settings)
+    assert process.communicate()[0].startswith(str(run))
+    assert process.returncode == 0
+    assert _comparable(tmp_path / "whole") == _comparable(run)
+
+
+def _comparable(run: Path) -> dict[str, bytes]:
+    """Every file's bytes, without what tells the time: the lock, and the seconds of cost_list.csv."""
+    files = {name: content for name, (content, _) in tree(run).items() if name != "lock"}
+    lines = files["cost_list.csv"].decode().splitlines()
+    files["cost_list.csv"] = "\n".join(line.rpartition(",")[0] for line in lines).encode()
+    return files
+
+
+@slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_exits_0(mels, tmp_path, number):
+    run = tmp_path / "run"
+    process = start(mels, run, "--forever", "--quiet", settings=("pairs_per_save=100000000",))
+    wait_for(lambda: (run / "lock").exists() and (run / "lock").read_text())
+    time.sleep(12)  # into the training: nothing on disk tells that it has begun
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert err == ""  # nothing of TensorFlow's own either
+    if run_folder.newest_save(run):
+        assert f"stopped: {number.name}" in out
+        assert not is_scheduled(run_folder.read_costs(run)[-1].pairs, _config(batch_size=32, pairs_per_save=10**8))
+    else:
+        assert "nothing was there to save" in out
+
+
+@slow
+def test_a_forced_save_changes_nothing_of_what_follows(mels, tmp_path):
+    flags = ("--forever", "--max-saves", "5")
+    assert train(mels, tmp_path / "whole", *flags, settings=("pairs_per_save=6400",)) == 0
+    run = tmp_path / "forced"
+    assert train(mels, run, "--forever", "--max-minutes", "0.0001", settings=("pairs_per_save=6400",)) == 0
+    forced = run_folder.read_costs(run)
+    assert len(forced) == 1
+    assert forced[0].pairs < 6400
+    assert train(mels, run, "--forever", "--max-saves", "6", settings=("pairs_per_save=6400",)) == 0
+    assert run_folder.read_costs(run)[-1].pairs == run_folder.read_costs(tmp_path / "whole")[-1].pairs
+    one, other = (run_folder.read_song_vectors(folder) for folder in (run, tmp_path / "whole"))
+    assert np.array_equal(one.vectors, other.vectors)
+
+
+@slow
+def test_progress_goes_to_stderr_and_says_what_it_waits_for(mels, tmp_path, capsys):
+    assert main([str(mels), str(tmp_path / "run"), *small_settings(), "--max-saves", "2"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count("\n") == 1
+    lines = captured.err.splitlines()
+    assert "12 songs" in lines[0]
+    assert "starts anew" in lines[1]
+    for word in ("save 2: cost", "held-out", "640 pairs", "pairs/s", "for mels"):
+        assert word in lines[3]
+
+
+# Growth
+
+
+@slow
+def test_growth_follows_names(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "20", "--forever") == 0
+    before = run_folder.read_song_vectors(run)
+    gone = before.names[2]
+    (mels / gone).unlink()
+    shutil.move(mels / before.names[7], mels / "high/000 renamed.npy")
+    write_mels(mels, {"low end/zz new": 60, "AA/first": 60}, seed=9)
+    capsys.readouterr()
+    # the number of saves is reached already, and yet the changed list is taken in and committed
+    assert main([str(mels), str(run), *small_settings(), "--max-saves", "20", "--forever"]) == 0
+    assert "10 kept, 3 new, 2 gone" in capsys.readouterr().err
+    after = run_folder.read_song_vectors(run)
+    assert after.save == 21
+    assert after.names == sorted(after.names, key=os.fsencode)
+    assert set(after.names) ^ set(before.names) == {
+        gone,
+        before.names[7],
+        "high/000 renamed.npy",
+        "low end/zz new.npy",
+        "AA/first.npy",
+    }
+    for name in set(before.names) & set(after.names):
+        assert np.array_equal(after.vectors[after.names.index(name)], before.vectors[before.names.index(name)])
+
+    def cosine(name: str, kind: str) -> float:
+        unit = after.vectors / np.linalg.norm(after.vectors, axis=1, keepdims=True)
+        others = [row for row, other in enumerate(after.names) if other.startswith(kind) and other != name]
+        return float((unit[others] @ unit[after.names.index(name)]).mean())
+
+    assert cosine("low end/zz new.npy", "low end/") > cosine("low end/zz new.npy", "high/") + 0.2
+    # the vectors of older saves still go with the songs of their time
+    assert run_folder.read_song_list(run, 20) == before.names
+    assert (run / "music_list.txt").read_bytes() == run_folder.encode_names(after.names)
+    assert train(mels, run, "--max-saves", "21") == 0
+    assert run_folder.newest_save(run) == 21
+
+
+@slow
+def test_keys_that_a_run_cannot_change_are_refused_and_others_are_taken_in(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "1") == 0
+    before = tree(run)
+    for setting, says in (
+        ("hidden_size=17", "hidden_size: 16, and hidden_size: 17"),
+        ("seed=5", "seed: 0, and seed: 5"),
+    ):
+        assert train(mels, run, "--set", setting) == 1
+        assert says in capsys.readouterr().err
+    assert tree(run) == before
+    assert train(mels, run, "--set", "learning_rate=0.002", "--max-saves", "2") == 0
+    assert yaml.safe_load((run / "config.yaml").read_text())["learning_rate"] == 0.002
+
+
+@slow
+def test_songs_too_short_for_anything_held_out_are_trained_on(tmp_path, capsys):
+    mels = write_mels(tmp_path / "mels", {"a/one": 1, "a/two": 2, "b/three": 3, "b/nine": 9})
+    assert train(mels, tmp_path / "run", "--max-saves", "3") == 0
+    assert "held-out cost nan" in capsys.readouterr().out
+    assert np.isfinite(run_folder.read_song_vectors(tmp_path / "run").vectors).all()
+
+
+@slow
+def test_a_mel_that_is_unreadable_is_counted_and_the_rest_trained(mels, tmp_path, capsys):
+    name = next(iter(sorted(mels.rglob("*.npy"))))
+    content = name.read_bytes()
+    name.write_bytes(content[:-50])
+    assert main([str(mels), str(tmp_path / "run"), *small_settings(), "--max-saves", "1"]) == 0
+    assert ", 1 unreadable" in capsys.readouterr().err
+
+
+@slow
+def test_a_full_disk_is_one_line_and_the_last_save_stays(mels, tmp_path):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "2") == 0
+    before = tree(run)
+    # a limit on the size of files is a disk that is full at that size
+    limited = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+    limited += (
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); import spectrogram_doc2vec as s; sys.exit(s.main())"
+    )
+    argv = [sys.executable, "-c", limited, mels, run, "--quiet", *small_settings(), "--max-saves", "4"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "File too large" in done.stderr
+    after = tree(run)
+    assert {name: after[name] for name in before if name != "lock"} == {
+        name: before[name] for name in before if name != "lock"
+    }
+    assert train(mels, run, "--max-saves", "3") == 0
