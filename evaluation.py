@@ -35,9 +35,6 @@ KMEANS_STARTS, KMEANS_ITERATIONS = 5, 25  # the best of five starts is kept; 25 
 Folds = list[tuple[np.ndarray, np.ndarray]]  # (rows to learn from, rows to test on), int64
 
 
-# ---- label tables
-
-
 @dataclass(frozen=True)
 class LabelTable:
     """A label table as it is written: every value is text, a field that a row lacks is empty."""
@@ -184,9 +181,6 @@ def encode(values: Sequence[str]) -> tuple[list[str], np.ndarray]:
     return classes, np.array([position[value] for value in values], np.int64)
 
 
-# ---- baselines: what a track's mel says without any training
-
-
 def mean_log_mel(mel: np.ndarray) -> np.ndarray:
     """Return the mean of each mel bin over a track: (frames, mel_bins) -> (mel_bins,) float64."""
     _require_frames(mel)
@@ -227,9 +221,6 @@ def mfcc_statistics(mel: np.ndarray) -> np.ndarray:
 def _require_frames(mel: np.ndarray) -> None:
     if mel.ndim != 2 or not mel.size:
         raise ValueError(f"a mel of shape {mel.shape} holds no frame")
-
-
-# ---- folds and classifiers
 
 
 def class_members(labels: Sequence[str], groups: Sequence[str] | None = None) -> dict[str, int]:
@@ -355,9 +346,6 @@ def chance(labels: Sequence[str]) -> dict[str, float]:
     most frequent class (largest p)."""
     shares = np.array(list(Counter(labels).values())) / len(labels)
     return {"chance": float((shares**2).sum()), "most frequent class": float(shares.max())}
-
-
-# ---- clusters
 
 
 def check_directions(names: Sequence[str], vectors: np.ndarray) -> None:

@@ -175,5 +175,5 @@ def _read_header(file: io.BufferedReader) -> tuple[tuple[int, int], bool, np.dty
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran_order, dtype = read(file)
     if len(shape) != 2 or shape[1] < 1 or dtype.kind != "f":
-        raise ValueError(f"{file.name}: an array of shape {shape} and type {dtype} is no mel: expected floats (frames, bins)")
+        raise ValueError(f"{file.name}: shape {shape}, type {dtype}: no mel, which is floats (frames, bins)")
     return shape, fortran_order, dtype

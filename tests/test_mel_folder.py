@@ -27,7 +27,8 @@ from mel_folder import (
 )
 from utils import UserError
 
-AWKWARD = ["a b/c, d.mp3", 'quo"te\'s.wav', "-rf.mp3", "Søren.ogg", os.fsdecode(b"\xff\xfe.mp3"), "tab\t,\u2028\x85.mp3"]
+NO_TEXT = os.fsdecode(b"\xff\xfe.mp3")
+AWKWARD = ["a b/c, d.mp3", "quo\"te's.wav", "-rf.mp3", "Søren.ogg", NO_TEXT, "tab\t,\u2028\x85.mp3"]
 
 names = st.binary(min_size=1).filter(lambda name: not set(name) & set(b"\0\n\r")).map(os.fsdecode)
 reasons = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))
@@ -102,7 +103,9 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path):
     )
 
 
-@pytest.mark.parametrize("line", ["a,ok", "", "a,ok,long,1,1,1,ffmpeg,", "a,ok,1,x,1,1,ffmpeg,", 'a,"ok,1,1,1,1,ffmpeg,'])
+@pytest.mark.parametrize(
+    "line", ["a,ok", "", "a,ok,long,1,1,1,ffmpeg,", "a,ok,1,x,1,1,ffmpeg,", 'a,"ok,1,1,1,1,ffmpeg,']
+)
 def test_a_broken_row_is_named_by_its_line(tmp_path, line):
     text = ledger_text([row("first")], header=True) + line.encode() + b"\n" + ledger_text([row("last")], header=False)
     (tmp_path / LEDGER_NAME).write_bytes(text)
@@ -149,7 +152,7 @@ def test_mels_are_sorted_by_the_bytes_of_their_own_names(tmp_path):
 
 
 def test_only_rows_with_a_mel_count(tmp_path):
-    songs = {name: 5 for name in ("ok", "partial", "silent", "too_short", "failed")}
+    songs = dict.fromkeys(["ok", "partial", "silent", "too_short", "failed"], 5)
     folder = made_by_spectrify(tmp_path, songs, **{name: name for name in songs})
     assert list_mels(folder).names == ["ok.npy", "partial.npy"]
 

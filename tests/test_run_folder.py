@@ -316,7 +316,9 @@ def test_weights_whose_bytes_have_changed_are_named(run):
     assert message(read_weights, run, "network", 3).startswith(f"{path}: not readable (")
 
 
-@pytest.mark.parametrize("text", ["epoc,cost\n1,2\n", "epoc,cost,held_out_cost,pairs,seconds\n1,x,0,0,0\n", "\xff\n1\n"])
+@pytest.mark.parametrize(
+    "text", ["epoc,cost\n1,2\n", "epoc,cost,held_out_cost,pairs,seconds\n1,x,0,0,0\n", "\xff\n1\n"]
+)
 def test_a_table_of_costs_that_is_none_is_named(run, text):
     (run / "cost_list.csv").write_bytes(text.encode("latin-1"))
     assert message(read_costs, run).startswith(f"{run / 'cost_list.csv'}: not a table of epoc,cost,held_out_cost,pairs")
@@ -359,7 +361,7 @@ def test_a_second_writer_is_told_who_holds_the_lock(tmp_path):
 
 
 def test_a_lock_of_another_process_exits_75_and_goes_with_it(tmp_path):
-    script = "import sys; from run_folder import folder_lock\nwith folder_lock(sys.argv[1]): print(1, flush=True); input()"
+    script = "import run_folder, sys\nwith run_folder.folder_lock(sys.argv[1]): print(1, flush=True); input()"
     holder = subprocess.Popen(
         [sys.executable, "-c", script, tmp_path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
