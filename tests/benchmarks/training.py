@@ -1,0 +1,248 @@
+"""Measure the training: against the plain way, against the machine, against the number of songs.
+
+    python tests/benchmarks/training.py machine
+    python tests/benchmarks/training.py songs
+    python tests/benchmarks/training.py plain MEL_FOLDER LABELS.csv --label-column genre --seconds 24
+
+machine   floating-point operations a second of the matrix products in the steps, beside a plain tf.matmul
+songs     steps a second with 1,000,000 songs beside 1,000; resident memory with 100,000 and 300,000
+plain     our song vectors after so many seconds beside those of the same model written the plain way (plain_model.py)
+          after 240: linear SVM and 5-NN accuracy, each seed and the mean
+
+Nothing is asserted; each prints a table and the machine. They take 1, 10 and 15 minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
+
+from config import DEFAULT_CONFIG, build_config, read_config_file, to_yaml
+from mel_folder import LedgerRow, write_ledger
+from sampling import Corpus, Pools, blocks, draw_block, sample_inputs
+from utils import EXIT_DONE, ROOT, command, script_parser
+
+PLAIN_SECONDS = 240.0
+BINS = 80
+
+
+def machine() -> str:
+    """Return what the figures were measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    cores = len(os.sched_getaffinity(0))
+    return f"{processor}, {cores} cores, Python {platform.python_version()}, TensorFlow {version('tensorflow')}"
+
+
+def default_config(**changes):
+    return build_config(read_config_file(DEFAULT_CONFIG) | changes, "benchmark")
+
+
+def write_linked_mels(folder: Path, songs: int, frames: int = 300, distinct: int = 200) -> None:
+    """Make a mel folder of many songs that are links to a few files: what is measured is the reading, not the sound."""
+    draws = np.random.default_rng(0)
+    rows = {}
+    for song in range(songs):
+        name = f"{song // 1000:04d}/{song:07d}.mp3"
+        path = folder / f"{name}.npy"
+        if song % 1000 == 0:
+            path.parent.mkdir(parents=True)
+        if song < distinct:
+            np.save(path, draws.standard_normal((frames, BINS)).astype(np.float16))
+        else:
+            os.link(folder / f"0000/{song % distinct:07d}.mp3.npy", path)
+        rows[name] = LedgerRow(name, "ok", frames * 0.1, frames, 1, "1.000000000", "ffmpeg", "")
+    write_ledger(folder, rows)
+    audio = {
+        key: value
+        for key, value in read_config_file(DEFAULT_CONFIG).items()
+        if key.startswith(("sample", "hop", "mel"))
+    }
+    (folder / "config.yaml").write_bytes(to_yaml({**audio, "decoder": "ffmpeg"}))
+
+
+def products_of_step(config, bins: int) -> float:
+    """Return the floating-point operations of the matrix products in one step, forward and back."""
+    batch, hidden, dims = config.batch_size, config.hidden_size, config.output_vector_size
+    inputs = bins * (2 if config.differences else 1)
+    forward = 2 * 2 * batch * (inputs * hidden + hidden * dims) + 2 * batch * batch * dims
+    # back: by the weights and by the inputs of each product, save by the inputs of the first
+    return 3 * forward - 2 * 2 * batch * inputs * hidden
+
+
+def measure_machine() -> None:
+    import model as networks  # before TensorFlow, whose greetings it keeps from stderr
+    from model import tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder) / "mels"
+        write_linked_mels(folder, 400)
+        config = default_config()
+        corpus = _corpus(folder, 400, config)
+        model = networks.Model(config, networks.first_weights(config, BINS, sample_inputs(corpus)))
+        model.load_songs(networks.first_song_vectors(corpus.names, config), np.zeros((400, 1), np.float32))
+        most = networks.STEPS_PER_CALL
+        block = draw_block(Pools(corpus), 0, most, most)
+        model.train(block)
+    draws = np.random.default_rng(0)
+    left, right = (tf.constant(draws.standard_normal(shape), tf.float32) for shape in ((1024, 512), (512, 512)))
+    print(machine())
+    print(f"{'round':<8}{'steps/s':>10}{'GFLOP/s':>10}{'tf.matmul':>12}{'ratio':>8}")
+    for number in range(5):
+        started = time.monotonic()
+        for _ in range(300):
+            product = tf.matmul(left, right)
+        product.numpy()
+        plain = 300 * 2 * 1024 * 512 * 512 / (time.monotonic() - started)
+        started = time.monotonic()
+        for _ in range(8):
+            model.train(block)
+        rate = 8 * most / (time.monotonic() - started)
+        ours = rate * products_of_step(config, BINS)
+        print(f"{number:<8}{rate:>10.1f}{ours / 1e9:>10.1f}{plain / 1e9:>12.1f}{ours / plain:>8.2f}")
+
+
+def _corpus(folder: Path, songs: int, config) -> Corpus:
+    names = [f"{song // 1000:04d}/{song:07d}.mp3.npy" for song in range(songs)]
+    return Corpus(folder, names, np.full(songs, 300), BINS, config)
+
+
+def measure_songs(most_songs: int) -> None:
+    import model as networks
+
+    config = default_config()
+    print(machine())
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "mels"
+        write_linked_mels(folder, most_songs)
+        _measure_flat_cost(networks, folder, config, most_songs)
+        shutil.rmtree(folder)
+    _measure_memory()
+
+
+def _measure_flat_cost(networks, folder: Path, config, most_songs: int) -> None:
+    from spectrogram_doc2vec import PoolSongs, Training, prefetch
+
+    def steps_per_second(songs: int) -> float:
+        corpus = _corpus(folder, songs, config)
+        sample = sample_inputs(_corpus(folder, 400, config))
+        model = networks.Model(config, networks.first_weights(config, BINS, sample))
+        vectors = np.zeros((songs, config.output_vector_size), np.float32)
+        training = Training(folder, corpus, vectors, np.zeros((songs, 1), np.float32), 0, [], 0)
+        pools = Pools(corpus)
+        pool_songs = PoolSongs(training, model, pools.pool_songs)
+        ahead = prefetch(blocks(pools, 0, lambda step: 10**9, networks.STEPS_PER_CALL), 2)
+        pool_songs.bring(next(ahead))
+        model.train(next(ahead))
+        started, steps = time.monotonic(), 0
+        while time.monotonic() - started < 30:
+            block = next(ahead)
+            pool_songs.bring(block)
+            model.train(block)
+            steps += block.steps
+        ahead.close()
+        pools.close()
+        return steps / (time.monotonic() - started)
+
+    print(f"{'round':<8}{'1,000 songs':>14}{f'{most_songs:,} songs':>18}{'ratio':>8}   (steps/s)")
+    for number in range(3):
+        few, many = steps_per_second(1000), steps_per_second(most_songs)
+        print(f"{number:<8}{few:>14.1f}{many:>18.1f}{many / few:>8.2f}", flush=True)
+
+
+def _measure_memory() -> None:
+    print(f"{'songs':<12}{'start to first step':>22}{'peak resident':>16}")
+    for songs in (100_000, 300_000):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "mels"
+            write_linked_mels(folder, songs)
+            argv = [
+                sys.executable,
+                ROOT / "spectrogram_doc2vec.py",
+                folder,
+                Path(scratch) / "run",
+                "--max-minutes",
+                "0.5",
+            ]
+            started = time.monotonic()
+            done = subprocess.run(argv, capture_output=True, text=True, check=True)
+            other = time.monotonic() - started - 30
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+            print(f"{songs:<12,}{other:>20.0f} s{peak:>13.2f} GB   {done.stderr.splitlines()[-1]}", flush=True)
+
+
+def measure_plain(arguments) -> None:
+    from plain_model import train_plain
+
+    import evaluation
+    from run_folder import read_song_vectors
+
+    table = evaluation.read_label_table(arguments.labels)
+
+    def accuracies(names: list[str], vectors: np.ndarray) -> list[float]:
+        labelled = evaluation.label_songs(table, names, arguments.label_column)
+        folds = evaluation.make_folds(labelled.labels)
+        scores = evaluation.cross_validate(vectors[labelled.songs], labelled.labels, folds)
+        return [float(scores[name].mean()) for name in ("linear SVM", "5-NN cosine")]
+
+    print(machine())
+    print(f"{'seed':<8}{'ours: linear':>14}{'5-NN':>8}{'plain: linear':>16}{'5-NN':>8}   plain steps/s")
+    rows = []
+    for seed in range(arguments.seeds):
+        with tempfile.TemporaryDirectory() as scratch:
+            run = Path(scratch) / "run"
+            flags = ["--seed", str(seed), "--forever", "--max-minutes", str(arguments.seconds / 60), "--quiet"]
+            argv = [sys.executable, ROOT / "spectrogram_doc2vec.py", arguments.mel_folder, run, *flags]
+            subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+            songs = read_song_vectors(run)
+            ours = accuracies(songs.names, songs.vectors)
+        names, vectors, rate = train_plain(arguments.mel_folder, arguments.plain_seconds, seed)
+        rows.append([*ours, *accuracies(names, vectors)])
+        one, two, three, four = rows[-1]
+        print(f"{seed:<8}{one:>14.3f}{two:>8.3f}{three:>16.3f}{four:>8.3f}   {rate:.0f}", flush=True)
+    one, two, three, four = np.mean(rows, axis=0)
+    print(f"{'mean':<8}{one:>14.3f}{two:>8.3f}{three:>16.3f}{four:>8.3f}")
+
+
+def build_parser():
+    parser = script_parser(__doc__)
+    commands = parser.add_subparsers(dest="what", required=True)
+    commands.add_parser("machine")
+    songs = commands.add_parser("songs")
+    songs.add_argument("--most", type=int, default=1_000_000, metavar="N", help="songs of the large corpus")
+    plain = commands.add_parser("plain")
+    plain.add_argument("mel_folder", type=Path, metavar="MEL_FOLDER")
+    plain.add_argument("labels", type=Path, metavar="LABELS.csv")
+    plain.add_argument("--label-column", default="genre", metavar="NAME")
+    plain.add_argument("--seconds", type=float, default=24.0, metavar="S", help="of our training")
+    plain.add_argument("--plain-seconds", type=float, default=PLAIN_SECONDS, metavar="S", help="of the plain one")
+    plain.add_argument("--seeds", type=int, default=3, metavar="N")
+    return parser
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    arguments = build_parser().parse_args(argv)
+    if arguments.what == "machine":
+        measure_machine()
+    elif arguments.what == "songs":
+        measure_songs(arguments.most)
+    else:
+        measure_plain(arguments)
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
