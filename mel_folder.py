@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import zlib
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -96,6 +97,7 @@ class MelList:
     names: list[str]  # relative path of each .npy, sorted by its bytes
     frames: np.ndarray  # (songs,) int64, as the ledger or the files' headers have it
     bins: int
+    stamps: np.ndarray  # (songs,) int64: another number where the mel has changed
     left_out: list[str]  # one line each: the .npy files that cannot be used, and why
 
 
@@ -112,18 +114,23 @@ def list_mels(folder: Path) -> MelList:
         rows.sort(key=lambda row: byte_order(row.filename + MEL_SUFFIX))
         names = [row.filename + MEL_SUFFIX for row in rows]
         frames = np.array([row.frames for row in rows], np.int64)
+        stamps = np.array([_stamp(row.size, row.mtime, row.frames) for row in rows], np.int64)
         bins, left_out = int(read_audio_half(folder).get("mel_bins", 0)), []
     else:
-        names, frames, bins, left_out = _list_by_headers(folder)
+        names, frames, bins, stamps, left_out = _list_by_headers(folder)
     if not names:
         hint = f"; {left_out[0]}" if left_out else f"; see {LEDGER_NAME}" if (folder / LEDGER_NAME).exists() else ""
         raise UserError(f"{folder}: no usable mel file (frames, bins) ending in {MEL_SUFFIX}{hint}")
-    return MelList(names, frames, bins or mel_shape(folder / names[0])[1], left_out)
+    return MelList(names, frames, bins or mel_shape(folder / names[0])[1], stamps, left_out)
 
 
-def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, list[str]]:
+def _stamp(*facts: object) -> int:
+    return zlib.crc32(" ".join(map(str, facts)).encode())
+
+
+def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarray, list[str]]:
     found, _ = walk_files(folder, lambda name: name.endswith(MEL_SUFFIX))
-    names, frames, left_out, bins = [], [], [], 0
+    names, frames, stamps, left_out, bins = [], [], [], [], 0
     for name in found:
         try:
             if has_line_break(name):
@@ -132,12 +139,14 @@ def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, list[str
             bins = bins or shape[1]
             if shape[1] != bins:
                 raise ValueError(f"{shape[1]} bins where {names[0]} has {bins}")
+            status = (folder / name).stat()
         except (OSError, ValueError) as error:
             left_out.append(f"{name}: {error}")
             continue
         names.append(name)
         frames.append(shape[0])
-    return names, np.array(frames, np.int64), bins, left_out
+        stamps.append(_stamp(status.st_size, status.st_mtime_ns))
+    return names, np.array(frames, np.int64), bins, np.array(stamps, np.int64), left_out
 
 
 def mel_shape(path: Path) -> tuple[int, int]:

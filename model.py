@@ -22,7 +22,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from config import Config
-from sampling import DIFFERENCE_REACH, TILT_TERMS, Block, HeldOut, InputSample, generator, uniform_of_name
+from sampling import DIFFERENCE_REACH, TILT_TERMS, Block, HeldOut, InputSample, generator
 
 
 @contextlib.contextmanager
@@ -95,11 +95,24 @@ def first_weights(config: Config, bins: int, sample: InputSample) -> dict[str, n
 
 def first_song_vectors(names: list[str], config: Config) -> np.ndarray:
     """Return (songs, output_vector_size) float32 of small noise that depends on each song's name and the seed alone."""
-    vectors = np.empty((len(names), config.output_vector_size), np.float32)
+    dims, seed = config.output_vector_size, config.seed.to_bytes(8, "little")
+    vectors = np.empty((len(names), dims), np.float32)
     for row, name in enumerate(names):
-        draws = generator(config.seed, _FIRST_WEIGHTS + 1, int(uniform_of_name(name, config.seed) * 2.0**55))
-        vectors[row] = FIRST_SONG_DEVIATION * draws.standard_normal(config.output_vector_size)
-    return vectors
+        noise = hashlib.shake_128(seed + os.fsencode(name)).digest(dims)
+        vectors[row] = np.frombuffer(noise, np.uint8)
+    return FIRST_SONG_DEVIATION * (vectors - 127.5) / np.float32(256 / np.sqrt(12))  # uniform, of that deviation
+
+
+def use_device(name: str) -> str:
+    """Let TensorFlow compute on "cpu" or on one "gpu"; return what it will use, in words. Before any tensor is made."""
+    gpus = tf.config.list_physical_devices("GPU")
+    with contextlib.suppress(RuntimeError):  # TensorFlow has begun already, in a process that trains twice
+        tf.config.set_visible_devices(gpus[:1] if name == "gpu" else [], "GPU")
+        if name == "gpu" and gpus:
+            tf.config.experimental.set_memory_growth(gpus[0], True)
+    if name == "gpu":
+        return "gpu" if gpus else "cpu (TensorFlow finds no GPU)"
+    return "cpu"
 
 
 class Model:

@@ -76,6 +76,7 @@ class Corpus:
     frames: np.ndarray  # (songs,) int64
     bins: int
     config: Config
+    stamps: np.ndarray | None = None  # (songs,) int64: another number where the mel has changed
 
     def held_out(self, song: int) -> tuple[int, int]:
         name, config = self.names[song], self.config

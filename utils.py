@@ -253,6 +253,18 @@ class Progress:
             self.bar.close()
 
 
+def available_memory() -> int:
+    """Return how many bytes a program can still take, by the kernel and by the control group; 0 where nobody says."""
+    limits = []
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
+    with contextlib.suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        limits.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    return max(0, min(limits, default=0))
+
+
 def duration(seconds: float) -> str:
     """Return a length of time as people say it: '48 s', '12 min', '3.4 h'."""
     if seconds < 100:

@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import run_folder
-from spectrogram_doc2vec import is_scheduled, main, next_save_pairs, rule_memory, should_stop
+from spectrogram_doc2vec import main
+from stop_rule import is_scheduled, next_save_pairs, rule_memory, should_stop, why_flat
 from utils import ROOT
 
 SCRIPT = ROOT / "spectrogram_doc2vec.py"
@@ -94,6 +95,19 @@ def test_stop_rule_sees_neither_forced_saves_nor_those_before_the_song_list_chan
     assert rule_memory(rows, 4, config) == pytest.approx([0.4, 0.6])
     without = [dataclasses.replace(row, held_out_cost=float("nan")) for row in rows]
     assert rule_memory(without, 4, config) == [0.9, 0.9]
+
+
+def test_the_reason_tells_rising_from_flat():
+    config = _config(batch_size=10, pairs_per_save=10, patience_saves=2)
+
+    def reason(*costs: float) -> str:
+        return why_flat(
+            [run_folder.CostRow(i + 1, 0, cost, 10 * (i + 1), 0) for i, cost in enumerate(costs)], 1, config
+        )
+
+    assert reason(0.5, 0.4, 0.3) == ""
+    assert reason(0.5, 0.3, 0.3, 0.3) == "the held-out cost has flattened"
+    assert "rises since save 2" in reason(0.5, 0.3, 0.35, 0.4)
 
 
 def _config(**changes):
@@ -285,9 +299,9 @@ def test_progress_goes_to_stderr_and_says_what_it_waits_for(mels, tmp_path, caps
     assert captured.out.count("\n") == 1
     lines = captured.err.splitlines()
     assert "12 songs" in lines[0]
-    assert "starts anew" in lines[1]
+    assert "starts anew" in lines[3]
     for word in ("save 2: cost", "held-out", "640 pairs", "pairs/s", "for mels"):
-        assert word in lines[3]
+        assert word in lines[5]
 
 
 # Growth
@@ -305,7 +319,9 @@ def test_growth_follows_names(mels, tmp_path, capsys):
     capsys.readouterr()
     # the number of saves is reached already, and yet the changed list is taken in and committed
     assert main([str(mels), str(run), *small_settings(), "--max-saves", "20", "--forever"]) == 0
-    assert "10 kept, 3 new, 2 gone" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    for where in (captured.err, captured.out):
+        assert "songs: 10 kept, 0 of them changed, 3 new, 2 gone" in where
     after = run_folder.read_song_vectors(run)
     assert after.save == 21
     assert after.names == sorted(after.names, key=os.fsencode)
@@ -330,6 +346,80 @@ def test_growth_follows_names(mels, tmp_path, capsys):
     assert (run / "music_list.txt").read_bytes() == run_folder.encode_names(after.names)
     assert train(mels, run, "--max-saves", "21") == 0
     assert run_folder.newest_save(run) == 21
+
+
+@slow
+def test_a_song_whose_mel_changed_is_learned_anew(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "20", "--forever") == 0
+    before = run_folder.read_song_vectors(run)
+    shutil.copyfile(mels / "high/1, søng.mp3.npy", mels / "low end/1, søng.mp3.npy")
+    capsys.readouterr()
+    assert train(mels, run, "--max-saves", "20") == 0
+    assert "12 kept, 1 of them changed, 0 new, 0 gone" in capsys.readouterr().out
+    after = run_folder.read_song_vectors(run)
+    moved = [
+        name for name, old, new in zip(after.names, before.vectors, after.vectors, strict=True) if (old != new).any()
+    ]
+    assert moved == ["low end/1, søng.mp3.npy"]
+    assert train(mels, run, "--max-saves", "20") == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+@slow
+def test_add_only_leaves_every_old_byte(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(mels, run, "--add-only") == 1
+    assert "holds no save to add songs to" in capsys.readouterr().err
+    assert train(mels, run, "--max-saves", "5", "--forever") == 0
+    before, weights = run_folder.read_song_vectors(run), run_folder.read_weights(run, "network", 5)
+    untouched = tree(run)
+    assert train(mels, run, "--add-only") == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert tree(run) == untouched
+
+    write_mels(mels, {"low end/00 new": 60}, seed=9)
+    shutil.copyfile(mels / "high/1, søng.mp3.npy", mels / "low end/1, søng.mp3.npy")
+    assert train(mels, run, "--add-only") == 0
+    assert "1 new, 0 gone" in capsys.readouterr().out
+    after = run_folder.read_song_vectors(run)
+    assert (after.save, len(after.names)) == (6, 13)
+    for name, vector in zip(before.names, before.vectors, strict=True):
+        assert after.vectors[after.names.index(name)].tobytes() == vector.tobytes()
+    assert np.isfinite(after.vectors).all()
+    for name, array in run_folder.read_weights(run, "network", 6).items():
+        assert array.tobytes() == weights[name].tobytes(), name
+    assert train(mels, run, "--max-saves", "6") == 0  # a training sees the change that --add-only left alone
+    assert "13 kept, 1 of them changed" in capsys.readouterr().out
+
+
+def test_too_little_memory_is_refused_with_the_numbers(mels, tmp_path, capsys):
+    settings = ("pool_frames=1000000000", "hidden_size=16384", "batch_size=16384")
+    huge = write_mels(tmp_path / "huge", {"a/one": 2, "a/two": 2})
+    for name in ("one", "two"):  # a header that promises ten million frames is enough to be refused
+        with open(huge / f"a/{name}.npy", "wb") as file:
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "<f2", "fortran_order": False, "shape": (400_000_000, 80)}
+            )
+    assert train(huge, tmp_path / "run", settings=settings) == 1
+    message = capsys.readouterr().err
+    assert "of memory, and" in message
+    assert "--set pool_frames=250000000" in message
+    assert message.count("\n") == 1
+
+
+@slow
+def test_what_a_run_will_use_is_said_first(mels, tmp_path, capsys):
+    assert main([str(mels), str(tmp_path / "run"), *small_settings(), "--max-saves", "1", "--device", "gpu"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert "12 songs, 81 s, 810 frames of 12 bins" in lines[0]
+    assert lines[1].startswith("memory: about ")
+    assert lines[2].startswith("device: ")
+    assert "threads" in lines[2]
+    import model
+
+    if not model.tf.config.list_physical_devices("GPU"):
+        assert "cpu (TensorFlow finds no GPU)" in lines[2]
 
 
 @slow

@@ -133,14 +133,15 @@ def measure_songs(most_songs: int) -> None:
 
 
 def _measure_flat_cost(networks, folder: Path, config, most_songs: int) -> None:
-    from spectrogram_doc2vec import PoolSongs, Training, prefetch
+    from training import PoolSongs, Training, prefetch
 
     def steps_per_second(songs: int) -> float:
         corpus = _corpus(folder, songs, config)
         sample = sample_inputs(_corpus(folder, 400, config))
         model = networks.Model(config, networks.first_weights(config, BINS, sample))
         vectors = np.zeros((songs, config.output_vector_size), np.float32)
-        training = Training(folder, corpus, vectors, np.zeros((songs, 1), np.float32), 0, [], 0)
+        stamps, squares = np.zeros(songs, np.int64), np.zeros((songs, 1), np.float32)
+        training = Training(folder, corpus, stamps, vectors, squares, 0, [], 0)
         pools = Pools(corpus)
         pool_songs = PoolSongs(training, model, pools.pool_songs)
         ahead = prefetch(blocks(pools, 0, lambda step: 10**9, networks.STEPS_PER_CALL), 2)
