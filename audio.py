@@ -7,6 +7,7 @@ several files share one ffmpeg process, so its start-up is paid once.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import re
@@ -15,6 +16,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -127,8 +129,9 @@ class MelFramer:
         frames = np.lib.stride_tricks.sliding_window_view(self.buffer, FRAME_SAMPLES)[:: self.hop][:BLOCK_FRAMES]
         spectrum = np.fft.rfft(frames * self.window)  # (BLOCK_FRAMES, 1025) complex64
         # hypot, which np.abs uses, guards against overflow that audio cannot reach, and is several times slower
-        magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
-        return np.log(magnitude @ self.matrix + np.float32(LOG_OFFSET)).astype(np.float16)
+        with np.errstate(over="ignore", invalid="ignore"):  # samples of 1e30 are found out by the result
+            magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
+            return np.log(magnitude @ self.matrix + np.float32(LOG_OFFSET)).astype(np.float16)
 
 
 def log_mel(samples: np.ndarray, config: Config) -> np.ndarray:
@@ -174,7 +177,7 @@ def find_decoders(config: Config) -> Decoders:
 
         ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError):
-        ffmpeg = shutil.which("ffmpeg") or ""
+        ffmpeg = os.environ.get("IMAGEIO_FFMPEG_EXE") or shutil.which("ffmpeg") or ""
     if not shutil.which(ffmpeg):
         where = f" (IMAGEIO_FFMPEG_EXE is {ffmpeg!r})" if "IMAGEIO_FFMPEG_EXE" in os.environ else ""
         raise UserError(f"no program ffmpeg found{where}; pip install imageio-ffmpeg, or install ffmpeg")
@@ -298,7 +301,7 @@ def _read_ffmpeg_messages(messages: str, report: _Report) -> None:
     for it: ffmpeg indents them further.
     """
     current, estimated = -1, False
-    for line in messages.splitlines():
+    for line in messages.split("\n"):
         match = _FFMPEG_LINE.match(line)
         if not match:
             continue
@@ -329,7 +332,7 @@ def _decode_with_sox(
         return [*argv, "-t", "f32", "-L", "-c", "1", "-r", rate, f"/dev/fd/{outputs[0]}"]
 
     exit_code, timed_out, messages = _run(command, paths, framers, timeout_seconds)
-    failures = [line.partition(" FAIL ")[2] for line in messages.splitlines() if " FAIL " in line]
+    failures = [line.partition(" FAIL ")[2] for line in messages.split("\n") if " FAIL " in line]
     return _Report(exit_code, timed_out, failures)
 
 
@@ -352,6 +355,7 @@ def _run(command, paths: Sequence[str], framers: Sequence[MelFramer], timeout_se
             stderr=subprocess.PIPE,
             pass_fds=[write_end for _, write_end in pipes],
             start_new_session=True,  # Ctrl-C is ours to handle, and the whole group can be killed
+            preexec_fn=_become_decoder,
         )
     except BaseException:
         for ends in pipes:
@@ -374,6 +378,21 @@ def _run(command, paths: Sequence[str], framers: Sequence[MelFramer], timeout_se
         for read_end, _ in pipes:
             os.close(read_end)
     return process.returncode, timed_out, messages.decode("utf-8", "replace")
+
+
+def _become_decoder() -> None:
+    """Set up the decoder's process, in it, before the decoder starts."""
+    if hasattr(os, "sched_setscheduler"):
+        # As a batch process it is not woken for every little piece that passes between its threads: that saves a tenth
+        # of the time, and the machine stays as responsive as it was.
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # one that hangs must not outlive us, however we end
+
+
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _drain(

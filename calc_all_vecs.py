@@ -28,11 +28,11 @@ from utils import (
     Progress,
     UserError,
     add_quiet_argument,
-    atomic_write,
     command,
     plural,
     printable,
     remove_temporaries,
+    save_array,
     script_parser,
     write_file,
 )
@@ -103,8 +103,7 @@ def write_frame_vectors(
         except (OSError, ValueError) as error:
             skipped.append(f"{printable(name)}: {error}")
             continue
-        with atomic_write(output / name) as file:
-            np.save(file, model.embed(mel))
+        save_array(output / name, model.embed(mel))
     progress.close()
     return skipped
 

@@ -12,6 +12,7 @@ import yaml
 from utils import ROOT, UserError, nearest
 
 DEFAULT_CONFIG = ROOT / "configs" / "default.yaml"
+UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)  # dates that are none, bytes that are no text, brackets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +98,7 @@ def load_config(arguments: argparse.Namespace) -> tuple[Config, frozenset[str]]:
             raise UserError(f"--set {setting!r}: write it as KEY=VALUE, e.g. --set seed=1")
         try:
             given[key.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except UNREADABLE:
             raise UserError(f"--set {setting!r}: the value is not readable as YAML") from None
     if arguments.seed is not None:
         given["seed"] = arguments.seed
@@ -112,7 +113,7 @@ def read_config_file(path: Path) -> dict[str, object]:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such configuration; see the files in {ROOT / 'configs'}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: not readable as YAML: {error}") from None
     if content is None:
         return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import tokenize
 import zlib
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
@@ -69,19 +70,25 @@ def read_ledger(folder: Path) -> dict[str, LedgerRow]:
     if content and header != COLUMNS:
         raise UserError(f"{path}: its first line is not {','.join(COLUMNS)}; it is no ledger of spectrify_all.py")
     rows: dict[str, LedgerRow] = {}
-    for number, line in enumerate(lines, start=2):
-        try:
+    number, line = 1, []
+    try:
+        for number, line in enumerate(lines, start=2):  # noqa: B007 (told in the errors)
             filename, status, seconds, frames, size, mtime, decoder, reason = line
             rows[filename] = LedgerRow(filename, status, float(seconds), int(frames), int(size), mtime, decoder, reason)
-        except ValueError:
-            raise UserError(f"{path}, line {number}: not a ledger row: {line!r}; remove that line") from None
+    except ValueError:
+        raise UserError(f"{path}, line {number}: not a ledger row: {line!r}; remove that line") from None
+    except csv.Error as error:
+        raise UserError(f"{path}, after line {number}: not a ledger ({error}); remove what is broken") from None
     return rows
 
 
+def ordered_ledger(rows: dict[str, LedgerRow]) -> bytes:
+    """Return the ledger of these rows, sorted by filename."""
+    return ledger_text((rows[name] for name in sorted(rows, key=byte_order)), header=True)
+
+
 def write_ledger(folder: Path, rows: dict[str, LedgerRow]) -> None:
-    """Replace the ledger by these rows, sorted by filename."""
-    ordered = (rows[name] for name in sorted(rows, key=byte_order))
-    write_file(Path(folder) / LEDGER_NAME, ledger_text(ordered, header=True))
+    write_file(Path(folder) / LEDGER_NAME, ordered_ledger(rows))
 
 
 def read_audio_half(folder: Path) -> dict[str, object]:
@@ -160,7 +167,7 @@ def read_mel(path: Path | str, start: int = 0, stop: int | None = None) -> np.nd
     """Return the frames [start, stop) of a mel file, of whatever length they are: (frames, bins), as they are stored.
 
     Only those frames are read, so a ten-hour recording costs no more than a song. Raises OSError where the file is
-    gone, ValueError where it is not a whole 2-D array of floats, or holds a value that is not finite.
+    gone, ValueError (without the path) where it is not a whole 2-D array of floats, or a value is not finite.
     """
     with open(path, "rb") as file:
         (frames, bins), fortran_order, dtype = _read_header(file)
@@ -172,17 +179,20 @@ def read_mel(path: Path | str, start: int = 0, stop: int | None = None) -> np.nd
             file.seek(start * bins * dtype.itemsize, os.SEEK_CUR)
             mel = np.fromfile(file, dtype, count * bins)
             if mel.size != count * bins:
-                raise ValueError(f"{path}: ends before the {frames} frames that its header names")
+                raise ValueError(f"ends before the {frames} frames that its header names")
             mel = mel.reshape(count, bins)
     if not np.isfinite(mel).all():
-        raise ValueError(f"{path}: holds values that are not finite")
+        raise ValueError("holds values that are not finite")
     return mel
 
 
 def _read_header(file: io.BufferedReader) -> tuple[tuple[int, int], bool, np.dtype]:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran_order, dtype = read(file)
+    try:
+        shape, fortran_order, dtype = read(file)
+    except (SyntaxError, TypeError, tokenize.TokenError):  # the header is Python's notation, and numpy parses it so
+        raise ValueError("its header is damaged") from None
     if len(shape) != 2 or shape[1] < 1 or dtype.kind != "f":
-        raise ValueError(f"{file.name}: shape {shape}, type {dtype}: no mel, which is floats (frames, bins)")
+        raise ValueError(f"an array of shape {shape} and type {dtype} is no mel: expected floats (frames, bins)")
     return shape, fortran_order, dtype

@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from utils import LockedError, UserError, atomic_write, remove_temporaries, write_file
+from utils import LockedError, UserError, atomic_write, remove_temporaries, save_array, write_file
 
 T = TypeVar("T")
 
@@ -31,6 +32,9 @@ SAVE_NUMBER_NAME = "epoc_num.txt"
 SONG_LIST_NAME = "music_list.txt"
 COSTS_NAME = "cost_list.csv"
 WEIGHTS_NAME = "weights"
+
+# What numpy raises for a file that is cut short or damaged
+UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
 
 # Every file that carries a save's number, as (folder, pattern).
 _VECTORS = re.compile(r"vector_at_(\d+)\.npy")
@@ -76,7 +80,7 @@ def newest_save(run: Path) -> int:
     """Return the number of the newest committed save, 0 where there is none."""
     path = Path(run) / SAVE_NUMBER_NAME
     try:
-        text = path.read_text()
+        text = path.read_text(errors="replace")
     except FileNotFoundError:
         return 0
     try:
@@ -130,7 +134,7 @@ def newest(run: Path, read: Callable[[int], T]) -> T:
         save = require_run(run)
         try:
             return read(save)
-        except UserError:
+        except (UserError, FileNotFoundError):
             if newest_save(run) == save:
                 raise
 
@@ -144,12 +148,14 @@ def read_song_vectors(run: Path) -> SongVectors:
 
 
 def _read_song_vectors(run: Path, save: int) -> SongVectors:
+    # The names first: a list goes only after the vectors that need it, so it is right where those are still there.
+    names = read_song_list(run, save)
     path = vectors_path(run, save)
     try:
-        vectors = np.load(path)
-    except (OSError, ValueError) as error:
+        with open(path, "rb") as file:
+            vectors = np.load(file)
+    except UNREADABLE as error:
         raise UserError(f"{path}: not readable ({error}), though {SAVE_NUMBER_NAME} says {save}; restore it") from None
-    names = read_song_list(run, save)
     if vectors.ndim != 2 or len(vectors) != len(names):
         raise UserError(f"{path}: shape {vectors.shape} does not fit the {len(names)} songs of the music list")
     return SongVectors(names, vectors, save)
@@ -158,9 +164,9 @@ def _read_song_vectors(run: Path, save: int) -> SongVectors:
 def read_weights(run: Path, part: str, save: int) -> dict[str, np.ndarray]:
     path = weights_path(run, part, save)
     try:
-        with np.load(path) as arrays:
+        with open(path, "rb") as file, np.load(file) as arrays:
             return dict(arrays)
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: not readable ({error}); restore it, or train into another folder") from None
 
 
@@ -183,7 +189,7 @@ def read_costs(run: Path) -> list[CostRow]:
     path = Path(run) / COSTS_NAME
     save = newest_save(run)
     try:
-        text = path.read_text()
+        text = path.read_text(errors="replace")
     except FileNotFoundError:
         return []
     try:
@@ -255,8 +261,7 @@ def commit_save(
     """
     run = Path(run)
     (run / WEIGHTS_NAME).mkdir(exist_ok=True)
-    with atomic_write(vectors_path(run, save), durable=True) as file:
-        np.save(file, vectors)
+    save_array(vectors_path(run, save), vectors, durable=True)
     for part, arrays in weights.items():
         with atomic_write(weights_path(run, part, save), durable=True) as file:
             np.savez(file, **arrays)

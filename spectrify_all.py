@@ -16,6 +16,8 @@ import errno
 import os
 import signal
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from mel_folder import (
     MEL_SUFFIX,
     LedgerRow,
     ledger_text,
+    ordered_ledger,
     read_audio_half,
     read_ledger,
     write_ledger,
@@ -49,7 +52,9 @@ from utils import (
     positive_int,
     printable,
     remove_temporaries,
+    save_array,
     script_parser,
+    usable_cores,
     walk_files,
 )
 
@@ -62,6 +67,16 @@ BATCH_BYTES = 16_000_000  # a file above this is a batch of its own: its decodin
 NPY_HEADER_BYTES = 128  # of numpy's format 1.0 with a shape as short as ours
 MEL_ITEM_BYTES = 2  # float16
 TIMEOUT_SECONDS = 30.0
+PARENT_SECONDS = 0.5  # between two looks of a worker whether the main process is still there
+
+# What is a file's own fault when its mel cannot be written; anything else, like a full disk, ends the run.
+_TAKEN = "a file or folder of the same name is in its way in the mel folder; rename it"
+NAME_TROUBLE = {
+    errno.ENAMETOOLONG: f"its name with {MEL_SUFFIX} is too long for the file system; shorten it",
+    errno.ENOTDIR: _TAKEN,
+    errno.EEXIST: _TAKEN,
+    errno.EISDIR: _TAKEN,
+}
 
 
 @dataclass(frozen=True)
@@ -162,14 +177,8 @@ def spectrify_batch(
 
     Raises OSError where a mel file cannot be written: a full disk is no fault of the file.
     """
-    import numpy as np
-
     import audio
 
-    if hasattr(os, "sched_setscheduler"):
-        # The decoder inherits this. As a batch process it is not woken for every little piece that passes between its
-        # threads, which saves a tenth of the time; the machine stays as responsive as it was.
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     if has_line_break(batch[0].name):
         tracks = [audio.Track("failed", 0.0, "a line break in the name; rename it", None)]
     else:
@@ -183,17 +192,30 @@ def spectrify_batch(
             path = os.path.join(mel_folder, source.name + MEL_SUFFIX)
             try:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                with atomic_write(path) as file:
-                    np.save(file, track.mel)
+                save_array(path, track.mel)
                 frames = len(track.mel)
             except OSError as error:
-                if error.errno != errno.ENAMETOOLONG:  # only that is the file's own fault
+                if error.errno not in NAME_TROUBLE:
                     raise
-                status, reason = "failed", f"its name with {MEL_SUFFIX} is too long for the file system; shorten it"
+                status, reason = "failed", NAME_TROUBLE[error.errno]
         decoder = decoders.name_for(source.name)
         name = ledger_name(source.name)
         rows.append(LedgerRow(name, status, track.seconds, frames, source.size, source.mtime, decoder, reason))
     return rows
+
+
+def spectrify_in_worker(parent: int, *arguments: object) -> list[LedgerRow]:
+    """As spectrify_batch, in a process that ends when its parent does: a killed run must not work on unseen."""
+    if not any(thread.name == "parent" for thread in threading.enumerate()):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, and is the parent's to answer
+        threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
+    return spectrify_batch(*arguments)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(EXIT_ERROR)
 
 
 _framers_of: dict[Config, list] = {}
@@ -217,14 +239,22 @@ def run_batches(batches: list[list[Source]], jobs: int, *shared: object) -> Iter
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+    # Where we are killed, joblib's helper process would tell the terminal, or cron, of semaphores that it cleans up.
+    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker:UserWarning"
     # A worker that is killed must not take the rows of the others with it, so they come one by one, not at the end.
     parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="3*n_jobs")
     try:
-        yield from parallel(delayed(spectrify_batch)(batch, *shared) for batch in batches)
+        yield from parallel(delayed(spectrify_in_worker)(os.getpid(), batch, *shared) for batch in batches)
     except TerminatedWorkerError:
         raise UserError(
             f"a worker was killed, perhaps for want of memory; run the same command with --jobs {jobs // 2 or 1}"
         ) from None
+
+
+def is_ledger_in_order(mel_folder: Path, rows: dict[str, LedgerRow]) -> bool:
+    """Tell whether the ledger is as a whole run leaves it: a killed one leaves rows in the order of their end."""
+    path = mel_folder / LEDGER_NAME
+    return not path.exists() or path.read_bytes() == ordered_ledger(rows)
 
 
 def prepare_mel_folder(mel_folder: Path, config: Config, overwrite: bool) -> None:
@@ -256,6 +286,8 @@ def start_anew(mel_folder: Path) -> None:
 def remove_mel(mel_folder: Path, name: str) -> None:
     """Remove the mel of a file in the ledger, and the folders that it leaves empty."""
     path = mel_folder / (name + MEL_SUFFIX)
+    if path.is_dir():  # not ours
+        return
     path.unlink(missing_ok=True)
     for folder in path.parents:
         if folder == mel_folder or not folder.is_dir() or any(folder.iterdir()):
@@ -265,7 +297,8 @@ def remove_mel(mel_folder: Path, name: str) -> None:
 
 def work_off(plan: Plan, mel_folder: Path, batches: list[list[Source]], results, quiet: bool) -> None:
     """Take the rows as they come into the ledger: appended at once, and at the end, however it comes, sorted."""
-    for folder in {os.path.dirname(os.path.join(mel_folder, source.name)) for source in plan.to_do}:
+    names = [*plan.rows, *(source.name for source in plan.to_do)]
+    for folder in {os.fspath(mel_folder)} | {os.path.dirname(os.path.join(mel_folder, name)) for name in names}:
         remove_temporaries(folder)
     write_ledger(mel_folder, plan.rows)  # cuts off a line that a killed run left torn
     progress = Progress(len(plan.to_do), "spectrify", "files", quiet)
@@ -283,6 +316,14 @@ def work_off(plan: Plan, mel_folder: Path, batches: list[list[Source]], results,
         os.close(descriptor)
         progress.close()
         write_ledger(mel_folder, plan.rows)
+
+
+def interrupt_again(unraisable) -> None:
+    """Where Ctrl-C falls into code that cannot raise, Python would print it and go on; have it come again at once."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def describe(rows: dict[str, LedgerRow]) -> str:
@@ -329,6 +370,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     audio_folder, mel_folder = arguments.audio_folder, arguments.mel_folder
     config, _ = load_config(arguments)
+    from audio import find_decoders
+
     if not audio_folder.is_dir():
         raise UserError(f"{audio_folder}: no such audio folder")
     prepare_mel_folder(mel_folder, config, arguments.overwrite)
@@ -337,28 +380,27 @@ def main(argv: list[str] | None = None) -> int:
     plan = make_plan(*planning, arguments.overwrite)
     made = len(plan.to_do)
     pruned = len(plan.gone) if arguments.prune else 0
-    if made or pruned:
+    if made or pruned or not is_ledger_in_order(mel_folder, plan.rows):
+        decoders = find_decoders(config)
         mel_folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(mel_folder):
             prepare_mel_folder(mel_folder, config, arguments.overwrite)
             if arguments.overwrite:
                 start_anew(mel_folder)
             plan = make_plan(*planning, overwrite=False)  # again: somebody may have worked on it before we had the lock
-            spectrify(plan, audio_folder, mel_folder, config, arguments)
+            spectrify(plan, audio_folder, mel_folder, decoders, config, arguments)
     return report(plan, mel_folder, made, pruned, arguments.strict)
 
 
-def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, config: Config, arguments) -> None:
+def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decoders, config: Config, arguments) -> None:
     """Carry out a plan. Needs the lock."""
-    from audio import find_decoders
-
-    decoders = find_decoders(config)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is finished goes into the ledger
+    sys.unraisablehook = interrupt_again
     if not (mel_folder / CONFIG_NAME).exists():
         with atomic_write(mel_folder / CONFIG_NAME) as file:
             file.write(to_yaml(audio_half(config)))
     batches = make_batches(plan.to_do, decoders)
-    jobs = arguments.jobs or len(os.sched_getaffinity(0))
+    jobs = arguments.jobs or usable_cores()
     folders = (os.fspath(audio_folder.absolute()), os.fspath(mel_folder.absolute()))
     results = run_batches(batches, jobs, *folders, decoders, config, arguments.timeout) if batches else []
     work_off(plan, mel_folder, batches, results, arguments.quiet)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import sys
 from pathlib import Path
 
@@ -52,6 +51,7 @@ from utils import (
     positive_int,
     printable,
     script_parser,
+    usable_cores,
 )
 
 # What a run folder cannot change: the shape and meaning of its weights, and which frames were never trained on.
@@ -187,7 +187,7 @@ def train_locked(
     """Begin or take up a training, commit a changed song list, and train; return where it stands and what ended it."""
     from model import use_device
 
-    tell(f"device: {use_device(device)}, {len(os.sched_getaffinity(0))} threads")
+    tell(f"device: {use_device(device)}, {usable_cores()} threads")
     training, model = begin(run_folder, corpus, add_only)
     held_out = held_out_pairs(corpus)
     begun = f"goes on from save {training.save}" if training.save else "starts anew"

@@ -16,6 +16,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parent
 
@@ -45,6 +48,9 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def wrapped(argv: list[str] | None = None) -> int:
+        for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show must not end the run
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return main(argv)
         except UserError as error:
@@ -174,10 +180,11 @@ def walk_files(
                 fnmatch.fnmatch(entry.name, glob) or fnmatch.fnmatch(path, glob) for glob in exclude
             ):
                 continue
-            if entry.is_dir():
-                pending.append((path, ancestors | {identity}))
-            elif wanted(entry.name) and entry.is_file():
-                found.append(path)
+            with contextlib.suppress(OSError):  # a link that leads to itself is as good as one that leads nowhere
+                if entry.is_dir():
+                    pending.append((path, ancestors | {identity}))
+                elif wanted(entry.name) and entry.is_file():
+                    found.append(path)
     return sorted(found, key=byte_order), skipped
 
 
@@ -216,9 +223,20 @@ def write_file(path: Path | str, content: bytes, durable: bool = False) -> None:
         file.write(content)
 
 
+def save_array(path: Path | str, array: np.ndarray, durable: bool = False) -> None:
+    """Write an .npy file atomically."""
+    with atomic_write(path, durable) as file:
+        # Into a real file numpy writes by C, and a full disk is then an error without a cause.
+        np.lib.format.write_array(_Writer(file.write), array, allow_pickle=False)
+
+
+class _Writer(NamedTuple):
+    write: Callable[[bytes], int]
+
+
 def remove_temporaries(folder: Path | str) -> None:
     """Remove what a killed `atomic_write` left in a folder. The caller holds the folder's lock."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         for name in os.listdir(folder):
             if name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX):
                 with contextlib.suppress(FileNotFoundError):
@@ -251,6 +269,11 @@ class Progress:
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def available_memory() -> int:

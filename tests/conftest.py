@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import soundfile
@@ -13,6 +14,9 @@ from audio import find_decoders
 from config import DEFAULT_CONFIG, Config, build_config, read_config_file
 
 RATE_HZ = 44100
+
+hypothesis.settings.register_profile("no clock", deadline=None)  # nothing is timed in a test
+hypothesis.settings.load_profile("no clock")
 
 
 @pytest.fixture(scope="session")

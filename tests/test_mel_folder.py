@@ -263,7 +263,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path, value):
     mel = np.ones((5, 2), np.float16)
     mel[3, 1] = value
     np.save(tmp_path / "a.npy", mel)
-    with pytest.raises(ValueError, match=r"a\.npy: holds values that are not finite"):
+    with pytest.raises(ValueError, match="holds values that are not finite"):
         read_mel(tmp_path / "a.npy")
     assert read_mel(tmp_path / "a.npy", 0, 3).shape == (3, 2)
 

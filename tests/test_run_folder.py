@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import math
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -259,6 +261,21 @@ def test_readers_never_meet_a_half_save(run):
         raise
     assert len(seen) > 10
     assert newest_save(run) == 199
+
+
+def test_a_disk_that_is_full_says_so_and_leaves_the_save_before(run):
+    child = os.fork()
+    if not child:
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (130, 130))  # not even the vectors' header and rows
+            commit(run, 4, FIRST_LIST, is_new=False)
+        except OSError as error:
+            os._exit(error.errno or 0)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == errno.EFBIG
+    assert is_whole(run)
+    check_is_save(run, 3, FIRST_LIST)
 
 
 # What is refused

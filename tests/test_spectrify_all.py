@@ -1,0 +1,1022 @@
+"""spectrify_all.py as it is used: on folders with awkward names, run again, broken off, killed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from conftest import RATE_HZ, tone, tree, write_audio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audio import FRAME_SAMPLES, Decoders, MelFramer
+from config import DEFAULT_CONFIG, build_config, read_config_file
+from mel_folder import LEDGER_NAME, LedgerRow, list_mels, read_ledger, read_mel, write_ledger
+from spectrify_all import BATCH_BYTES, BATCH_FILES, Source, build_parser, main, make_batches
+from utils import ROOT
+
+SCRIPT = ROOT / "spectrify_all.py"
+NO_TEXT = os.fsdecode(b"no text \xff\xfe.mp3")
+GOOD = [
+    *("-rf.flac", "rock/a song, live.mp3", "rock/quo\"te's.WAV", "Ünï cödé/Søren.ogg", "jazz/very deep/m.M4A"),
+    *("rock/back\\slash\t$HOME %d.wav", NO_TEXT),
+]
+STATUSES = {
+    **dict.fromkeys(GOOD, "ok"),
+    "broken/half.mp3": "partial",
+    "broken/silence.wav": "silent",
+    "broken/short.wav": "too_short",
+    "broken/text.mp3": "failed",
+    "broken/empty.wav": "failed",
+}
+
+
+def sound(seconds: float, seed: int, rate_hz: int = RATE_HZ) -> np.ndarray:
+    """A tone of its own in noise, (samples, 1) float32."""
+    samples = tone(seconds, 200 + 90 * seed, rate_hz=rate_hz)
+    samples += 0.1 * np.random.default_rng(seed).standard_normal(samples.shape).astype(np.float32)
+    return samples
+
+
+def write_sound(path: Path, seconds: float, seed: int, ffmpeg: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = write_audio(path.with_name(f"in the making{path.suffix}"), sound(seconds, seed), RATE_HZ, ffmpeg)
+    written.rename(path)  # soundfile wants names that are text
+
+
+def write_clip(path: Path, seconds: float, seed: int) -> None:
+    """Write a small wav: 16 kB a second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, sound(seconds, seed, 8000), 8000)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory, ffmpeg) -> Path:
+    """Audio of every status under awkward names, and what has to be left out. Not to be changed: see `audio`."""
+    folder = tmp_path_factory.mktemp("library") / "my audio, é"
+    for place, name in enumerate([*GOOD, "broken/half.mp3", ".hidden.mp3", ".trash/x.mp3", "ring tones/r.mp3"]):
+        write_sound(folder / name, 1 + place / 4, place, ffmpeg)
+    os.truncate(folder / "broken/half.mp3", (folder / "broken/half.mp3").stat().st_size // 2)
+    soundfile.write(folder / "broken/silence.wav", np.zeros(RATE_HZ), RATE_HZ)
+    soundfile.write(folder / "broken/short.wav", sound(1, 0)[:2000], RATE_HZ)
+    (folder / "broken/text.mp3").write_text("these are words\n" * 100)
+    (folder / "broken/empty.wav").touch()
+    (folder / "ring tones/.nomedia").touch()
+    (folder / "notes.txt").write_text("mp3")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(library, tmp_path_factory) -> Path:
+    """The mel folder of the library. Not to be changed: see `mels`."""
+    folder = tmp_path_factory.mktemp("made") / "the mels, é"
+    assert spectrify(library, folder) == 0
+    return folder
+
+
+@pytest.fixture
+def audio(library, tmp_path) -> Path:
+    return Path(shutil.copytree(library, tmp_path / "my audio, é"))
+
+
+@pytest.fixture
+def mels(made, tmp_path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "the mels, é"))
+
+
+@pytest.fixture
+def clips(tmp_path) -> Path:
+    """Three small wavs, for what is not about formats."""
+    for place, name in enumerate(["a, 1.wav", "b/c 2.wav", "b/d.wav"]):
+        write_clip(tmp_path / "clips" / name, 1 + place / 2, place)
+    return tmp_path / "clips"
+
+
+def spectrify(audio: Path, mels: Path, *flags: str, jobs: int = 1) -> int:
+    return main([str(audio), str(mels), f"--jobs={jobs}", *flags])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """A folder without its times, and without the lock, which names a process."""
+    return {name: content for name, (content, _) in tree(folder).items() if name != "lock"}
+
+
+def statuses(mels: Path) -> dict[str, str]:
+    return {row.filename: row.status for row in read_ledger(mels).values()}
+
+
+def check_is_sound(mels: Path) -> None:
+    """No row names a missing or broken .npy."""
+    for row in read_ledger(mels).values():
+        if row.has_mel:
+            assert read_mel(mels / f"{row.filename}.npy").shape[1] == 80
+
+
+def program(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+# What it writes
+
+
+def test_every_file_has_its_row_and_every_mel_its_frames(library, made):
+    rows = read_ledger(made)
+    assert statuses(made) == STATUSES
+    assert list(rows) == sorted(STATUSES, key=os.fsencode)
+    for row in rows.values():
+        source = (library / row.filename).stat()
+        assert row.size == source.st_size
+        assert row.mtime == f"{source.st_mtime_ns // 10**9}.{source.st_mtime_ns % 10**9:09d}"
+        assert row.decoder == "ffmpeg"
+        path = made / f"{row.filename}.npy"
+        assert path.exists() == row.has_mel
+        if row.has_mel:
+            mel = np.load(path)
+            assert mel.dtype == np.float16
+            assert mel.shape == (row.frames, 80)
+            assert row.frames == 1 + (round(row.seconds * 16000) - FRAME_SAMPLES) // 1600
+        else:
+            assert row.frames == 0
+            assert row.reason
+        assert (row.reason == "") == (row.status == "ok")
+    assert rows["broken/half.mp3"].reason.startswith(("4", "5"))
+    assert set(contents(made)) == {f"{name}.npy" for name, row in rows.items() if row.has_mel} | {
+        *("config.yaml", "spectrify_log.csv")
+    }
+
+
+def test_rows_are_written_with_what_was_found(clips, tmp_path):
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    row = read_ledger(mels)["a, 1.wav"]
+    status = (clips / "a, 1.wav").stat()
+    mtime = f"{status.st_mtime_ns // 10**9}.{status.st_mtime_ns % 10**9:09d}"
+    assert row == LedgerRow("a, 1.wav", "ok", 1.0, 9, status.st_size, mtime, "ffmpeg", "")
+
+
+def test_a_tone_of_a_file_lands_in_the_mel_of_that_file(made):
+    peaks = [np.load(made / f"{name}.npy").astype(float).mean(axis=0).argmax() for name in GOOD]
+    assert peaks == sorted(peaks)  # the tones rise from file to file
+    assert len(set(peaks)) == len(peaks)
+
+
+def test_the_configuration_is_the_audio_half(made):
+    assert yaml.safe_load((made / "config.yaml").read_text()) == {
+        "sample_rate_hz": 16000,
+        "hop_seconds": 0.1,
+        "mel_bins": 80,
+        "mel_low_hz": 80.0,
+        "mel_high_hz": 7600.0,
+        "decoder": "ffmpeg",
+    }
+
+
+def test_the_ledger_is_a_table_that_others_read(made):
+    import pandas
+
+    table = pandas.read_csv(made / LEDGER_NAME, encoding_errors="surrogateescape", keep_default_na=False)
+    assert ",".join(table.columns) == "filename,status,seconds,frames,size,mtime,decoder,reason"
+    assert dict(zip(table.filename, table.status, strict=True)) == STATUSES
+
+
+def test_the_trainer_lists_what_was_made(made):
+    mels = list_mels(made)
+    assert mels.names == sorted(
+        (f"{name}.npy" for name, status in STATUSES.items() if status in ("ok", "partial")), key=os.fsencode
+    )
+    assert mels.bins == 80
+
+
+def test_the_summary_counts_and_says_what_to_do(audio, tmp_path, capsys):
+    mels = tmp_path / "the mels, é"
+    assert spectrify(audio, mels) == 0
+    printed = capsys.readouterr()
+    summary, skipped, failed = printed.out.splitlines()
+    seconds = round(sum(row.seconds for row in read_ledger(mels).values() if row.has_mel))
+    assert summary == (
+        f"{mels}: 12 audio files, 12 done now: 7 ok, 1 partial, 1 silent, 1 too_short, 2 failed, {seconds} s of audio"
+    )
+    assert skipped == "1 folder skipped for a file .nomedia or .notmusic"
+    assert failed.startswith("2 files failed, e.g. broken/empty.wav: ")
+    assert failed.endswith(f"; see {mels / LEDGER_NAME}; --retry-failed tries again")
+    assert printed.err == ""
+
+
+def test_one_process_or_two_make_the_same_bytes(audio, made, tmp_path):
+    assert spectrify(audio, tmp_path / "by two", jobs=2) == 0
+    assert contents(tmp_path / "by two") == contents(made)
+
+
+def test_it_runs_from_any_folder_on_relative_names(clips, tmp_path):
+    argv = [sys.executable, SCRIPT, "--quiet", "--", "-my clips", "../-the mels/"]
+    clips.rename(tmp_path / "-my clips")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/-my clips").symlink_to("../-my clips")
+    done = subprocess.run(argv, cwd=tmp_path / "elsewhere", capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "../-the mels: 3 audio files, 3 done now: 3 ok, 4 s of audio\n"
+    assert list(statuses(tmp_path / "-the mels").values()) == ["ok"] * 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_whatever_the_terminal_can_show_names_are_printed(tmp_path, encoding):
+    audio, mels = tmp_path / os.fsdecode(b"audio \xff"), tmp_path / os.fsdecode(b"mels \xff\xc3\xa9")
+    write_clip(tmp_path / "audio/ok.wav", 1, 0)
+    (tmp_path / "audio").rename(audio)
+    (audio / os.fsdecode(b"Bj\xc3\xb6rk \xe2\x82\xac \xff.mp3")).write_text("words")
+    argv = [sys.executable, SCRIPT, audio, mels, "--jobs=1"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(argv, capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"2 audio files, 2 done now: 1 ok, 1 failed" in done.stdout
+    shutil.rmtree(audio)
+    done = subprocess.run(argv, capture_output=True, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.count(b"\n") == 1
+    assert b"no such audio folder" in done.stderr
+
+
+def test_nothing_of_tensorflow_is_imported():
+    script = (
+        "import sys, spectrify_all, audio, mel_folder; spectrify_all.build_parser(); print('tensorflow' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, text=True) == "False\n"
+
+
+def test_help_is_the_docstring_with_the_defaults(capsys):
+    with pytest.raises(SystemExit) as exited:
+        main(["--help"])
+    assert exited.value.code == 0
+    text = capsys.readouterr().out
+    assert "python spectrify_all.py example_input/ example_vectors/ --config=configs/small_train.yaml" in text
+    assert "(default: 30.0)" in text
+
+
+def test_the_flags_that_are_promised():
+    arguments = build_parser().parse_args(["example_input/", "example_vectors/", "--config=configs/small_train.yaml"])
+    assert (arguments.audio_folder, arguments.mel_folder) == (Path("example_input"), Path("example_vectors"))
+    assert (arguments.config, arguments.settings, arguments.seed) == (Path("configs/small_train.yaml"), [], None)
+    assert (arguments.exclude, arguments.jobs, arguments.timeout) == ([], None, 30.0)
+    for flag in ("retry_failed", "prune", "overwrite", "strict", "quiet"):
+        assert vars(arguments)[flag] is False
+
+
+@pytest.mark.parametrize("flags", [[], ["a"], ["a", "b", "--jobs=0"], ["a", "b", "--timeout=0"], ["a", "b", "--over"]])
+def test_wrong_usage_exits_2(flags):
+    with pytest.raises(SystemExit) as exited:
+        main(flags)
+    assert exited.value.code == 2
+
+
+# Which files
+
+
+def test_hidden_marked_and_excluded_files_are_left_out(audio, tmp_path, capsys):
+    (audio / "books/.notmusic").mkdir(parents=True)
+    assert spectrify(audio, tmp_path / "mels", "--exclude=broken", "--exclude", "*.wav", "--exclude=jazz/*/m.*") == 0
+    assert sorted(statuses(tmp_path / "mels")) == sorted(
+        ["-rf.flac", "rock/a song, live.mp3", "rock/quo\"te's.WAV", "Ünï cödé/Søren.ogg", NO_TEXT]
+    )
+    assert "2 folders skipped for a file .nomedia or .notmusic\n" in capsys.readouterr().out
+
+
+def test_links_are_followed_and_a_loop_is_not(clips, tmp_path):
+    (clips / "b/up").symlink_to(clips)
+    (clips / "again.wav").symlink_to("a, 1.wav")
+    (clips / "nowhere.wav").symlink_to("none.wav")
+    (clips / "itself.wav").symlink_to("itself.wav")
+    assert spectrify(clips, tmp_path / "mels") == 0
+    assert sorted(statuses(tmp_path / "mels")) == ["a, 1.wav", "again.wav", "b/c 2.wav", "b/d.wav"]
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r", "\r\n"], ids=ascii)
+def test_a_line_break_in_a_name_is_refused_for_that_file(clips, tmp_path, break_):
+    (clips / "b/c 2.wav").rename(clips / f"b/c{break_}2.wav")
+    (clips / f"f{break_}").mkdir()
+    (clips / "b/d.wav").rename(clips / f"f{break_}/d.wav")
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    rows = read_ledger(mels)
+    shown = break_.replace("\r", "\\r").replace("\n", "\\n")
+    assert {name: row.status for name, row in rows.items()} == {
+        "a, 1.wav": "ok",
+        f"b/c{shown}2.wav": "failed",
+        f"f{shown}/d.wav": "failed",
+    }
+    assert rows[f"b/c{shown}2.wav"].reason == "a line break in the name; rename it"
+    before = tree(mels)
+    assert spectrify(clips, mels) == 0
+    assert tree(mels) == before
+
+
+def test_a_name_that_is_too_long_costs_only_itself(clips, tmp_path, capsys):
+    name = "x" * 248 + ".wav"
+    (clips / "b/c 2.wav").rename(clips / name)
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    row = read_ledger(mels)[name]
+    assert (row.status, row.frames) == ("failed", 0)
+    assert row.reason == "its name with .npy is too long for the file system; shorten it"
+    assert sorted(statuses(mels).values()) == ["failed", "ok", "ok"]
+    before = tree(mels)
+    assert spectrify(clips, mels) == 0
+    assert tree(mels) == before
+
+
+@pytest.mark.parametrize("name", ["lock", "config.yaml", "spectrify_log.csv", "a, 1.wav.npy"])
+def test_a_folder_whose_name_is_taken_costs_only_itself(clips, tmp_path, name):
+    (clips / "b").rename(clips / name)
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    assert statuses(mels)["a, 1.wav"] == "ok"
+    check_is_sound(mels)
+    before = tree(mels)
+    assert spectrify(clips, mels) == 0
+    assert tree(mels) == before
+
+
+@given(
+    sizes=st.lists(st.one_of(st.integers(0, 10**6), st.integers(0, 3 * BATCH_BYTES)), max_size=30),
+    suffixes=st.lists(st.sampled_from([".mp3", ".wav", "\n.mp3"]), min_size=30, max_size=30),
+    sox=st.sampled_from([None, "sox"]),
+)
+def test_batches_keep_the_order_and_their_bounds(sizes, suffixes, sox):
+    sources = [Source(f"{place}{suffixes[place]}", size, "0.0") for place, size in enumerate(sizes)]
+    batches = make_batches(sources, Decoders("ffmpeg", sox))
+    assert [source for batch in batches for source in batch] == sources
+    for batch in batches:
+        assert 1 <= len(batch) <= BATCH_FILES
+        if len(batch) > 1:
+            assert sum(source.size for source in batch) <= BATCH_BYTES
+            assert not any("\n" in source.name or (sox and source.name.endswith(".wav")) for source in batch)
+
+
+# Run again
+
+
+def test_a_second_run_touches_nothing(audio, mels, capsys):
+    before = tree(mels)
+    for _ in range(2):
+        assert spectrify(audio, mels, jobs=2) == 0
+        assert ": 12 audio files, 0 done now: 7 ok, 1 partial, 1 silent, " in capsys.readouterr().out
+        assert tree(mels) == before
+
+
+def test_only_what_changed_is_done_again(audio, mels, capsys):
+    before = tree(mels)
+    os.utime(audio / "rock/a song, live.mp3", ns=(0, 1_000_000_000_000_001))
+    write_sound(audio / "new, é.wav", 2, 20)
+    shutil.copy(audio / "-rf.flac", audio / "broken/text.mp3")
+    assert spectrify(audio, mels) == 0
+    assert ": 13 audio files, 3 done now: 9 ok, " in capsys.readouterr().out
+    rows = read_ledger(mels)
+    assert list(rows) == sorted(rows, key=os.fsencode)
+    assert rows["rock/a song, live.mp3"].mtime == "1000000.000000001"
+    assert rows["broken/text.mp3"].status == "ok"
+    after = tree(mels)
+    touched = {name for name in after if after[name] != before.get(name)} - {"lock", LEDGER_NAME}
+    assert touched == {"rock/a song, live.mp3.npy", "new, é.wav.npy", "broken/text.mp3.npy"}
+    name = "rock/a song, live.mp3.npy"
+    assert after[name][0] == before[name][0]
+
+
+def test_a_file_that_broke_loses_its_mel(clips, tmp_path, capsys):
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    for name in ("b/c 2.wav", "b/d.wav"):
+        (clips / name).write_text("words")
+    assert spectrify(clips, mels) == 0
+    assert statuses(mels) == {"a, 1.wav": "ok", "b/c 2.wav": "failed", "b/d.wav": "failed"}
+    assert sorted(contents(mels)) == ["a, 1.wav.npy", "config.yaml", LEDGER_NAME]
+
+
+def test_an_empty_folder_goes_while_others_write_to_it(clips, tmp_path):
+    """A mel is removed with its folder, which another worker may need at that moment."""
+    mels = tmp_path / "mels"
+    for round_ in range(6):
+        good, bad = ("b/c 2.wav", "b/d.wav") if round_ % 2 else ("b/d.wav", "b/c 2.wav")
+        write_clip(clips / good, 0.5, round_)
+        (clips / bad).write_text("words" * (round_ + 1))
+        assert spectrify(clips, mels, jobs=2) == 0
+        assert statuses(mels) == {"a, 1.wav": "ok", good: "ok", bad: "failed"}
+        check_is_sound(mels)
+
+
+def test_a_file_that_is_gone_is_reported_and_pruned_only_when_asked(audio, mels, capsys):
+    before = tree(mels)
+    shutil.rmtree(audio / "jazz")
+    (audio / "broken/text.mp3").unlink()
+    assert spectrify(audio, mels) == 0
+    gone = "2 audio files gone (broken/text.mp3, jazz/very deep/m.M4A): "
+    assert f"{gone}their mels stay; --prune removes them\n" in capsys.readouterr().out
+    assert tree(mels) == before
+
+    assert spectrify(audio, mels, "--prune") == 0
+    assert f"{gone}removed from the mel folder\n" in capsys.readouterr().out
+    assert "broken/text.mp3" not in statuses(mels)
+    assert not (mels / "jazz").exists()
+    after = tree(mels)
+    assert {name for name in before if before[name] != after.get(name)} - {"lock"} == {
+        *("jazz/very deep/m.M4A.npy", LEDGER_NAME)
+    }
+    assert spectrify(audio, mels, "--prune") == 0
+    assert "audio files gone" not in capsys.readouterr().out
+    assert tree(mels) == after
+
+
+def test_prune_leaves_what_it_did_not_make(audio, mels):
+    (mels / "jazz/very deep/my notes.txt").write_text("keep me")
+    np.save(mels / "jazz/mine.npy", np.zeros((3, 80), np.float16))
+    shutil.rmtree(audio / "jazz")
+    assert spectrify(audio, mels, "--prune") == 0
+    assert sorted(path.name for path in (mels / "jazz").rglob("*")) == ["mine.npy", "my notes.txt", "very deep"]
+
+
+def test_many_that_are_gone_are_named_in_part(clips, tmp_path, capsys):
+    for place in range(5):
+        shutil.copy(clips / "a, 1.wav", clips / f"{place}.wav")
+    spectrify(clips, tmp_path / "mels")
+    for place in range(5):
+        (clips / f"{place}.wav").unlink()
+    capsys.readouterr()
+    assert spectrify(clips, tmp_path / "mels") == 0
+    assert "5 audio files gone (0.wav, 1.wav, 2.wav, ...): " in capsys.readouterr().out
+
+
+def test_failures_are_remembered_until_asked_for(clips, tmp_path, monkeypatch, capsys):
+    mels = tmp_path / "mels"
+    with monkeypatch.context() as environment:
+        failing = program(tmp_path / "my ffmpeg", 'case "$*" in *d.wav*) exit 7;; esac; exec ffmpeg "$@"')
+        environment.setenv("IMAGEIO_FFMPEG_EXE", failing)
+        assert spectrify(clips, mels) == 0
+    assert read_ledger(mels)["b/d.wav"].reason == "the decoder ended with exit code 7"
+    before = tree(mels)
+    assert spectrify(clips, mels) == 0
+    assert tree(mels) == before
+    assert "1 file failed, e.g. b/d.wav: the decoder ended with exit code 7; see " in capsys.readouterr().out
+
+    assert spectrify(clips, mels, "--retry-failed") == 0
+    assert set(statuses(mels).values()) == {"ok"}
+    after = tree(mels)
+    assert after["a, 1.wav.npy"] == before["a, 1.wav.npy"]
+    assert spectrify(clips, mels, "--retry-failed") == 0
+    assert tree(mels) == after
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut by a byte", "cut in the header", "longer", "a folder"])
+def test_a_mel_that_is_not_whole_is_made_again(audio, mels, made, damage):
+    path = mels / "rock/a song, live.mp3.npy"
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "a folder":
+        path.mkdir()
+    elif damage != "missing":
+        new = {"empty": b"", "cut by a byte": content[:-1], "cut in the header": content[:90], "longer": content * 2}
+        path.write_bytes(new[damage])
+    spectrify(audio, mels)
+    if damage != "a folder":
+        assert contents(mels) == contents(made)
+
+
+def test_a_mel_without_a_row_is_made_again(audio, mels, made):
+    rows = read_ledger(mels)
+    del rows["-rf.flac"], rows["broken/silence.wav"]
+    write_ledger(mels, rows)
+    (mels / "-rf.flac.npy").write_bytes(b"half of")
+    assert spectrify(audio, mels) == 0
+    assert contents(mels) == contents(made)
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_ledger_that_a_kill_left_is_put_in_order(audio, mels, made, torn):
+    """The rows in the order in which files were done, and perhaps half a row."""
+    header, *lines = (mels / LEDGER_NAME).read_bytes().splitlines(keepends=True)
+    random.Random(1).shuffle(lines)
+    if torn:
+        lines[-1] = lines[-1][:20]
+    (mels / LEDGER_NAME).write_bytes(header + b"".join(lines))
+    assert spectrify(audio, mels) == 0
+    assert contents(mels) == contents(made)
+
+
+def test_temporary_files_that_a_kill_left_are_removed(audio, mels, made):
+    (mels / "jazz/very deep/m.M4A.npy").unlink()
+    for name in (".sound-eval-7-0.tmp", "jazz/very deep/.sound-eval-7-1.tmp"):
+        (mels / name).write_bytes(b"half of a file")
+    assert spectrify(audio, mels) == 0
+    assert contents(mels) == contents(made)
+
+
+# Start anew, and what is refused
+
+
+def test_overwrite_makes_all_anew_and_deletes_only_what_the_ledger_lists(audio, mels, made):
+    (mels / "my notes.txt").write_text("keep me")
+    np.save(mels / "rock/mine.npy", np.zeros((3, 80), np.float16))
+    shutil.rmtree(audio / "jazz")
+    before = tree(mels)
+    assert spectrify(audio, mels, "--overwrite", "--set", "mel_bins=40") == 0
+    after = tree(mels)
+    for name in ("my notes.txt", "rock/mine.npy"):
+        assert after[name] == before[name]
+    assert not (mels / "jazz").exists()
+    rows = read_ledger(mels)
+    assert rows.keys() == STATUSES.keys() - {"jazz/very deep/m.M4A"}
+    assert {np.load(mels / f"{name}.npy").shape[1] for name, row in rows.items() if row.has_mel} == {40}
+    assert "mel_bins: 40\n" in (mels / "config.yaml").read_text()
+    assert spectrify(audio, mels, "--set", "mel_bins=40") == 0
+    assert tree(mels) == after
+
+
+def test_overwrite_of_an_unchanged_folder_gives_the_same_bytes(audio, mels, made):
+    before = tree(mels)
+    assert spectrify(audio, mels, "--overwrite") == 0
+    assert contents(mels) == contents(made)
+    assert all(tree(mels)[name][1] > before[name][1] for name in before)
+
+
+@pytest.mark.parametrize("cause", ["no ffmpeg", "no sox", "no audio", "lock"])
+def test_overwrite_deletes_nothing_where_nothing_can_be_made(audio, mels, made, tmp_path, monkeypatch, cause):
+    flags = ["--overwrite"]
+    holder = os.open(mels / "lock", os.O_RDWR)
+    if cause == "no ffmpeg":
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
+    elif cause == "no sox":
+        monkeypatch.setenv("PATH", str(tmp_path))
+        flags += ["--set", "decoder=sox"]
+    elif cause == "no audio":
+        shutil.rmtree(audio)
+        audio.mkdir()
+    else:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+    assert spectrify(audio, mels, *flags) == (75 if cause == "lock" else 1)
+    os.close(holder)
+    assert contents(mels) == contents(made)
+
+
+@pytest.mark.parametrize(
+    ("setting", "old", "new"),
+    [
+        ("sample_rate_hz=22050", "16000", "22050"),
+        ("hop_seconds=0.05", "0.1", "0.05"),
+        ("mel_bins=64", "80", "64"),
+        ("mel_low_hz=60", "80.0", "60.0"),
+        ("mel_high_hz=7000", "7600.0", "7000.0"),
+        ("decoder=sox", "ffmpeg", "sox"),
+    ],
+)
+def test_another_configuration_is_refused(audio, mels, capsys, setting, old, new):
+    key = setting.partition("=")[0]
+    before = tree(mels)
+    assert spectrify(audio, mels, "--set", setting) == 1
+    assert capsys.readouterr().err.endswith(
+        f"error: {mels}: was made with {key}: {old}, and {key}: {new} is asked for now; "
+        "name another folder, or use --overwrite to make all of it anew\n"
+    )
+    assert tree(mels) == before
+
+
+def test_keys_of_training_may_differ(audio, mels):
+    before = tree(mels)
+    assert spectrify(audio, mels, "--config", str(ROOT / "configs/small_train.yaml"), "--seed=7") == 0
+    assert tree(mels) == before
+
+
+def test_an_output_folder_that_holds_something_else_is_refused(clips, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/holiday, 1999.jpg").touch()
+    for flags in ([], ["--overwrite"]):
+        before = tree(tmp_path)
+        assert spectrify(clips, tmp_path / "photos", *flags) == 1
+        assert capsys.readouterr().err.endswith(
+            f"error: {tmp_path / 'photos'}: is no mel folder, and holds 'holiday, 1999.jpg' already; "
+            "name a new or an empty folder\n"
+        )
+        assert spectrify(clips, clips, *flags) == 1
+        assert "is no mel folder, and holds 'a, 1.wav' already" in capsys.readouterr().err
+        assert spectrify(clips, tmp_path / "photos/holiday, 1999.jpg", *flags) == 1
+        assert "is a file; name a folder for the output\n" in capsys.readouterr().err
+        assert tree(tmp_path) == before
+
+
+def test_a_run_folder_is_no_mel_folder(clips, tmp_path, capsys):
+    for name in ("config.yaml", "epoc_num.txt", "music_list.txt"):
+        (tmp_path / name).write_text("")
+    assert spectrify(clips, tmp_path) == 1
+    assert "is no mel folder, and holds " in capsys.readouterr().err
+
+
+def test_an_empty_folder_and_hidden_files_are_no_hindrance(clips, tmp_path):
+    (tmp_path / "mels").mkdir()
+    (tmp_path / "mels/.directory").touch()
+    assert spectrify(clips, tmp_path / "mels") == 0
+
+
+def test_a_ledger_that_is_none_is_an_error_in_words(clips, tmp_path, capsys):
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    (mels / LEDGER_NAME).write_text("song,genre\n")
+    capsys.readouterr()
+    assert spectrify(clips, mels) == 1
+    assert f"error: {mels / LEDGER_NAME}: its first line is not filename,status," in capsys.readouterr().err
+
+
+def test_no_audio_is_an_error_and_prunes_nothing(audio, mels, capsys):
+    before = tree(mels)
+    shutil.rmtree(audio)
+    assert spectrify(audio, mels, "--prune") == 1
+    assert capsys.readouterr().err.endswith(f"error: {audio}: no such audio folder\n")
+    audio.mkdir()  # a disk that is not mounted
+    (audio / "notes.txt").touch()
+    assert spectrify(audio, mels, "--prune") == 1
+    assert capsys.readouterr().err.endswith(
+        f"error: {audio}: no audio file found in it; name the folder that holds the audio\n"
+    )
+    assert spectrify(audio / "notes.txt", mels, "--prune") == 1
+    assert tree(mels) == before
+
+
+def test_no_mel_at_all_is_an_error(tmp_path, capsys):
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio/a b.mp3").write_text("words")
+    for _ in range(2):
+        assert spectrify(tmp_path / "audio", tmp_path / "mels") == 1
+        assert capsys.readouterr().err.endswith(f"error: no file gave a mel; see {tmp_path / 'mels' / LEDGER_NAME}\n")
+    assert statuses(tmp_path / "mels") == {"a b.mp3": "failed"}
+
+
+def test_strict_turns_failures_into_1(audio, mels):
+    assert spectrify(audio, mels, "--strict") == 1
+    for name in ("text.mp3", "empty.wav"):
+        (audio / "broken" / name).unlink()
+    assert spectrify(audio, mels, "--strict", "--prune") == 0
+    assert {"partial", "silent", "too_short"} < set(statuses(mels).values())
+
+
+@pytest.mark.parametrize("flag", ["--set=mel_bin=3", "--config=none.yaml", "--set=mel_bins=many"])
+def test_a_wrong_configuration_is_an_error_and_makes_nothing(clips, tmp_path, capsys, flag):
+    assert spectrify(clips, tmp_path / "mels", flag) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "mels").exists()
+
+
+# Decoders
+
+
+def test_a_missing_ffmpeg_is_an_error(clips, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "no such ffmpeg"))
+    assert spectrify(clips, tmp_path / "mels") == 1
+    assert capsys.readouterr().err.endswith(
+        f"error: no program ffmpeg found (IMAGEIO_FFMPEG_EXE is '{tmp_path}/no such ffmpeg'); "
+        "pip install imageio-ffmpeg, or install ffmpeg\n"
+    )
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE")
+    assert spectrify(clips, tmp_path / "mels") == 0
+
+
+def test_a_missing_sox_is_an_error(clips, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert spectrify(clips, tmp_path / "mels", "--set", "decoder=sox") == 1
+    assert capsys.readouterr().err.endswith(
+        "error: decoder: sox: no program sox found; install it (apt install sox), or use decoder: ffmpeg\n"
+    )
+
+
+def test_sox_decodes_wav_and_ffmpeg_the_rest(audio, made, tmp_path):
+    if not shutil.which("sox"):
+        if "CI" in os.environ:
+            pytest.fail("sox is missing; apt install sox")
+        pytest.skip("sox is not installed")
+    mels = tmp_path / "mels"
+    assert spectrify(audio, mels, "--set", "decoder=sox") == 0
+    rows = read_ledger(mels)
+    assert {name: row.decoder for name, row in rows.items()} == {
+        name: "sox" if name.lower().endswith(".wav") else "ffmpeg" for name in STATUSES
+    }
+    assert statuses(mels) == STATUSES
+    assert "decoder: sox\n" in (mels / "config.yaml").read_text()
+    for name in GOOD:
+        by_sox, by_ffmpeg = (np.load(folder / f"{name}.npy") for folder in (mels, made))
+        np.testing.assert_allclose(by_sox[1:-1, :70].astype(float), by_ffmpeg[1:-1, :70].astype(float), atol=0.05)
+
+
+def test_a_decoder_that_hangs_costs_only_its_file(clips, tmp_path, ffmpeg, monkeypatch):
+    pids = tmp_path / "pids"
+    monkeypatch.setenv(
+        "IMAGEIO_FFMPEG_EXE",
+        program(
+            tmp_path / "my ffmpeg",
+            f"case \"$*\" in *d.wav*) echo $$ >> '{pids}'; sleep 1000;; esac; exec '{ffmpeg}' \"$@\"",
+        ),
+    )
+    assert spectrify(clips, tmp_path / "mels", "--timeout=0.3") == 0
+    rows = read_ledger(tmp_path / "mels")
+    assert statuses(tmp_path / "mels") == {"a, 1.wav": "ok", "b/c 2.wav": "ok", "b/d.wav": "failed"}
+    assert rows["b/d.wav"].reason == "the decoder hung and was killed"
+    started = [int(line) for line in pids.read_text().split()]
+    assert len(started) == 2  # in the batch, and alone
+    for pid in started:
+        assert not Path(f"/proc/{pid}").exists()
+
+
+# Two at once
+
+
+def test_a_second_run_at_once_exits_75(clips, tmp_path, capsys):
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    write_clip(clips / "new.wav", 1, 5)
+    capsys.readouterr()
+    holder = os.open(mels / "lock", os.O_RDWR)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    before = tree(mels)
+    for flags in ([], ["--overwrite"], ["--retry-failed"]):
+        assert spectrify(clips, mels, *flags) == 75
+        error = capsys.readouterr().err
+        assert f"error: {mels}: in use (pid: {os.getpid()}, host: " in error
+        assert error.endswith("wait for it to end, or stop it, and try again\n")
+    (clips / "new.wav").unlink()
+    assert spectrify(clips, mels) == 0  # nothing to do, nothing to lock
+    assert tree(mels) == before
+    os.close(holder)
+
+
+# Stopped and killed
+
+
+@contextlib.contextmanager
+def running(audio: Path, mels: Path, *flags: str, **environment: str) -> Iterator[tuple[subprocess.Popen, str]]:
+    """A real run in the background, and the mark that all of its processes carry in their environment."""
+    mark = uuid.uuid4().hex
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, audio, mels, *flags],
+        env={**os.environ, **environment, "SOUND_EVAL_TEST_MARK": mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process, mark
+    finally:
+        process.kill()
+        kill_all(mark)
+        process.communicate()
+
+
+def marked(mark: str) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def kill_all(mark: str) -> None:
+    while pids := marked(mark):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.005)
+
+
+def holds(process: subprocess.Popen, lock: Path) -> bool:
+    """Tell whether a run has come to where it writes."""
+    with contextlib.suppress(FileNotFoundError):
+        return f"pid: {process.pid}\n" in lock.read_text()
+    return False
+
+
+def rows_written(mels: Path) -> int:
+    try:
+        return (mels / LEDGER_NAME).read_bytes().count(b"\n") - 1
+    except FileNotFoundError:
+        return 0
+
+
+@pytest.fixture
+def many(tmp_path) -> Path:
+    """40 short wavs in folders, two files of which hold no audio."""
+    for place in range(40):
+        write_clip(tmp_path / "many, é" / f"folder {place % 3}/{place}.wav", 0.3 + 0.05 * (place % 9), place)
+    for place in (7, 8):
+        (tmp_path / "many, é" / f"folder {place % 3}/{place}.wav").write_text("words")
+    return tmp_path / "many, é"
+
+
+@pytest.fixture
+def slow_ffmpeg(tmp_path, ffmpeg) -> str:
+    return program(tmp_path / "slow ffmpeg", f"sleep 0.1; exec '{ffmpeg}' \"$@\"")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["--jobs=1", "--jobs=2"])
+@pytest.mark.parametrize("whom", ["the process", "all of its processes"])
+def test_killed_at_any_moment_the_next_run_goes_on(many, tmp_path, whom, jobs):
+    mels = tmp_path / "mels"
+    draw = random.Random(f"{whom} {jobs}")
+    killed = 0
+    with contextlib.ExitStack() as stack:  # what a run leaves behind may still be there when the next one starts
+        for round_ in range(4):
+            for path in sorted(many.rglob("*.wav")):  # a third of the files has changed, in length too
+                if draw.random() < 0.33 and path.stat().st_size > 100:
+                    write_clip(path, draw.uniform(0.3, 0.9), round_)
+            process, mark = stack.enter_context(running(many, mels, "--quiet", jobs))
+            wait_until(lambda process=process: holds(process, mels / "lock") or process.poll() is not None)
+            time.sleep(draw.uniform(0.0, 1.0))
+            process.kill()
+            if whom == "all of its processes":
+                kill_all(mark)
+            killed += process.wait() == -signal.SIGKILL
+            check_is_sound(mels)
+            for row in read_ledger(mels).values():
+                source = (many / row.filename).stat()
+                if row.has_mel and row.mtime == f"{source.st_mtime_ns // 10**9}.{source.st_mtime_ns % 10**9:09d}":
+                    assert len(read_mel(mels / f"{row.filename}.npy")) == row.frames
+    assert killed > 0
+    assert spectrify(many, mels) == 0
+    assert spectrify(many, tmp_path / "undisturbed") == 0
+    assert contents(mels) == contents(tmp_path / "undisturbed")
+
+
+@pytest.mark.slow
+def test_nothing_runs_on_after_a_kill(many, tmp_path, slow_ffmpeg):
+    mels = tmp_path / "mels"
+    with running(many, mels, "--jobs=2", IMAGEIO_FFMPEG_EXE=slow_ffmpeg) as (process, mark):
+        wait_until(lambda: rows_written(mels) > 0)
+        process.kill()
+        wait_until(lambda: not marked(mark), seconds=20)
+        assert process.communicate() == ("", "")  # cron would mail it
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "send", "jobs"),
+    [
+        (signal.SIGINT, os.killpg, "--jobs=2"),  # Ctrl-C on a terminal reaches the workers too
+        (signal.SIGINT, os.kill, "--jobs=2"),
+        (signal.SIGTERM, os.kill, "--jobs=2"),
+        (signal.SIGTERM, os.killpg, "--jobs=1"),
+    ],
+    ids=["Ctrl-C", "kill -INT", "kill", "kill of the group, one job"],
+)
+def test_a_signal_ends_it_with_one_line(many, tmp_path, slow_ffmpeg, number, send, jobs):
+    mels = tmp_path / "mels"
+    with running(many, mels, jobs, IMAGEIO_FFMPEG_EXE=slow_ffmpeg) as (process, mark):
+        wait_until(lambda: rows_written(mels) > 0)
+        send(process.pid, number)
+        output, errors = process.communicate(timeout=30)
+        wait_until(lambda: not marked(mark))
+    assert errors == ("spectrify_all.py: error: interrupted; what was finished is kept, and the same command goes on\n")
+    assert (process.returncode, output) == (130, "")
+    rows = read_ledger(mels)
+    assert 0 < len(rows) < 40
+    assert list(rows) == sorted(rows, key=os.fsencode)
+    check_is_sound(mels)
+    if jobs == "--jobs=2":
+        before = tree(mels)
+        assert spectrify(many, mels) == 0
+        assert len(read_ledger(mels)) == 40
+        after = tree(mels)
+        assert all(after[f"{name}.npy"] == before[f"{name}.npy"] for name, row in rows.items() if row.has_mel)
+
+
+@pytest.mark.slow
+def test_a_signal_leaves_no_hanging_decoder(many, tmp_path):
+    hanging = program(tmp_path / "my ffmpeg", f"echo $$ >> '{tmp_path}/pids'; exec sleep 1000")
+    with running(many, tmp_path / "mels", "--jobs=2", IMAGEIO_FFMPEG_EXE=hanging) as (process, mark):
+        wait_until((tmp_path / "pids").exists)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        assert process.returncode == 130
+        wait_until(lambda: not marked(mark), seconds=5)
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_hanging_decoder_after_the_time_out(many, tmp_path):
+    hanging = program(tmp_path / "my ffmpeg", f"echo $$ >> '{tmp_path}/pids'; exec sleep 1000")
+    with running(many, tmp_path / "mels", "--jobs=2", "--timeout=2", IMAGEIO_FFMPEG_EXE=hanging) as (process, mark):
+        wait_until((tmp_path / "pids").exists)
+        process.kill()
+        wait_until(lambda: not marked(mark), seconds=20)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_an_error_and_the_next_run_goes_on(many, tmp_path, slow_ffmpeg):
+    mels = tmp_path / "mels"
+    with running(many, mels, "--jobs=2", IMAGEIO_FFMPEG_EXE=slow_ffmpeg) as (process, mark):
+        wait_until(lambda: rows_written(mels) > 0)
+        workers = [pid for pid in marked(mark) if b"LokyProcess" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(workers[0], signal.SIGKILL)
+        _, errors = process.communicate(timeout=30)
+        wait_until(lambda: not marked(mark))
+    assert process.returncode == 1
+    assert errors == (
+        "spectrify_all.py: error: a worker was killed, perhaps for want of memory; run the same command with --jobs 1\n"
+    )
+    check_is_sound(mels)
+    assert 0 < len(read_ledger(mels)) < 40
+    assert spectrify(many, mels) == 0
+    assert len(read_ledger(mels)) == 40
+
+
+@pytest.mark.slow
+def test_two_real_runs_at_once(many, tmp_path, slow_ffmpeg):
+    mels = tmp_path / "mels"
+    with running(many, mels, "--jobs=2", IMAGEIO_FFMPEG_EXE=slow_ffmpeg) as (process, _):
+        wait_until(lambda: rows_written(mels) > 0)
+        second = subprocess.run([sys.executable, SCRIPT, many, mels], capture_output=True, text=True)
+        assert second.returncode == 75
+        assert f"in use (pid: {process.pid}, host: " in second.stderr
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert "40 audio files, 40 done now: 38 ok, 2 failed" in output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["--jobs=1", "--jobs=2"])
+def test_a_disk_that_takes_no_more_is_an_error_and_nothing_is_lost(many, tmp_path, jobs):
+    """The largest of 40 mels is more than a file may hold here."""
+    write_clip(many / "folder 1/long.wav", 20, 5)
+    mels = tmp_path / "mels"
+    done = subprocess.run(
+        [sys.executable, SCRIPT, many, mels, jobs],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert os.strerror(errno.EFBIG) in done.stderr
+    check_is_sound(mels)
+    assert "folder 1/long.wav" not in read_ledger(mels)
+    assert not list(mels.rglob(".*.tmp"))
+    assert spectrify(many, mels) == 0
+    assert statuses(mels)["folder 1/long.wav"] == "ok"
+
+
+# Long recordings
+
+
+def peak_memory(*argv: str | Path) -> int:
+    """Run a command and return the most bytes that it, or a process that it started, had resident."""
+    script = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    return 1024 * int(subprocess.check_output([sys.executable, "-c", script, *argv]))
+
+
+@pytest.mark.slow
+def test_a_long_recording_takes_little_memory_and_gives_the_frames_of_the_whole(tmp_path):
+    """90 minutes: as float32 at once they would be 173 MB, and ten hours over a gigabyte."""
+    rate_hz = 8000
+    steps = np.random.default_rng(0).integers(0, 256, 90 * 60 * rate_hz, np.uint8)
+    for name, part in {"a long night, é.wav": steps, "a minute.wav": steps[: 60 * rate_hz]}.items():
+        path = tmp_path / name.removesuffix(".wav") / name
+        path.parent.mkdir()
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 1, rate_hz, len(part), "NONE", ""))
+            file.writeframes(part.tobytes())
+    settings = ["--jobs=1", "--set=sample_rate_hz=8000", "--set=mel_high_hz=3800"]
+    short, long = (
+        peak_memory(sys.executable, SCRIPT, tmp_path / name, tmp_path / f"mels of {name}", *settings)
+        for name in ("a minute", "a long night, é")
+    )
+    assert long < 400e6
+    assert long - short < 60e6
+
+    mel = np.load(tmp_path / "mels of a long night, é/a long night, é.wav.npy", mmap_mode="r")
+    assert mel.shape == (1 + (len(steps) - FRAME_SAMPLES) // 800, 80)
+    config = build_config({**read_config_file(DEFAULT_CONFIG), "sample_rate_hz": 8000, "mel_high_hz": 3800}, "")
+    framer = MelFramer(config)
+    places = np.unique(np.r_[0:200, np.random.default_rng(1).integers(0, len(mel), 3000), len(mel) - 100 : len(mel)])
+    frames = (steps[places[:, None] * 800 + np.arange(FRAME_SAMPLES)].astype(np.float32) - 128) / 128
+    expected = np.log(np.abs(np.fft.rfft(frames * framer.window)) @ framer.matrix + 1e-6)
+    np.testing.assert_allclose(mel[places].astype(np.float32), expected, atol=0.004 + 1e-3)
