@@ -49,7 +49,7 @@ def why_flat(rows: list[CostRow], first_save: int, config: Config) -> str:
     if memory[-1] <= min(memory) * (1.0 + config.least_improvement):
         return "the held-out cost has flattened"
     best = min((row for row in rows if row.epoc >= first_save), key=lambda row: _or_infinity(row.held_out_cost))
-    return f"the held-out cost rises since save {best.epoc}: more would fit these frames, not these songs"
+    return f"the held-out cost rises since save {best.epoc}: this is over-training"
 
 
 def _or_infinity(cost: float) -> float:

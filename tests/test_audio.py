@@ -148,6 +148,7 @@ def test_the_mel_matrix_is_that_of_tf_signal(config, changes):
     np.testing.assert_allclose(mel_matrix(config), expected.numpy(), atol=1e-6)
 
 
+@pytest.mark.slow
 @given(samples=st.integers(0, 40000), hop=st.integers(100, 5000))
 @settings(max_examples=50)
 def test_the_frame_count(config, samples, hop):
@@ -179,6 +180,7 @@ def test_silence_is_the_logarithm_of_the_offset(config):
 # Frames of a stream
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     data=st.data(),
@@ -199,6 +201,7 @@ def test_any_cutting_gives_the_same_bits(config, data, samples, hop):
     assert framer.finish().tobytes() == whole.tobytes()
 
 
+@pytest.mark.slow
 def test_every_frame_is_that_of_its_own_samples(config):
     stream = music_16k(15)
     whole = log_mel(stream, config)

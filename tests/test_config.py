@@ -199,6 +199,7 @@ def test_a_setting_without_an_equals_sign_shows_how(setting):
     assert message("--set", setting) == f"--set {setting!r}: write it as KEY=VALUE, e.g. --set seed=1"
 
 
+@pytest.mark.slow
 @given(key=st.sampled_from(sorted(KINDS)), text=st.text(max_size=20))
 @example(key="seed", text="2026-99-99")
 @example(key="seed", text="0b_")

@@ -43,6 +43,7 @@ def test_kinds_artists_and_formats_are_mixed(rows):
     assert any(" " in row["filename"] and "," in row["filename"] and not row["filename"].isascii() for row in rows)
 
 
+@pytest.mark.slow
 def test_every_clip_decodes_whole(rows, config):
     decoders, framer = find_decoders(config), MelFramer(config)
     for row in rows:

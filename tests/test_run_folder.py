@@ -190,6 +190,7 @@ def killed_at(operation: int, work: Callable[[], None], after: bool) -> bool:
     return exit_code == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("names", "is_new"), [(FIRST_LIST, False), (SECOND_LIST, True)], ids=["same", "grown"])
 def test_a_save_killed_at_any_instant_leaves_one_whole_save(run, tmp_path, names, is_new, after):
@@ -235,6 +236,7 @@ def test_a_repair_killed_at_any_instant_leaves_the_save_and_ends_the_next_time(r
     assert operation > 3
 
 
+@pytest.mark.slow
 def test_readers_never_meet_a_half_save(run):
     """A writer that changes its songs at every save and keeps one save only, and a reader that never waits."""
     lists = [FIRST_LIST, SECOND_LIST, SECOND_LIST[1:], FIRST_LIST[:1]]

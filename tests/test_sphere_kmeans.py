@@ -124,6 +124,7 @@ def test_clusters_that_stay_empty_are_said(folder, tmp_path, capsys):
     assert "24 songs in 1 cluster (2 more stayed empty), 3 labels" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("labels", "clusters"), [(1, 1), (3, 8), (8, 16), (30, 7), (75, 18), (3, 200)])
 def test_legend_bars_and_title_keep_clear_of_each_other(labels, clusters):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
