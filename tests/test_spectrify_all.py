@@ -462,10 +462,10 @@ def test_many_that_are_gone_are_named_in_part(clips, tmp_path, capsys):
     assert "5 audio files gone (0.wav, 1.wav, 2.wav, ...): " in capsys.readouterr().out
 
 
-def test_failures_are_remembered_until_asked_for(clips, tmp_path, monkeypatch, capsys):
+def test_failures_are_remembered_until_asked_for(clips, tmp_path, ffmpeg, monkeypatch, capsys):
     mels = tmp_path / "mels"
     with monkeypatch.context() as environment:
-        failing = program(tmp_path / "my ffmpeg", 'case "$*" in *d.wav*) exit 7;; esac; exec ffmpeg "$@"')
+        failing = program(tmp_path / "my ffmpeg", f'case "$*" in *d.wav*) exit 7;; esac; exec \'{ffmpeg}\' "$@"')
         environment.setenv("IMAGEIO_FFMPEG_EXE", failing)
         assert spectrify(clips, mels) == 0
     assert read_ledger(mels)["b/d.wav"].reason == "the decoder ended with exit code 7"
@@ -729,7 +729,7 @@ def test_a_decoder_that_hangs_costs_only_its_file(clips, tmp_path, ffmpeg, monke
             f"case \"$*\" in *d.wav*) echo $$ >> '{pids}'; sleep 1000;; esac; exec '{ffmpeg}' \"$@\"",
         ),
     )
-    assert spectrify(clips, tmp_path / "mels", "--timeout=0.3") == 0
+    assert spectrify(clips, tmp_path / "mels", "--timeout=1") == 0
     rows = read_ledger(tmp_path / "mels")
     assert statuses(tmp_path / "mels") == {"a, 1.wav": "ok", "b/c 2.wav": "ok", "b/d.wav": "failed"}
     assert rows["b/d.wav"].reason == "the decoder hung and was killed"

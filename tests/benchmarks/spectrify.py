@@ -18,6 +18,7 @@ Prints the medians, their ratios, the speed of the mel stage alone and the machi
 from __future__ import annotations
 
 import csv
+import dataclasses
 import importlib.util
 import io
 import math
@@ -47,7 +48,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modul
 
 from audio import MelFramer, find_decoders
 from config import DEFAULT_CONFIG, build_config, read_config_file
-from utils import EXIT_DONE, ROOT, atomic_write, command, positive_int, script_parser, write_file
+from mel_folder import LEDGER_NAME, read_ledger, write_ledger
+from utils import EXIT_DONE, ROOT, UserError, atomic_write, command, positive_int, script_parser, write_file
 
 RATE_HZ = 44100
 BIT_RATE = "192k"
@@ -137,22 +139,29 @@ def make_mp3s(folder: Path, files: int, distinct: int, seconds: float, ffmpeg: s
     return audio
 
 
-def make_tiny_wavs(folder: Path, files: int) -> Path:
-    """Make a nested folder of links to one short wav."""
-    audio = folder / f"{files} tiny wavs"
-    original = folder / "tiny.wav"
-    folder.mkdir(parents=True, exist_ok=True)
-    soundfile.write(original, synthesise(TINY_SECONDS, 0)[:, :1], RATE_HZ)
-    shutil.rmtree(audio, ignore_errors=True)
-    for number in range(files):
-        path = audio / f"album {number // 1000}" / f"{number:07d}.wav"
-        if number % 1000 == 0:
-            path.parent.mkdir(parents=True)
-            shutil.copyfile(original, path)  # a file can have only so many links
-            original = path
+def make_tiny_wavs(folder: Path, files: int) -> tuple[Path, Path]:
+    """Make a nested folder of links to one short wav, and its mel folder as spectrify_all.py would have made it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    one, mel_of_one, audio, mels = (folder / name for name in ("one", "mel of one", "audio", "mels"))
+    one.mkdir(parents=True)
+    soundfile.write(one / "a.wav", synthesise(TINY_SECONDS, 0)[:, :1], RATE_HZ)
+    subprocess.run([sys.executable, SPECTRIFY, one, mel_of_one], stdout=subprocess.DEVNULL, check=True)
+    (row,) = read_ledger(mel_of_one).values()
+    names = [f"album {number // 1000}/{number:07d}.wav" for number in range(files)]
+    link_often(one / "a.wav", [audio / name for name in names])
+    link_often(mel_of_one / "a.wav.npy", [mels / f"{name}.npy" for name in names])
+    shutil.copy(mel_of_one / "config.yaml", mels)
+    write_ledger(mels, {name: dataclasses.replace(row, filename=name) for name in names})
+    return audio, mels
+
+
+def link_often(source: Path, paths: list[Path]) -> None:
+    for number, path in enumerate(paths):
+        if number % 1000 == 0:  # a file can have only so many links
+            path.parent.mkdir(parents=True, exist_ok=True)
+            source = shutil.copy2(source, path)
         else:
-            os.link(original, path)
-    return audio
+            os.link(source, path)
 
 
 def decode_with(ffmpeg: str, what: str, round_: int, paths: list[Path], seconds: float, jobs: int) -> Measurement:
@@ -189,12 +198,13 @@ def warm_up(audio: Path) -> None:
 
 
 def measure_tiny(folder: Path, files: int, rounds: int, jobs: int) -> Iterator[Measurement]:
-    audio, mels = make_tiny_wavs(folder, files), folder / "mels of tiny wavs"
-    spectrify = [sys.executable, SPECTRIFY, audio, mels, "--quiet", "--jobs", str(jobs)]
-    shutil.rmtree(mels, ignore_errors=True)
-    yield timed(spectrify, "tiny", 0, files, files * TINY_SECONDS)
+    audio, mels = make_tiny_wavs(folder / "tiny", files)
+    before = (mels / LEDGER_NAME).stat().st_mtime_ns
     for round_ in range(rounds):
-        yield timed(spectrify, "tiny again", round_, files, files * TINY_SECONDS)
+        argv = [sys.executable, SPECTRIFY, audio, mels, "--quiet", "--jobs", str(jobs)]
+        yield timed(argv, "tiny again", round_, files, files * TINY_SECONDS)
+    if (mels / LEDGER_NAME).stat().st_mtime_ns != before:
+        raise UserError("the second run of the tiny files did something, so its time says nothing")
 
 
 def mel_stage_speed(config) -> float:
@@ -290,7 +300,7 @@ def build_parser():
     parser.add_argument("--files", type=positive_int, default=200, metavar="N", help="mp3s")
     parser.add_argument("--distinct", type=positive_int, default=20, metavar="N", help="mp3s that differ")
     parser.add_argument("--seconds", type=positive_int, default=60, metavar="N", help="length of an mp3")
-    parser.add_argument("--tiny", type=positive_int, default=2000, metavar="N", help="tiny wavs for the second run")
+    parser.add_argument("--tiny", type=positive_int, default=20000, metavar="N", help="tiny wavs for the second run")
     parser.add_argument("--rounds", type=positive_int, default=3, metavar="N", help="times that each way is measured")
     parser.add_argument("--folder", type=Path, help="where to make the sound, and keep it (default: a temporary one)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write every measurement as CSV")
