@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import functools
 import os
 import re
 import selectors
@@ -132,6 +133,12 @@ class MelFramer:
         with np.errstate(over="ignore", invalid="ignore"):  # samples of 1e30 are found out by the result
             magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
             return np.log(magnitude @ self.matrix + np.float32(LOG_OFFSET)).astype(np.float16)
+
+
+@functools.lru_cache(maxsize=4)
+def shared_framers(config: Config, count: int) -> tuple[MelFramer, ...]:
+    """Return this process' framers, made once: their matrices take longer than a short clip."""
+    return tuple(MelFramer(config) for _ in range(count))
 
 
 def log_mel(samples: np.ndarray, config: Config) -> np.ndarray:
@@ -291,6 +298,7 @@ def _decode_with_ffmpeg(
 
 _FFMPEG_LINE = re.compile(r"^(?:\[[^\]]* @ [^\]]*\] )*\[(info|warning|error|fatal|panic)\] (.*)$")
 _FFMPEG_INPUT = re.compile(r"Input #(\d+), ")
+_FFMPEG_PICTURE = re.compile(r"  Stream #.*: Video: (?!.*\(attached pic\))")
 _FFMPEG_DURATION = re.compile(r"  Duration: (\d+):(\d\d):(\d\d\.\d+)")
 
 
@@ -315,8 +323,10 @@ def _read_ffmpeg_messages(messages: str, report: _Report) -> None:
         elif (found := _FFMPEG_DURATION.match(text)) and current >= 0:
             hours, minutes, seconds = found.groups()
             known = report.estimated_seconds if estimated else report.stated_seconds
-            known[current] = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-            current, estimated = -1, False
+            known.setdefault(current, int(hours) * 3600 + int(minutes) * 60 + float(seconds))
+            estimated = False
+        elif _FFMPEG_PICTURE.match(text):  # a film may be longer than its sound
+            report.stated_seconds.pop(current, None)
 
 
 def _decode_with_sox(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import operator
 import os
 import tokenize
 import zlib
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ class LedgerRow:
 
 
 COLUMNS = tuple(field.name for field in fields(LedgerRow))
+_values = operator.attrgetter(*COLUMNS)  # astuple copies deeply, at ten times the cost
 
 
 def ledger_text(rows: Iterable[LedgerRow], header: bool) -> bytes:
@@ -50,7 +52,7 @@ def ledger_text(rows: Iterable[LedgerRow], header: bool) -> bytes:
     if header:
         writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow(f"{value:.3f}" if isinstance(value, float) else value for value in astuple(row))
+        writer.writerow(f"{value:.3f}" if isinstance(value, float) else value for value in _values(row))
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 

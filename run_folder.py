@@ -298,12 +298,12 @@ def _numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:
     return []
 
 
-def _remove(folder: Path, pattern: re.Pattern[str], unwanted) -> None:
+def _remove(folder: Path, pattern: re.Pattern[str], unwanted: Callable[[int], bool]) -> None:
+    """Remove files by their number, lowest first: a reader must never find an older list than the one it needs."""
     with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(folder):
-            match = pattern.fullmatch(name)
-            if match and unwanted(int(match[1])):
-                os.unlink(folder / name)
+        matches = [match for match in map(pattern.fullmatch, os.listdir(folder)) if match and unwanted(int(match[1]))]
+        for match in sorted(matches, key=lambda match: int(match[1])):
+            (folder / match[0]).unlink()
 
 
 def _is(path: Path, content: bytes) -> bool:

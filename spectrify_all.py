@@ -12,6 +12,7 @@ It can be stopped at any moment; the same command goes on. Files that failed are
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -22,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from config import Config, add_config_arguments, audio_half, load_config, refuse_changed_keys, to_yaml
@@ -40,11 +42,14 @@ from run_folder import LOCK_NAME, SAVE_NUMBER_NAME, folder_lock
 from utils import (
     EXIT_DONE,
     EXIT_ERROR,
+    EXIT_INTERRUPTED,
+    INTERRUPTED,
     Progress,
     UserError,
     add_quiet_argument,
     atomic_write,
     command,
+    complain,
     duration,
     has_line_break,
     plural,
@@ -67,6 +72,8 @@ BATCH_BYTES = 16_000_000  # a file above this is a batch of its own: its decodin
 NPY_HEADER_BYTES = 128  # of numpy's format 1.0 with a shape as short as ours
 MEL_ITEM_BYTES = 2  # float16
 TIMEOUT_SECONDS = 30.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNAL_SECONDS = 0.2  # between two looks whether a signal has come
 PARENT_SECONDS = 0.5  # between two looks of a worker whether the main process is still there
 
 # What is a file's own fault when its mel cannot be written; anything else, like a full disk, ends the run.
@@ -139,8 +146,8 @@ def make_plan(
 
 
 def ledger_name(name: str) -> str:
-    """Return a file's name as the ledger has it: a line break, for which the file is refused, is written out."""
-    return name.replace("\r", "\\r").replace("\n", "\\n") if has_line_break(name) else name
+    """Return a file's name as the ledger has it: a line break, for which the file is refused, as no path holds it."""
+    return name.replace("\r", "//r").replace("\n", "//n")
 
 
 def _mel_is_whole(mel_folder: Path, row: LedgerRow, config: Config) -> bool:
@@ -177,14 +184,17 @@ def spectrify_batch(
 
     Raises OSError where a mel file cannot be written: a full disk is no fault of the file.
     """
+    from threadpoolctl import threadpool_limits
+
     import audio
 
     if has_line_break(batch[0].name):
         tracks = [audio.Track("failed", 0.0, "a line break in the name; rename it", None)]
     else:
-        framers = _framers(config)
         paths = [os.path.join(audio_folder, source.name) for source in batch]
-        tracks = audio.tracks_from_files(paths, framers, decoders, config, timeout_seconds)
+        with threadpool_limits(1):  # the matrices are small: more threads only wait for each other
+            framers = audio.shared_framers(config, BATCH_FILES)
+            tracks = audio.tracks_from_files(paths, framers, decoders, config, timeout_seconds)
     rows = []
     for source, track in zip(batch, tracks, strict=True):
         status, reason, frames = track.status, track.reason, 0
@@ -216,18 +226,6 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(PARENT_SECONDS)
     os._exit(EXIT_ERROR)
-
-
-_framers_of: dict[Config, list] = {}
-
-
-def _framers(config: Config) -> list:
-    """Return this worker's framers, made once: their matrices take longer than a short clip."""
-    if config not in _framers_of:
-        from audio import MelFramer
-
-        _framers_of[config] = [MelFramer(config) for _ in range(BATCH_FILES)]
-    return _framers_of[config]
 
 
 def run_batches(batches: list[list[Source]], jobs: int, *shared: object) -> Iterator[list[LedgerRow]]:
@@ -295,8 +293,11 @@ def remove_mel(mel_folder: Path, name: str) -> None:
         folder.rmdir()
 
 
-def work_off(plan: Plan, mel_folder: Path, batches: list[list[Source]], results, quiet: bool) -> None:
-    """Take the rows as they come into the ledger: appended at once, and at the end, however it comes, sorted."""
+def work_off(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRow]], quiet: bool) -> None:
+    """Take the rows as they come into the ledger: appended at once, and at the end, however it comes, sorted.
+
+    Raises KeyboardInterrupt after SIGINT or SIGTERM.
+    """
     names = [*plan.rows, *(source.name for source in plan.to_do)]
     for folder in {os.fspath(mel_folder)} | {os.path.dirname(os.path.join(mel_folder, name)) for name in names}:
         remove_temporaries(folder)
@@ -304,7 +305,7 @@ def work_off(plan: Plan, mel_folder: Path, batches: list[list[Source]], results,
     progress = Progress(len(plan.to_do), "spectrify", "files", quiet)
     descriptor = os.open(mel_folder / LEDGER_NAME, os.O_WRONLY | os.O_APPEND)
     try:
-        for rows in results:
+        for rows in until_signal(results):
             os.write(descriptor, ledger_text(rows, header=False))
             for row in rows:
                 old = plan.rows.get(row.filename)
@@ -318,12 +319,40 @@ def work_off(plan: Plan, mel_folder: Path, batches: list[list[Source]], results,
         write_ledger(mel_folder, plan.rows)
 
 
-def interrupt_again(unraisable) -> None:
-    """Where Ctrl-C falls into code that cannot raise, Python would print it and go on; have it come again at once."""
-    if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
-    else:
-        sys.__unraisablehook__(unraisable)
+def until_signal(results: Iterator) -> Iterator:
+    """Yield what an iterator yields; raise KeyboardInterrupt soon after SIGINT or SIGTERM, and only here.
+
+    The iterator runs in a thread of its own: an exception that a signal throws into the midst of joblib or subprocess
+    breaks them in ways that nobody can mend.
+    """
+    stop: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: stop.append(number)) for number in STOP_SIGNALS}
+    queue: SimpleQueue = SimpleQueue()
+
+    def feed() -> None:
+        try:
+            for item in results:
+                queue.put((item, None))
+            queue.put((None, StopIteration()))
+        except Exception as error:
+            queue.put((None, error))
+
+    threading.Thread(target=feed, daemon=True).start()
+    try:
+        while True:
+            with contextlib.suppress(Empty):
+                item, error = queue.get(timeout=SIGNAL_SECONDS)
+                if isinstance(error, StopIteration):
+                    return
+                if error is not None:
+                    raise error
+                yield item
+            if stop:
+                raise KeyboardInterrupt
+    finally:
+        if not stop:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def describe(rows: dict[str, LedgerRow]) -> str:
@@ -394,16 +423,18 @@ def main(argv: list[str] | None = None) -> int:
 
 def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decoders, config: Config, arguments) -> None:
     """Carry out a plan. Needs the lock."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is finished goes into the ledger
-    sys.unraisablehook = interrupt_again
     if not (mel_folder / CONFIG_NAME).exists():
         with atomic_write(mel_folder / CONFIG_NAME) as file:
             file.write(to_yaml(audio_half(config)))
     batches = make_batches(plan.to_do, decoders)
     jobs = arguments.jobs or usable_cores()
     folders = (os.fspath(audio_folder.absolute()), os.fspath(mel_folder.absolute()))
-    results = run_batches(batches, jobs, *folders, decoders, config, arguments.timeout) if batches else []
-    work_off(plan, mel_folder, batches, results, arguments.quiet)
+    results = run_batches(batches, jobs, *folders, decoders, config, arguments.timeout) if batches else iter(())
+    try:
+        work_off(plan, mel_folder, results, arguments.quiet)
+    except KeyboardInterrupt:
+        complain(INTERRUPTED, EXIT_INTERRUPTED)
+        os._exit(EXIT_INTERRUPTED)  # without waiting for what is being decoded; the workers see that we are gone
     if arguments.prune and plan.gone:
         gone = {name: plan.rows.pop(name) for name in plan.gone}
         write_ledger(mel_folder, plan.rows)

@@ -24,8 +24,10 @@ ROOT = Path(__file__).resolve().parent
 
 EXIT_DONE = 0
 EXIT_ERROR = 1
+EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_LOCKED = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
+INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on"
 PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
 TEMPORARY_PREFIX = ".sound-eval-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -54,23 +56,22 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
         try:
             return main(argv)
         except UserError as error:
-            return _complain(str(error), error.exit_code)
+            return complain(str(error), error.exit_code)
         except KeyboardInterrupt:
-            return _complain(
-                "interrupted; what was finished is kept, and the same command goes on", 128 + signal.SIGINT
-            )
+            return complain("interrupted; what was finished is kept, and the same command goes on", 128 + signal.SIGINT)
         except BrokenPipeError:  # `script.py | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_ERROR
         except MemoryError:
-            return _complain("out of memory; close other programs, or use a smaller input or configuration", EXIT_ERROR)
+            return complain("out of memory; close other programs, or use a smaller input or configuration", EXIT_ERROR)
         except OSError as error:
-            return _complain(_describe_os_error(error), EXIT_ERROR)
+            return complain(_describe_os_error(error), EXIT_ERROR)
 
     return wrapped
 
 
-def _complain(message: str, exit_code: int) -> int:
+def complain(message: str, exit_code: int) -> int:
+    """Print an error as one line; return the exit code."""
     line = " ".join(printable(message).split())
     print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr, flush=True)
     return exit_code

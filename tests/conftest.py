@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def tree(folder: Path) -> dict[str, tuple[bytes, int]]:
 def write_mels(folder: Path, songs: dict[str, int], bins: int = 12, seed: int = 0) -> Path:
     """Write a bare folder of mel files: name -> frames. A name's first folder is its kind, which its spectrum shows."""
     for number, (name, frames) in enumerate(songs.items()):
-        kind = np.random.default_rng(list(name.split("/")[0].encode()))
+        kind = np.random.default_rng(list(os.fsencode(name.split("/")[0])))
         spectra = 2.0 * kind.standard_normal((3, bins))  # a kind alternates between three spectra
         draws = np.random.default_rng([seed, number])
         mel = spectra[draws.integers(0, 3, frames)] + 0.5 * draws.standard_normal((frames, bins))

@@ -316,7 +316,7 @@ def test_a_line_break_in_a_name_is_refused_for_that_file(clips, tmp_path, break_
     mels = tmp_path / "mels"
     assert spectrify(clips, mels) == 0
     rows = read_ledger(mels)
-    shown = break_.replace("\r", "\\r").replace("\n", "\\n")
+    shown = break_.replace("\r", "//r").replace("\n", "//n")
     assert {name: row.status for name, row in rows.items()} == {
         "a, 1.wav": "ok",
         f"b/c{shown}2.wav": "failed",
