@@ -46,12 +46,12 @@ demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers an
 	@echo "Now with a folder of your own: the same commands, see README.md."
 
 test: $(VENV)/.installed-dev ## install what the tests need, and run them all
-	@$(RUN) -m pytest -n 2
+	@$(RUN) -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.installed-dev ## lint, format and the fast tests, in under a minute
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@$(RUN) -m pytest -n 2 -m "not slow"
+	@$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 
 fix: $(VENV)/.installed-dev ## mend what the linter and the formatter can
 	@$(RUN) -m ruff check --fix .
@@ -60,6 +60,7 @@ fix: $(VENV)/.installed-dev ## mend what the linter and the formatter can
 bench: $(VENV)/.installed-dev ## measure speed, as ratios; takes some minutes
 	@$(PIP) librosa
 	@$(RUN) tests/benchmarks/spectrify.py
+	@$(RUN) tests/benchmarks/training.py machine
 
 clean: ## remove what make demo made; .venv stays
 	rm -rf example_vectors example_outs example_results
