@@ -55,7 +55,8 @@ ADAGRAD_EPSILON = 1e-12
 NORM_EPSILON = 1e-8
 FIRST_SONG_DEVIATION = 0.1  # of a song vector's elements before training: small beside a frame's embedding
 FIRST_COSINE_SCALE = 5.0  # inverse temperature before it is learned
-INFERENCE_PAIRS, INFERENCE_STEPS, INFERENCE_SONGS = 128, 100, 16  # of a new song; steps; songs at a time
+INFERENCE_STEPS, INFERENCE_PAIRS, INFERENCE_NEGATIVES = 200, 64, 256  # of a new song: steps, and what each one sees
+INFERENCE_SONGS = 8  # at a time
 
 _NETWORKS = ("target", "context")
 _FIRST_WEIGHTS = 200  # index of the generator of first weights
@@ -304,13 +305,14 @@ class Model:
             yield from self._infer_group(group, reference)
 
     def _inference_pairs(self, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return e and c of INFERENCE_PAIRS positive pairs of a song, (pairs, dims) each."""
+        """Return e and c of the positive pairs of a song for each step, (steps, pairs, dims) each."""
         digest = hashlib.blake2b(mel.tobytes(), digest_size=6).digest()
-        uniforms = generator(0, _FIRST_WEIGHTS + 2, int.from_bytes(digest, "little")).random((INFERENCE_PAIRS, 3))
+        draws = generator(0, _FIRST_WEIGHTS + 2, int.from_bytes(digest, "little"))
+        uniforms = draws.random((3, INFERENCE_STEPS, INFERENCE_PAIRS))
         longest = min(self.config.window, len(mel) - 1)
-        distance = np.minimum(1 + (uniforms[:, 0] * longest).astype(np.int64), longest)
-        early = (uniforms[:, 1] * (len(mel) - distance)).astype(np.int64)
-        swap = uniforms[:, 2] < 0.5
+        distance = np.minimum(1 + (uniforms[0] * longest).astype(np.int64), longest)
+        early = (uniforms[1] * (len(mel) - distance)).astype(np.int64)
+        swap = uniforms[2] < 0.5
         target, context = early + distance * swap, early + distance * ~swap
         return self.embed(mel)[target], self.embed(mel, "context")[context]
 
@@ -321,15 +323,12 @@ class Model:
         yield from vectors[: len(group)]
 
     def _infer_batch(self, parameters, targets, contexts, reference):
-        """targets, contexts (songs, pairs, dims), reference (frames, dims) -> (songs, dims)."""
-        dropout = self.config.frame_dropout
-        negatives = tf.tile(reference[None], [INFERENCE_SONGS, 1, 1])
-        vectors = tf.zeros([INFERENCE_SONGS, self.config.output_vector_size])
-        squares = tf.zeros([INFERENCE_SONGS, 1])
+        """targets, contexts (songs, steps, pairs, dims), reference (frames, dims) -> (songs, dims)."""
+        dropout, frames = self.config.frame_dropout, tf.shape(reference)[0]
 
-        def cost(aim):
-            positive = self._logits(parameters, aim[:, :, None], contexts[:, :, None])  # (songs, pairs, 1, 1)
-            negative = self._logits(parameters, aim, negatives)  # (songs, pairs, frames)
+        def cost(aim, context, negatives):
+            positive = self._logits(parameters, aim[:, :, None], context[:, :, None])  # (songs, pairs, 1, 1)
+            negative = self._logits(parameters, aim, negatives)  # (songs, pairs, negatives)
             # a sum over songs: the gradient of one song's vector must not depend on how many others there are
             return tf.reduce_sum(
                 tf.reduce_mean(tf.nn.softplus(-positive), axis=[1, 2, 3])
@@ -337,16 +336,26 @@ class Model:
             )
 
         def one_more(step, vectors, squares):
+            # other negatives in each step: a vector can be fitted to a few, and then says nothing of the rest
+            some = (step * INFERENCE_NEGATIVES + tf.range(INFERENCE_NEGATIVES)) % frames
+            negatives = tf.tile(tf.gather(reference, some)[None], [INFERENCE_SONGS, 1, 1])
+            target, context = targets[:, step], contexts[:, step]
             with tf.GradientTape() as tape:
                 tape.watch(vectors)
                 alone = tf.repeat(vectors[:, None], INFERENCE_PAIRS, axis=1)
-                total = dropout * cost(alone) + (1.0 - dropout) * cost(targets + vectors[:, None])
+                together = target + vectors[:, None]
+                total = dropout * cost(alone, context, negatives) + (1.0 - dropout) * cost(together, context, negatives)
             gradient = tape.gradient(total, vectors)
             squares += tf.reduce_mean(tf.square(gradient), axis=1, keepdims=True)
             vectors -= self.config.song_learning_rate * gradient * tf.math.rsqrt(squares + ADAGRAD_EPSILON)
             return step + 1, vectors, squares
 
-        return tf.while_loop(lambda step, *_: step < INFERENCE_STEPS, one_more, (tf.constant(0), vectors, squares))[1]
+        # From where the gradient of the dot product points, and as long as a song vector before training: from zero the
+        # first gradient of a cosine would be immense, and Adagrad would hardly move after it.
+        towards = tf.reduce_mean(contexts, axis=[1, 2]) - tf.reduce_mean(reference, axis=0)
+        vectors = _unit(towards) * FIRST_SONG_DEVIATION * self.config.output_vector_size**0.5
+        start = (tf.constant(0), vectors, tf.zeros([INFERENCE_SONGS, 1]))
+        return tf.while_loop(lambda step, *_: step < INFERENCE_STEPS, one_more, start)[1]
 
 
 def batch_cost(logits: tf.Tensor) -> tf.Tensor:

@@ -291,7 +291,7 @@ class InputSample:
     reference: np.ndarray  # (1 or 3, REFERENCE_FRAMES, bins): inputs of frames of the whole corpus
 
 
-REFERENCE_FRAMES = 256
+REFERENCE_FRAMES = 2048  # many more than a vector has dimensions, see Model.infer_song_vectors
 _SAMPLE_SONGS = 2000
 _SAMPLE_FRAMES = 100  # a song
 _LEAST_SCALE = 1e-3  # a bin that never changes must not be blown up

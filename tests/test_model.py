@@ -145,6 +145,19 @@ def test_an_inferred_vector_resembles_the_songs_of_its_kind(networks, corpus):
     assert cosine[1, ~high].mean() > cosine[1, high].mean() + 0.3
 
 
+def test_an_inferred_vector_is_near_the_one_that_training_found(networks, corpus):
+    model, pools = fresh(networks, corpus)
+    train(networks, model, pools, 640)
+    trained = model.songs()[0]
+    inferred = np.stack(list(model.infer_song_vectors(np.load(corpus.folder / name) for name in corpus.names)))
+    cosine = (inferred * trained).sum(1) / np.linalg.norm(inferred, axis=1) / np.linalg.norm(trained, axis=1)
+    assert np.median(cosine) > 0.8
+    held_out = held_out_pairs(corpus)
+    noise = networks.first_song_vectors(corpus.names, corpus.config)
+    costs = [model.held_out_cost(held_out, vectors) for vectors in (trained, inferred, noise)]
+    assert costs[1] < costs[0] + 0.3 * (costs[2] - costs[0])
+
+
 def test_first_song_vectors_follow_the_name_not_the_row(networks, config):
     forward = networks.first_song_vectors(["a.npy", "b.npy"], config)
     backward = networks.first_song_vectors(["b.npy", "c.npy", "a.npy"], config)

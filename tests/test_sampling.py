@@ -178,4 +178,4 @@ def test_input_sample_measures_mean_and_scale(tmp_path, config):
     assert np.allclose(sample.mean, 3, atol=0.3)
     assert np.allclose(sample.scale, 2, atol=0.2)
     assert np.allclose(sample.difference_scale, np.sqrt(8), atol=0.3)
-    assert sample.reference.shape == (3, 256, 4)
+    assert sample.reference.shape == (3, 2048, 4)
