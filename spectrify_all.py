@@ -47,7 +47,6 @@ from utils import (
     Progress,
     UserError,
     add_quiet_argument,
-    atomic_write,
     command,
     complain,
     duration,
@@ -61,6 +60,7 @@ from utils import (
     script_parser,
     usable_cores,
     walk_files,
+    write_file,
 )
 
 if TYPE_CHECKING:
@@ -424,8 +424,7 @@ def main(argv: list[str] | None = None) -> int:
 def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decoders, config: Config, arguments) -> None:
     """Carry out a plan. Needs the lock."""
     if not (mel_folder / CONFIG_NAME).exists():
-        with atomic_write(mel_folder / CONFIG_NAME) as file:
-            file.write(to_yaml(audio_half(config)))
+        write_file(mel_folder / CONFIG_NAME, to_yaml(audio_half(config)))
     batches = make_batches(plan.to_do, decoders)
     jobs = arguments.jobs or usable_cores()
     folders = (os.fspath(audio_folder.absolute()), os.fspath(mel_folder.absolute()))
