@@ -186,7 +186,8 @@ def take_in(training: Training, model: Model, old_names: list[str], add_only: bo
             try:
                 mel = read_mel(corpus.folder / corpus.names[row])
             except (OSError, ValueError):  # training counts and names it
-                vectors[row] = first_song_vectors([corpus.names[row]], config)[0]
+                if not kept[row]:
+                    vectors[row] = first_song_vectors([corpus.names[row]], config)[0]
                 continue
             readable.append(row)
             yield mel
@@ -276,7 +277,7 @@ def train(
     interval, pairs = Interval(), first_pairs
     steps = prefetch(blocks(pools, first_step, next_save_step, STEPS_PER_CALL), BLOCKS_AHEAD)
     with contextlib.closing(pools), contextlib.closing(steps):
-        block = next(steps)
+        block = next_block(steps, corpus)
         pool_songs.bring(block)
         model.train(dataclasses.replace(block, steps=0))  # compiles, which is not training time
         waited = 0.0
@@ -301,8 +302,18 @@ def train(
                 if reason := why_stop(training, scheduled, stop, out_of_time, limits):
                     return reason
             started = time.monotonic()
-            block = next(steps)
+            block = next_block(steps, corpus)
             waited = time.monotonic() - started
+
+
+def next_block(steps: Iterator[Block | None], corpus: Corpus) -> Block:
+    """Return the next block. Raises UserError where not one song of its pool could be read."""
+    block = next(steps)
+    if block is None:
+        raise UserError(
+            f"{corpus.folder}: no mel could be read; make it anew with spectrify_all.py, the saves are kept"
+        )
+    return block
 
 
 def save(

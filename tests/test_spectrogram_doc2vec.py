@@ -456,6 +456,21 @@ def test_a_mel_that_is_unreadable_is_counted_and_the_rest_trained(mels, tmp_path
 
 
 @slow
+def test_mels_that_all_became_unreadable_are_one_line_and_cost_no_vector(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "2", "--forever") == 0
+    before = run_folder.read_song_vectors(run)
+    for path in mels.rglob("*.npy"):
+        path.write_bytes(path.read_bytes()[:-10])
+    capsys.readouterr()
+    assert train(mels, run, "--max-saves", "9", "--forever") == 1
+    message = capsys.readouterr().err
+    assert "no mel could be read" in message
+    assert message.count("\n") == 1
+    assert np.array_equal(run_folder.read_song_vectors(run).vectors, before.vectors)
+
+
+@slow
 def test_a_full_disk_is_one_line_and_the_last_save_stays(mels, tmp_path):
     run = tmp_path / "run"
     assert train(mels, run, "--max-saves", "2") == 0
