@@ -6,7 +6,13 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check install --quiet
 CONFIG := configs/small_train.yaml
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench clean
+# of make quality; without MEL it judges example_input/, which is quick and says little
+MEL ?=
+LABELS ?= example_input/labels.csv
+COLUMN ?= genre
+GROUP ?= artist
+QUALITY_CONFIG := configs/$(if $(MEL),default,small_train).yaml
+.PHONY: help demo test check fix bench quality clean
 
 help: ## say what each target does
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -61,6 +67,10 @@ bench: $(VENV)/.installed-dev ## measure speed, as ratios; takes some minutes
 	@$(PIP) librosa
 	@$(RUN) tests/benchmarks/spectrify.py
 	@$(RUN) tests/benchmarks/training.py machine
+
+quality: $(VENV)/.installed-dev ## judge the vectors by labels: MEL=mels LABELS=labels.csv COLUMN=genre GROUP=artist (GROUP= for none)
+	@$(if $(MEL),,$(RUN) spectrify_all.py example_input/ example_vectors/ --quiet --config=$(CONFIG))
+	@$(RUN) tests/benchmarks/quality.py $(or $(MEL),example_vectors) $(LABELS) --label-column $(COLUMN) $(if $(GROUP),--group-column $(GROUP)) --config $(QUALITY_CONFIG) --minutes 3
 
 clean: ## remove what make demo made; .venv stays
 	rm -rf example_vectors example_outs example_results

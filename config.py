@@ -32,6 +32,7 @@ class Config:
     hidden_size: int
     output_vector_size: int
     logit: str
+    most_logit_scale: float
     batch_size: int
     learning_rate: float
     song_learning_rate: float
@@ -39,6 +40,7 @@ class Config:
     held_out_share: float
     pairs_per_save: int
     patience_saves: int
+    patience_passes: float
     least_improvement: float
     keep_vectors: int
     pool_songs: int
@@ -59,6 +61,7 @@ RANGES = {
     "spectral_tilt": (0.0, 10.0),
     "hidden_size": (1, 16384),
     "output_vector_size": (1, 4096),
+    "most_logit_scale": (0.001, 1000.0),
     "batch_size": (2, 16384),
     "learning_rate": (0.0, 10.0),
     "song_learning_rate": (0.0, 10.0),
@@ -66,6 +69,7 @@ RANGES = {
     "held_out_share": (0.01, 0.5),
     "pairs_per_save": (1, 10**12),
     "patience_saves": (1, 10**6),
+    "patience_passes": (0.0, 10**6),
     "least_improvement": (0.0, 1.0),
     "keep_vectors": (1, 10**6),
     "pool_songs": (1, 10**7),

@@ -362,6 +362,10 @@ def _norms(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
 
 
+def _directions(vectors: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(vectors / _norms(vectors)[:, None], np.float32)
+
+
 def spherical_kmeans(vectors: np.ndarray, clusters: int, seed: int = 0) -> np.ndarray:
     """Assign each vector to one of `clusters` directions, so that the sum of cosines is large. All vectors are used.
 
@@ -376,8 +380,7 @@ def spherical_kmeans(vectors: np.ndarray, clusters: int, seed: int = 0) -> np.nd
 
     if not 1 <= clusters <= len(vectors):
         raise ValueError(f"{clusters} clusters of {plural(len(vectors), 'song')}: ask for 1 to {len(vectors)}")
-    directions = np.array(vectors, np.float32, order="C")
-    directions /= _norms(vectors)[:, None]
+    directions = _directions(vectors)
     kmeans = faiss.Kmeans(
         directions.shape[1],
         clusters,
@@ -397,6 +400,27 @@ def spherical_kmeans(vectors: np.ndarray, clusters: int, seed: int = 0) -> np.nd
         return kmeans.assign(directions)[1]
     finally:
         faiss.omp_set_num_threads(threads)
+
+
+def hubness(vectors: np.ndarray, neighbours: int = 10) -> float:
+    """Return the skewness of how often each track is among the `neighbours` nearest (by cosine) of the others.
+
+    0 where all tracks are named alike; large where a few hubs are near everything, and so say nothing.
+
+    vectors    (tracks, dims), finite and not zero; at least two tracks.
+    Reference  Radovanovic, Nanopoulos and Ivanovic 2010, Hubs in Space.
+    """
+    import faiss
+
+    directions = _directions(vectors)
+    index = faiss.IndexFlatIP(directions.shape[1])
+    index.add(directions)
+    neighbours = min(neighbours, len(directions) - 1)
+    nearest_tracks = index.search(directions, neighbours + 1)[1]  # itself among them, save where others coincide
+    others = nearest_tracks[nearest_tracks != np.arange(len(directions))[:, None]]
+    counts = np.bincount(others, minlength=len(directions)).astype(np.float64)
+    deviation = counts.std()
+    return float(((counts - counts.mean()) ** 3).mean() / deviation**3) if deviation else 0.0
 
 
 def contingency(labels: np.ndarray, clusters: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

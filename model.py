@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 
@@ -209,6 +210,9 @@ class Model:
         # From the gradient of the logits, which is simple, back; so the cost of a million pairs need not be computed.
         gradients = tape.gradient(logits, [*learned, batch_vectors], output_gradients=cost_gradient(logits))
         networks = self._adam(step + 1, networks, dict(zip(self._names, gradients[:-1], strict=True)))
+        # A scale that grows on and on is how songs that are known by heart are told apart ever more surely.
+        highest = math.log(self.config.most_logit_scale)
+        networks[0]["log_scale"] = tf.minimum(networks[0]["log_scale"], highest)
         return cost, networks, self._row_adagrad(song_state, song, gradients[-1])
 
     def _adam(self, count, networks, gradients):

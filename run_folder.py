@@ -6,6 +6,7 @@ process dies the folder holds one whole save; what lies above epoc_num.txt is a 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import csv
 import fcntl
@@ -33,17 +34,27 @@ SONG_LIST_NAME = "music_list.txt"
 COSTS_NAME = "cost_list.csv"
 WEIGHTS_NAME = "weights"
 
+# What --vectors takes beside the path of a file, and how the two are called in what is printed
+SONG, DESCRIPTOR = "song", "descriptor"
+SONG_VECTORS, TRACK_DESCRIPTORS = "song vectors", "track descriptors"
+
 # What numpy raises for a file that is cut short or damaged
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
 
 # Every file that carries a save's number, as (folder, pattern).
 _VECTORS = re.compile(r"vector_at_(\d+)\.npy")
 _SONG_LISTS = re.compile(r"music_list_at_(\d+)\.txt")
-_WEIGHTS = re.compile(r"\w+_at_(\d+)\.npz")
+_WEIGHTS = re.compile(r"(?!descriptor_)\w+_at_(\d+)\.npz")
+_DESCRIPTORS = re.compile(r"descriptor_at_(\d+)\.npy")
+_DESCRIPTOR_SCALES = re.compile(r"descriptor_at_(\d+)\.npz")
 
 
 def vectors_path(run: Path, save: int) -> Path:
     return Path(run) / f"vector_at_{save}.npy"
+
+
+def descriptor_path(run: Path, save: int) -> Path:
+    return Path(run) / f"descriptor_at_{save}.npy"
 
 
 def song_list_path(run: Path, save: int) -> Path:
@@ -120,12 +131,21 @@ def require_run(run: Path) -> int:
 
 
 @dataclass(frozen=True)
-class SongVectors:
-    """The song vectors of one save."""
+class Vectors:
+    """Vectors of tracks, of one save."""
 
     names: list[str]  # as in music_list.txt
-    vectors: np.ndarray  # (songs, dims) float32
+    vectors: np.ndarray  # (songs, dims) float
     save: int
+    kind: str  # in words: "song vectors", "track descriptors", or the name of a file
+
+
+@dataclass(frozen=True)
+class Descriptors(Vectors):
+    """Track descriptors with what made them."""
+
+    standard: dict[str, np.ndarray]  # see descriptors.Standard
+    step: int  # of the networks that made them: as many steps, the same networks
 
 
 def newest(run: Path, read: Callable[[int], T]) -> T:
@@ -139,18 +159,91 @@ def newest(run: Path, read: Callable[[int], T]) -> T:
                 raise
 
 
-def read_song_vectors(run: Path) -> SongVectors:
+def read_song_vectors(run: Path) -> Vectors:
     """Return the newest song vectors with the names that belong to them.
 
     Raises UserError where there is no save, or where vectors and names do not fit each other.
     """
-    return newest(run, lambda save: _read_song_vectors(run, save))
+    return newest(run, lambda save: _read_paired(run, vectors_path(run, save), save, SONG_VECTORS))
 
 
-def _read_song_vectors(run: Path, save: int) -> SongVectors:
+def read_descriptors(run: Path) -> Vectors:
+    """Return the newest track descriptors. Raises UserError, naming the command that makes them, where there are none.
+
+    While a training goes on, or after one that was ended by a signal, they are those of an older save, with its names.
+    """
+
+    def read(newest_save: int) -> Vectors:
+        save = newest_descriptors(run)
+        if not save:
+            raise UserError(
+                f"{run}: holds no descriptor_at_{newest_save}.npy; make it with spectrogram_doc2vec.py MEL_FOLDER "
+                f"{run}, or use --vectors {SONG}"
+            )
+        return _read_paired(run, descriptor_path(run, save), save, TRACK_DESCRIPTORS)
+
+    return newest(run, read)
+
+
+def newest_descriptors(run: Path) -> int:
+    """Return the number of the newest save that has track descriptors, 0 where none has."""
+    save = newest_save(run)
+    return max((x for x in _numbers(Path(run), _DESCRIPTORS) if x <= save), default=0)
+
+
+def read_descriptors_to_extend(run: Path) -> Descriptors | None:
+    """Return the newest track descriptors with what made them, None where either is not there. Needs the lock."""
+    save = newest_descriptors(run)
+    if not save or not weights_path(run, DESCRIPTOR, save).exists():
+        return None
+    old, standard = read_descriptors(run), read_weights(run, DESCRIPTOR, save)
+    step = int(standard.pop("step"))
+    return Descriptors(old.names, old.vectors, save, old.kind, standard, step)
+
+
+def add_vectors_argument(parser: argparse.ArgumentParser, **more: object) -> None:
+    """Add the flag --vectors, whose values `read_vectors` takes; `more` goes to argparse."""
+    what = f"{SONG}, {DESCRIPTOR}, or an .npy file with a row for each line of the run's music_list.txt"
+    default = f"(default: {DESCRIPTOR}, which measures best; {SONG} where the run has none)"
+    parser.add_argument("--vectors", metavar="WHICH", help=f"{what} {default}", **more)
+
+
+def read_vectors(run: Path, which: str | None) -> Vectors:
+    """Return the run's newest song vectors, its track descriptors, or those of a file, with the names of their rows.
+
+    which   "song", "descriptor", or the path of an .npy file with a row for each line of music_list.txt; None for
+            the descriptors, or the song vectors where there are none.
+    Raises  UserError where they are not there, or do not fit the names.
+    """
+    if which == SONG or (which is None and not newest_descriptors(run)):
+        return read_song_vectors(run)
+    if which in (DESCRIPTOR, None):
+        return read_descriptors(run)
+    if not which.endswith(".npy"):
+        raise UserError(f"--vectors {which}: write {SONG}, {DESCRIPTOR}, or the path of an .npy file")
+    path = Path(which)
+    if not path.exists():
+        raise UserError(f"--vectors {path}: no such file")
+    found = newest(run, lambda save: _read_paired(run, path, save, path.name))
+    if not np.issubdtype(found.vectors.dtype, np.floating):
+        raise UserError(f"--vectors {path}: holds {found.vectors.dtype}, expected floats")
+    return found
+
+
+def which_vectors(run: Path, found: Vectors) -> str:
+    """Return in one line what `read_vectors` has read, and how to get newer or better ones."""
+    line, newest = f"vectors: {found.kind} of save {found.save}", newest_save(run)
+    make = f"spectrogram_doc2vec.py MEL_FOLDER {run} makes them"
+    if found.kind == TRACK_DESCRIPTORS and found.save < newest:
+        return f"{line}; the newest save is {newest} and has none yet: {make}"
+    if found.kind == SONG_VECTORS and not newest_descriptors(run):
+        return f"{line}; the run has no track descriptors: {make}"
+    return line
+
+
+def _read_paired(run: Path, path: Path, save: int, kind: str) -> Vectors:
     # The names first: a list goes only after the vectors that need it, so it is right where those are still there.
     names = read_song_list(run, save)
-    path = vectors_path(run, save)
     try:
         with open(path, "rb") as file:
             vectors = np.load(file)
@@ -158,7 +251,7 @@ def _read_song_vectors(run: Path, save: int) -> SongVectors:
         raise UserError(f"{path}: not readable ({error}), though {SAVE_NUMBER_NAME} says {save}; restore it") from None
     if vectors.ndim != 2 or len(vectors) != len(names):
         raise UserError(f"{path}: shape {vectors.shape} does not fit the {len(names)} songs of the music list")
-    return SongVectors(names, vectors, save)
+    return Vectors(names, vectors, save, kind)
 
 
 def read_weights(run: Path, part: str, save: int) -> dict[str, np.ndarray]:
@@ -221,7 +314,7 @@ def prepare(run: Path) -> None:
         return
     for name in sorted(os.listdir(run)):
         ours = name in (LOCK_NAME, CONFIG_NAME, SONG_LIST_NAME, COSTS_NAME, WEIGHTS_NAME)
-        if not (ours or name.startswith(".") or _VECTORS.fullmatch(name) or _SONG_LISTS.fullmatch(name)):
+        if not (ours or name.startswith(".") or any(p.fullmatch(name) for p in (_VECTORS, _DESCRIPTORS, _SONG_LISTS))):
             raise UserError(f"{run}: is no run folder, and holds {name!r} already; name a new or an empty folder")
 
 
@@ -275,6 +368,21 @@ def commit_save(
     _prune(run, save, keep_vectors)
 
 
+def commit_descriptors(
+    run: Path, save: int, descriptors: np.ndarray, standard: Mapping[str, np.ndarray], step: int
+) -> None:
+    """Write the track descriptors of the newest save, and remove older ones; needs the lock.
+
+    standard, step  what made them, see Descriptors.
+    """
+    run = Path(run)
+    with atomic_write(weights_path(run, DESCRIPTOR, save), durable=True) as file:
+        np.savez(file, **standard, step=step)
+    save_array(descriptor_path(run, save), descriptors, durable=True)
+    _remove(run, _DESCRIPTORS, lambda x: x < save)
+    _remove(run / WEIGHTS_NAME, _DESCRIPTOR_SCALES, lambda x: x < save)
+
+
 def _refresh_copy(run: Path, save: int) -> None:
     names = encode_names(read_song_list(run, save))
     if not _is(run / SONG_LIST_NAME, names):
@@ -284,12 +392,14 @@ def _refresh_copy(run: Path, save: int) -> None:
 def _prune(run: Path, save: int, keep_vectors: int) -> None:
     _remove(run / WEIGHTS_NAME, _WEIGHTS, lambda x: x != save)
     _remove(run, _VECTORS, lambda x: x <= save - keep_vectors)
-    oldest_needed = newest_list(run, min(_numbers(run, _VECTORS), default=save))
+    paired = [*_numbers(run, _VECTORS), *_numbers(run, _DESCRIPTORS)]
+    oldest_needed = newest_list(run, min(paired, default=save))
     _remove(run, _SONG_LISTS, lambda x: x < oldest_needed)
 
 
 def _numbered(run: Path) -> list[tuple[Path, re.Pattern[str]]]:
-    return [(run, _VECTORS), (run, _SONG_LISTS), (run / WEIGHTS_NAME, _WEIGHTS)]
+    in_weights = [(run / WEIGHTS_NAME, pattern) for pattern in (_WEIGHTS, _DESCRIPTOR_SCALES)]
+    return [(run, pattern) for pattern in (_VECTORS, _DESCRIPTORS, _SONG_LISTS)] + in_weights
 
 
 def _numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:

@@ -24,7 +24,7 @@ TILT_TERMS = 3  # cosine terms over the bins that make a random spectral tilt: a
 LEAST_HELD_OUT = 2  # frames; fewer hold no pair, and the song is trained on whole
 MOST_HELD_OUT = 100  # frames of a song; more of it would cost reading and tell nothing new
 HELD_OUT_SONGS = 1000  # songs that the held-out cost looks at, at most
-HELD_OUT_PAIRS = 50_000  # pairs that the held-out cost uses, at most, whatever the corpus
+HELD_OUT_PAIRS = 20_000  # pairs that the held-out cost uses, at most, whatever the corpus: noise far below a percent
 DRAWS_PER_POOL_SONG = 128  # positive pairs a song, on average, before the next pool comes in
 
 # What a random generator is for: the same index means another stream for each.

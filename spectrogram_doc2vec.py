@@ -5,10 +5,12 @@
 Reads   MEL_FOLDER  what spectrify_all.py wrote, or any folder of .npy files (frames, bins) of floats.
 Writes  RUN_FOLDER  vector_at_{x}.npy (songs, output_vector_size) float32 with its rows' names in music_list.txt,
                     weights/, cost_list.csv, config.yaml, and epoc_num.txt: the newest save's number, replaced last.
+                    When it stops, descriptor_at_{x}.npy: track descriptors, see descriptors.py.
 
 It stops by itself when the held-out cost, that of frames it never trains on, has flattened: when the best of the newest
-`patience_saves` saves is not `least_improvement` below the best before them. Ctrl-C and SIGTERM save first. Songs that
-are new, gone or renamed since the last run are taken in by name: the others keep their vectors.
+`patience_saves` saves, or of as many as make `patience_passes` passes over all frames, is not `least_improvement` below
+the best before them. Ctrl-C and SIGTERM save first. Songs that are new, gone or renamed since the last run are taken in
+by name: the others keep their vectors.
 
 Reference   Le and Mikolov 2014, Distributed Representations of Sentences and Documents; see model.py.
 """
@@ -19,6 +21,7 @@ import dataclasses
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,10 +31,12 @@ from run_folder import (
     CONFIG_NAME,
     folder_lock,
     is_whole,
+    newest_descriptors,
     newest_list,
     newest_save,
     prepare,
     read_costs,
+    read_descriptors_to_extend,
     read_song_list,
     read_weights,
     repair,
@@ -53,6 +58,9 @@ from utils import (
     script_parser,
     usable_cores,
 )
+
+if TYPE_CHECKING:
+    from model import Model
 
 # What a run folder cannot change: the shape and meaning of its weights, and which frames were never trained on.
 FIXED_KEYS = (
@@ -89,7 +97,8 @@ def is_finished(run: Path, corpus: Corpus, limits: Limits, add_only: bool) -> bo
         return False
     if limits.max_saves is not None and number >= limits.max_saves:
         return True
-    return not limits.forever and bool(why_flat(read_costs(run), newest_list(run, number), corpus.config))
+    frames = int(corpus.frames.sum())
+    return not limits.forever and bool(why_flat(read_costs(run), newest_list(run, number), corpus.config, frames))
 
 
 def build_parser():
@@ -110,6 +119,9 @@ def build_parser():
         help="train nothing: give new songs a vector, drop gone ones, leave every other byte of the vectors as it is",
     )
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="what TensorFlow computes on")
+    parser.add_argument(
+        "--no-descriptors", action="store_true", help="do not write descriptor_at_{x}.npy when training stops"
+    )
     add_quiet_argument(parser)
     return parser
 
@@ -132,7 +144,12 @@ def run(arguments, stop: StopRequest) -> int:
     if arguments.add_only and not newest_save(run_folder):
         raise UserError(f"{run_folder}: holds no save to add songs to; train it first, without --add-only")
     limits = Limits(arguments.forever, arguments.max_minutes, arguments.max_saves)
-    if is_finished(run_folder, corpus, limits, arguments.add_only):
+
+    def nothing_to_do() -> bool:
+        described = arguments.no_descriptors or newest_descriptors(run_folder) == newest_save(run_folder)
+        return described and is_finished(run_folder, corpus, limits, arguments.add_only)
+
+    if nothing_to_do():
         return report_finished(run_folder, corpus)
 
     def tell(line: str) -> None:
@@ -143,10 +160,10 @@ def run(arguments, stop: StopRequest) -> int:
     with folder_lock(run_folder):
         refuse_changed_run(run_folder, corpus.config)
         repair(run_folder)
-        if is_finished(run_folder, corpus, limits, arguments.add_only):
+        if nothing_to_do():
             return report_finished(run_folder, corpus)
         check_memory(corpus, tell)
-        training, reason = train_locked(run_folder, corpus, stop, limits, arguments.add_only, arguments.device, tell)
+        training, reason = train_locked(corpus, arguments, stop, limits, tell)
     return report(training, reason, len(left_out))
 
 
@@ -181,25 +198,40 @@ def check_memory(corpus: Corpus, tell: Tell) -> None:
         )
 
 
-def train_locked(
-    run_folder: Path, corpus: Corpus, stop: StopRequest, limits: Limits, add_only: bool, device: str, tell: Tell
-) -> tuple[Training, str]:
-    """Begin or take up a training, commit a changed song list, and train; return where it stands and what ended it."""
+def train_locked(corpus: Corpus, arguments, stop: StopRequest, limits: Limits, tell: Tell) -> tuple[Training, str]:
+    """Begin or take up a training, let it come to its stop, and describe the tracks; return it and what ended it."""
+    from descriptors import write_descriptors
     from model import use_device
 
-    tell(f"device: {use_device(device)}, {usable_cores()} threads")
+    run_folder, add_only = arguments.run_folder, arguments.add_only
+    tell(f"device: {use_device(arguments.device)}, {usable_cores()} threads")
+    is_trained = is_finished(run_folder, corpus, limits, add_only)
+    old = read_descriptors_to_extend(run_folder) if add_only else None
     training, model = begin(run_folder, corpus, add_only)
-    held_out = held_out_pairs(corpus)
+    reason = "nothing to train" if is_trained else train_to_stop(training, model, stop, limits, add_only, tell)
+    if training.save and not arguments.no_descriptors:
+        if old and old.step != model.step:
+            old = None  # of other networks: nothing to add to
+        if stop or not write_descriptors(training, model, old, stop, arguments.quiet):
+            reason += "; without track descriptors: run it again for those"
+    return training, reason
+
+
+def train_to_stop(
+    training: Training, model: Model, stop: StopRequest, limits: Limits, add_only: bool, tell: Tell
+) -> str:
+    """Commit a changed song list, then train; return what ended it."""
+    held_out = held_out_pairs(training.corpus)
     begun = f"goes on from save {training.save}" if training.save else "starts anew"
-    tell(f"{run_folder}: {begun}; held-out cost on {plural(held_out.pairs if held_out else 0, 'pair')}")
+    tell(f"{training.run}: {begun}; held-out cost on {plural(held_out.pairs if held_out else 0, 'pair')}")
     if training.changes:
         tell(f"songs: {training.changes}")
         save(training, model, held_out, Interval(), training.pairs, 0, tell)
     if add_only:
-        return training, "new songs are added, nothing is trained (--add-only)"
+        return "new songs are added, nothing is trained (--add-only)"
     if training.changes and limits.max_saves is not None and training.save >= limits.max_saves:
-        return training, f"save {limits.max_saves} is reached (--max-saves)"
-    return training, train(training, model, held_out, stop, limits, tell)
+        return f"save {limits.max_saves} is reached (--max-saves)"
+    return train(training, model, held_out, stop, limits, tell)
 
 
 def report_finished(run_folder: Path, corpus: Corpus) -> int:

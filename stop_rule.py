@@ -21,6 +21,14 @@ def should_stop(costs: Sequence[float], patience: int, least_improvement: float)
     return min(costs[-patience:]) > min(costs[:-patience]) * (1.0 - least_improvement)
 
 
+def patience(config: Config, frames: int) -> int:
+    """Return how many newest saves the stop rule looks at: enough for so many passes over the corpus' frames too.
+
+    Without that a corpus of millions of frames, of which a few saves see little, would be given up before it began.
+    """
+    return max(config.patience_saves, math.ceil(config.patience_passes * frames / config.pairs_per_save))
+
+
 def next_save_pairs(pairs: int, config: Config) -> int:
     """Return the pairs at the next scheduled save: at the first step to reach a multiple of pairs_per_save."""
     multiple = (pairs // config.pairs_per_save + 1) * config.pairs_per_save
@@ -41,10 +49,13 @@ def rule_memory(rows: list[CostRow], first_save: int, config: Config) -> list[fl
     return [row.cost if math.isnan(row.held_out_cost) else row.held_out_cost for row in rows]
 
 
-def why_flat(rows: list[CostRow], first_save: int, config: Config) -> str:
-    """Return in words why the stop rule says stop, empty where it does not: flattened, or rising after its lowest."""
+def why_flat(rows: list[CostRow], first_save: int, config: Config, frames: int) -> str:
+    """Return in words why the stop rule says stop, empty where it does not: flattened, or rising after its lowest.
+
+    frames  of the whole corpus.
+    """
     memory = rule_memory(rows, first_save, config)
-    if not should_stop(memory, config.patience_saves, config.least_improvement):
+    if not should_stop(memory, patience(config, frames), config.least_improvement):
         return ""
     if memory[-1] <= min(memory) * (1.0 + config.least_improvement):
         return "the held-out cost has flattened"

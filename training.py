@@ -85,7 +85,7 @@ class Training:
 
     @property
     def why_flat(self) -> str:
-        return why_flat(self.costs, self.list_save, self.corpus.config)
+        return why_flat(self.costs, self.list_save, self.corpus.config, int(self.corpus.frames.sum()))
 
     def commit(self, model: Model, row: CostRow) -> None:
         """Write the next save; `row` is its line of cost_list.csv."""

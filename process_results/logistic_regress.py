@@ -1,10 +1,10 @@
-"""Measure how well a label can be told from the song vectors, beside baselines that need no training.
+"""Measure how well a label can be told from the vectors of tracks, beside baselines that need no training.
 
     python process_results/logistic_regress.py RUN LABELS.csv --label-column genre --mel-folder MELS
 
 Reads   RUN, the run folder of spectrogram_doc2vec.py; LABELS.csv, a table with the column filename (the audio file's
         path relative to the audio folder), the column of the labels, and with --group-column e.g. artist that one too;
-        with --mel-folder the mels of the same tracks, for the baselines.
+        with --mel-folder the mels of the same tracks, for the baselines. --vectors can be given more than once.
 Writes  with --output the printed table as CSV, nothing otherwise.
 
 Each figure is an accuracy: mean +- standard deviation over repeated stratified folds, everything that is learnt (the
@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared mo
 import evaluation
 import plots
 from mel_folder import read_mel
-from run_folder import read_song_vectors
+from run_folder import Vectors, add_vectors_argument, read_vectors, which_vectors
 from utils import (
     EXIT_DONE,
     Progress,
@@ -43,7 +43,7 @@ from utils import (
     write_file,
 )
 
-SONG_VECTORS, MEAN_LOG_MEL, MFCC_STATISTICS = "song vectors", "mean log-mel", "MFCC statistics"
+MEAN_LOG_MEL, MFCC_STATISTICS = "mean log-mel", "MFCC statistics"
 SCALED_FOR_NEIGHBOURS = (MFCC_STATISTICS,)  # its columns differ in scale, and unscaled 5-NN is far weaker; others lose
 NAMES_TOLD = 3  # examples in a line that counts what was left out
 
@@ -67,6 +67,19 @@ class Tracks:
             None if self.groups is None else [g for g, kept in zip(self.groups, rows, strict=True) if kept],
             {kind: vectors[rows] for kind, vectors in self.kinds.items()},
         )
+
+
+def read_kinds(run: Path, which: list[str | None]) -> list[Vectors]:
+    """Return the vectors that --vectors names (None: the default), once each.
+
+    Raises UserError where their rows are not the same songs.
+    """
+    kinds = [read_vectors(run, name) for name in dict.fromkeys(which)]
+    for kind in kinds:
+        if kind.names != kinds[0].names:
+            what = f"{kinds[0].kind} are of save {kinds[0].save}, {kind.kind} of save {kind.save} with other songs"
+            raise UserError(f"{run}: {what}; run spectrogram_doc2vec.py again, or compare one kind at a time")
+    return kinds
 
 
 def add_baselines(tracks: Tracks, mel_folder: Path, quiet: bool) -> tuple[Tracks, list[str]]:
@@ -164,6 +177,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
     parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
     parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
+    add_vectors_argument(parser, action="append")
     parser.add_argument("--group-column", metavar="NAME", help="column of what must not be on both sides, e.g. artist")
     parser.add_argument("--mel-folder", type=Path, metavar="MELS", help="mel folder of the run, for the baselines")
     parser.add_argument("--output", type=Path, metavar="TABLE.csv", help="write the table there too")
@@ -178,14 +192,18 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.output is not None:
         plots.check_output(arguments.output, [".csv"], [arguments.labels])
     label_table = evaluation.read_label_table(arguments.labels)
-    run = read_song_vectors(arguments.run)
-    labelled = evaluation.label_songs(label_table, run.names, arguments.label_column, arguments.group_column)
+    kinds = read_kinds(arguments.run, arguments.vectors or [None])
+    names = kinds[0].names
+    labelled = evaluation.label_songs(label_table, names, arguments.label_column, arguments.group_column)
+    for kind in kinds:
+        print(printable(which_vectors(arguments.run, kind)))
     print(printable(labelled.summary()))
 
-    vectors = run.vectors[labelled.songs]
-    tracks = Tracks([run.names[i] for i in labelled.songs], labelled.labels, labelled.groups, {SONG_VECTORS: vectors})
+    vectors = {kind.kind: kind.vectors[labelled.songs] for kind in kinds}
+    tracks = Tracks([names[i] for i in labelled.songs], labelled.labels, labelled.groups, vectors)
     try:
-        evaluation.check_directions(tracks.names, vectors)
+        for rows in tracks.kinds.values():
+            evaluation.check_directions(tracks.names, rows)
     except ValueError as error:
         raise UserError(f"{arguments.run}: {error}") from None
     if arguments.mel_folder is not None:

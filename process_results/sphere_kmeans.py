@@ -1,4 +1,4 @@
-"""Cluster the song vectors by direction and show which labels each cluster holds.
+"""Cluster the tracks by the direction of their vectors and show which labels each cluster holds.
 
     python process_results/sphere_kmeans.py RUN LABELS.csv --label-column genre --clusters 8 --output plot.png
 
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared mo
 import evaluation
 import plots
 from mel_folder import MEL_SUFFIX
-from run_folder import SongVectors, read_song_vectors
+from run_folder import Vectors, add_vectors_argument, read_vectors, which_vectors
 from utils import EXIT_DONE, UserError, command, plural, positive_int, printable, script_parser, write_file
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def cluster_table(names: list[str], clusters: np.ndarray) -> bytes:
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def find_clusters(run: SongVectors, where: Path, clusters: int, seed: int) -> np.ndarray:
+def find_clusters(run: Vectors, where: Path, clusters: int, seed: int) -> np.ndarray:
     """Return the cluster of every song. Raises UserError naming the run folder."""
     try:
         evaluation.check_directions(run.names, run.vectors)
@@ -134,6 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
     parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
     parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
+    add_vectors_argument(parser)
     parser.add_argument("--clusters", type=positive_int, default=8, metavar="N", help="number of clusters")
     parser.add_argument("--output", type=Path, required=True, metavar="PICTURE", help="picture to write, .png or .svg")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of clusters and random assignments")
@@ -147,8 +148,9 @@ def main(argv: list[str] | None = None) -> int:
     plots.check_output(output, plots.PICTURE_SUFFIXES)
     check_table_output(table_output, [arguments.labels])
     labels_read = evaluation.read_label_table(arguments.labels)
-    run = read_song_vectors(arguments.run)
+    run = read_vectors(arguments.run, arguments.vectors)
     labelled = evaluation.label_songs(labels_read, run.names, arguments.label_column)
+    print(printable(which_vectors(arguments.run, run)))
     print(printable(labelled.summary()))
 
     clusters = find_clusters(run, arguments.run, arguments.clusters, arguments.seed)
@@ -162,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
     random = evaluation.random_scores(label_codes, clusters[labelled.songs], arguments.seed)
     run_name = plots.shown(arguments.run.resolve().name, 40)
     title = (
-        f"{plots.shown(arguments.label_column)} in {plural(len(held), 'cluster')} of song vectors\n"
+        f"{plots.shown(arguments.label_column)} in {plural(len(held), 'cluster')} of {plots.shown(run.kind, 40)}\n"
         f"{run_name}, save {run.save}, {plural(len(labelled.songs), 'labelled song')}; "
         f"NMI {scores['NMI']:.2f} (random {random['NMI']:.2f})"
     )

@@ -403,3 +403,13 @@ def test_random_assignments_score_by_chance():
     assert random["purity"] == pytest.approx(0.5, abs=0.05)
     assert random["NMI"] == pytest.approx(0, abs=0.02)
     assert random["adjusted Rand"] == pytest.approx(0, abs=0.02)
+
+
+def test_hubness_is_nought_on_a_circle_and_large_with_a_hub():
+    angles = 2 * np.pi * np.arange(60) / 60
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    assert evaluation.hubness(circle) == pytest.approx(0, abs=0.5)
+    # forty directions of their own, and one track that leans a little to each of them
+    star = np.vstack([np.eye(40), np.full(40, 0.2)])
+    assert evaluation.hubness(star, neighbours=1) > 3
+    assert evaluation.hubness(np.ones((5, 3))) == pytest.approx(0, abs=2)

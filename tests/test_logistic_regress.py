@@ -50,6 +50,8 @@ def test_song_vectors_alone(folder, capfd):
     out, err = capfd.readouterr()
     assert err == ""
     assert out == (
+        f"vectors: song vectors of save 1; the run has no track descriptors: spectrogram_doc2vec.py MEL_FOLDER "
+        f"{folder / 'run'} makes them\n"
         "24 of 24 songs labelled; left out: nothing\n"
         "24 tracks, 2 classes, 2 x 5 stratified folds\n"
         "accuracy            linear SVM        RBF SVM           5-NN cosine\n"
@@ -61,16 +63,41 @@ def test_song_vectors_alone(folder, capfd):
     )
 
 
+def test_kinds_of_vectors_side_by_side(folder, capsys):
+    run = folder / "run"
+    songs = run_folder.read_song_vectors(run)
+    run_folder.commit_descriptors(run, 1, np.hstack([songs.vectors, songs.vectors]), {}, step=1)
+    np.save(folder / "noise.npy", np.random.default_rng(0).standard_normal((24, 3)))
+    assert run_main(folder) == 0
+    assert "\ntrack descriptors   1.000" in capsys.readouterr().out
+    flags = [word for which in ("song", "descriptor", folder / "noise.npy") for word in ("--vectors", str(which))]
+    assert run_main(folder, *flags) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "vectors: song vectors of save 1\nvectors: track descriptors of save 1\nvectors: noise.npy of"
+    )
+    rows = [line[:20].strip() for line in out.splitlines() if FIGURE.search(line)]
+    assert rows == ["song vectors", "track descriptors", "noise.npy"]
+    assert "3 kinds of vectors compared" in out
+
+    costs = [run_folder.CostRow(2, 2.0, 2.1, 1000, 3.0)]
+    run_folder.commit_save(run, 2, songs.vectors[1:], {}, costs, b"seed: 0\n", 5, NAMES[1:])
+    assert run_main(folder, "--vectors", "song", "--vectors", "descriptor") == 1
+    assert "song vectors are of save 2, track descriptors of save 1 with other songs" in capsys.readouterr().err
+    assert run_main(folder) == 0
+    assert "the newest save is 2 and has none yet" in capsys.readouterr().out
+
+
 def test_baselines_groups_and_table(folder, capsys):
     output = folder / "the table.csv"
     mels = str(folder / "mels")
     assert run_main(folder, "--group-column", "artist", "--mel-folder", mels, "--output", str(output)) == 0
     lines = capsys.readouterr().out.splitlines()
     # artists go through the sorted names four at a time, so each is of one genre: three artists a genre
-    assert lines[1] == (
+    assert lines[2] == (
         "24 tracks, 2 classes, 6 groups by artist, 2 x 3 stratified folds (class 'drone' has only 3 groups)"
     )
-    rows = {line[:20].strip(): FIGURE.findall(line) for line in lines[3:6]}
+    rows = {line[:20].strip(): FIGURE.findall(line) for line in lines[4:7]}
     assert list(rows) == ["song vectors", "mean log-mel", "MFCC statistics"]
     assert all(len(figures) == 3 for figures in rows.values())
     assert lines[-1] == f"{output}: 3 kinds of vectors compared on 24 tracks"

@@ -24,16 +24,20 @@ from hypothesis import strategies as st
 import run_folder
 from run_folder import (
     CostRow,
+    commit_descriptors,
     commit_save,
     decode_names,
     encode_names,
     folder_lock,
     is_whole,
+    newest_descriptors,
     newest_save,
     prepare,
     read_costs,
+    read_descriptors,
     read_song_list,
     read_song_vectors,
+    read_vectors,
     read_weights,
     repair,
     require_run,
@@ -155,6 +159,89 @@ def test_a_list_of_a_later_save_is_not_looked_at(run):
     (run / "music_list_at_4.txt").write_bytes(encode_names(SECOND_LIST))
     check_is_save(run, 3, FIRST_LIST)
     assert not is_whole(run)
+
+
+# Track descriptors, and vectors of one's own
+
+
+def describe(run: Path, save: int, names: list[str]) -> None:
+    descriptors = np.concatenate([vectors_of(names, save)] * 2, axis=1)
+    commit_descriptors(run, save, descriptors, {"mean": np.zeros(4, np.float32)}, step=10 * save)
+
+
+def check_descriptors(run: Path, save: int, names: list[str]) -> None:
+    found = read_descriptors(run)
+    assert (found.save, found.names, found.kind) == (save, names, "track descriptors")
+    np.testing.assert_array_equal(found.vectors[:, 2:], vectors_of(names, save))
+
+
+def test_descriptors_stay_until_newer_ones_are_there_with_their_own_names(run):
+    describe(run, 3, FIRST_LIST)
+    for save in range(4, 9):
+        commit(run, save, SECOND_LIST, is_new=save == 4)
+        check_descriptors(run, 3, FIRST_LIST)
+        check_is_save(run, save, SECOND_LIST)
+    describe(run, 8, SECOND_LIST)
+    check_descriptors(run, 8, SECOND_LIST)
+    assert [path.name for path in run.glob("descriptor_at_*")] == ["descriptor_at_8.npy"]
+    assert sorted(path.name for path in (run / "weights").iterdir()) == [
+        *("descriptor_at_8.npz", "network_at_8.npz", "optimizer_at_8.npz"),
+    ]
+    commit(run, 9, SECOND_LIST, is_new=False)
+    assert [path.name for path in run.glob("music_list_at_*")] == ["music_list_at_4.txt"]
+    assert is_whole(run)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_descriptors_killed_at_any_instant_are_old_or_new(run, tmp_path, after):
+    describe(run, 3, FIRST_LIST)
+    commit(run, 4, SECOND_LIST, is_new=True)
+    outcomes, was_killed = [], True
+    while was_killed:
+        left = tmp_path / f"left {len(outcomes)}"
+        shutil.copytree(run, left)
+        was_killed = killed_at(len(outcomes), lambda folder=left: describe(folder, 4, SECOND_LIST), after)
+        outcomes.append(read_descriptors(left).save)
+        check_descriptors(left, outcomes[-1], SECOND_LIST if outcomes[-1] == 4 else FIRST_LIST)
+        repair(left)
+        describe(left, 4, SECOND_LIST)
+        check_descriptors(left, 4, SECOND_LIST)
+        assert len(list((left / "weights").iterdir())) == 3
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {3, 4}
+
+
+def test_descriptors_of_a_save_that_was_never_committed_are_removed(run):
+    describe(run, 4, FIRST_LIST)
+    assert newest_descriptors(run) == 0
+    assert not is_whole(run)
+    repair(run)
+    assert is_whole(run)
+    assert not list(run.rglob("descriptor_*"))
+
+
+def test_what_vectors_are_read(run, tmp_path):
+    assert message(read_vectors, run, "descriptor") == (
+        f"{run}: holds no descriptor_at_3.npy; make it with spectrogram_doc2vec.py MEL_FOLDER {run}, or use "
+        "--vectors song"
+    )
+    describe(run, 3, FIRST_LIST)
+    assert read_vectors(run, "song").kind == "song vectors"
+    assert read_vectors(run, "descriptor").vectors.shape == (3, 4)
+    mine = tmp_path / "my own.npy"
+    np.save(mine, np.eye(3))
+    found = read_vectors(run, str(mine))
+    assert (found.kind, found.names, found.save) == ("my own.npy", FIRST_LIST, 3)
+    np.testing.assert_array_equal(found.vectors, np.eye(3))
+
+    assert "write song, descriptor, or the path of an .npy file" in message(read_vectors, run, "songs")
+    assert "no such file" in message(read_vectors, run, str(tmp_path / "none.npy"))
+    np.save(mine, np.eye(4))
+    assert "shape (4, 4) does not fit the 3 songs" in message(read_vectors, run, str(mine))
+    np.save(mine, np.full((3, 2), "text"))
+    assert "expected floats" in message(read_vectors, run, str(mine))
+    mine.write_bytes(b"no array")
+    assert f"{mine}: not readable" in message(read_vectors, run, str(mine))
 
 
 # Killed at any instant

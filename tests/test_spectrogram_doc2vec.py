@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import run_folder
 from spectrogram_doc2vec import main
-from stop_rule import is_scheduled, next_save_pairs, rule_memory, should_stop, why_flat
+from stop_rule import is_scheduled, next_save_pairs, patience, rule_memory, should_stop, why_flat
 from utils import ROOT
 
 SCRIPT = ROOT / "spectrogram_doc2vec.py"
@@ -101,13 +101,21 @@ def test_the_reason_tells_rising_from_flat():
     config = _config(batch_size=10, pairs_per_save=10, patience_saves=2)
 
     def reason(*costs: float) -> str:
-        return why_flat(
-            [run_folder.CostRow(i + 1, 0, cost, 10 * (i + 1), 0) for i, cost in enumerate(costs)], 1, config
-        )
+        rows = [run_folder.CostRow(i + 1, 0, cost, 10 * (i + 1), 0) for i, cost in enumerate(costs)]
+        return why_flat(rows, 1, config, frames=20)
 
     assert reason(0.5, 0.4, 0.3) == ""
     assert reason(0.5, 0.3, 0.3, 0.3) == "the held-out cost has flattened"
     assert "rises since save 2" in reason(0.5, 0.3, 0.35, 0.4)
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10), st.floats(0, 10), st.integers(1, 10**6))
+def test_the_stop_rule_waits_for_so_many_saves_and_passes(frames, saves, passes, pairs_per_save):
+    config = _config(patience_saves=saves, patience_passes=passes, pairs_per_save=pairs_per_save)
+    waits = patience(config, frames)
+    assert waits >= saves
+    assert waits * pairs_per_save >= passes * frames
+    assert waits == saves or (waits - 1) * pairs_per_save < passes * frames
 
 
 def _config(**changes):
@@ -196,6 +204,7 @@ def test_a_training_to_its_stop_then_nothing_to_do(mels, tmp_path, capsys):
     kept = sorted(path.name for path in run.glob("vector_at_*"))
     assert kept == sorted(f"vector_at_{x}.npy" for x in range(max(1, save - 4), save + 1))
     assert sorted(path.name for path in (run / "weights").iterdir()) == [
+        f"descriptor_at_{save}.npz",
         f"network_at_{save}.npz",
         f"songs_at_{save}.npz",
     ]

@@ -89,7 +89,7 @@ def measure_machine() -> None:
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder) / "mels"
         write_linked_mels(folder, 400)
-        config = default_config()
+        config = default_config(batch_size=1024)
         corpus = _corpus(folder, 400, config)
         model = networks.Model(config, networks.first_weights(config, BINS, sample_inputs(corpus)))
         model.load_songs(networks.first_song_vectors(corpus.names, config), np.zeros((400, 1), np.float32))
