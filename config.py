@@ -29,6 +29,7 @@ class Config:
     window: int
     differences: bool
     spectral_tilt: float
+    input_noise: float
     hidden_size: int
     output_vector_size: int
     logit: str
@@ -59,6 +60,7 @@ RANGES = {
     "mel_high_hz": (1.0, 192000.0),
     "window": (1, 10000),
     "spectral_tilt": (0.0, 10.0),
+    "input_noise": (0.0, 10.0),
     "hidden_size": (1, 16384),
     "output_vector_size": (1, 4096),
     "most_logit_scale": (0.001, 1000.0),

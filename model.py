@@ -23,7 +23,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from config import Config
-from sampling import DIFFERENCE_REACH, TILT_TERMS, Block, HeldOut, InputSample, generator
+from sampling import DIFFERENCE_REACH, NOISE_ROWS, TILT_TERMS, Block, HeldOut, InputSample, generator
 
 
 @contextlib.contextmanager
@@ -60,7 +60,8 @@ INFERENCE_STEPS, INFERENCE_PAIRS, INFERENCE_NEGATIVES = 200, 64, 256  # of a new
 INFERENCE_SONGS = 8  # at a time
 
 _NETWORKS = ("target", "context")
-_FIRST_WEIGHTS = 200  # index of the generator of first weights
+# What a random generator is for, beside those of sampling.py
+_FIRST_WEIGHTS, _NOISE, _INFERENCE = 200, 201, 202
 
 
 def parameter_shapes(config: Config, bins: int) -> dict[str, tuple[int, ...]]:
@@ -137,6 +138,9 @@ class Model:
         places = (np.arange(self.bins) + 0.5) / self.bins
         cosines = np.cos(np.pi * np.arange(1, TILT_TERMS + 1)[:, None] * places) * np.sqrt(2.0 / TILT_TERMS)
         self._tilts = tf.constant((config.spectral_tilt * cosines).astype(np.float32))
+        inputs = self._parameters["target_hidden_weights"].shape[0]
+        noise = generator(config.seed, _NOISE, 0).standard_normal((NOISE_ROWS, inputs), np.float32)
+        self._noise = tf.constant(np.float32(config.input_noise) * noise)
         # Plain TensorFlow, no AutoGraph: that would write a file for every function, and fail where it cannot.
         self._train = tf.function(self._train_steps, jit_compile=True, autograph=False)
         self._cost = tf.function(self._held_out_batch_cost, autograph=False)
@@ -172,7 +176,7 @@ class Model:
         costs, networks, song_state = self._train(
             tf.constant(block.steps),
             tf.constant(self.step, tf.int32),
-            *(tf.constant(array) for array in (block.inputs, block.song, block.keep_frame, block.tilt)),
+            *(tf.constant(each) for each in (block.inputs, block.song, block.keep_frame, block.tilt, block.noise)),
             networks,
             song_state,
         )
@@ -182,29 +186,29 @@ class Model:
         self.step += block.steps
         return costs
 
-    def _train_steps(self, steps, first_step, inputs, song, keep_frame, tilt, networks, song_state):
+    def _train_steps(self, steps, first_step, inputs, song, keep_frame, tilt, noise, networks, song_state):
         def one_more(place, costs, networks, song_state):
-            cost, networks, song_state = self._train_step(
-                first_step + place, inputs[place], song[place], keep_frame[place], tilt[place], networks, song_state
-            )
+            drawn = (each[place] for each in (inputs, song, keep_frame, tilt, noise))
+            cost, networks, song_state = self._train_step(first_step + place, *drawn, networks, song_state)
             return place + 1, tf.tensor_scatter_nd_update(costs, [[place]], [cost]), networks, song_state
 
         # `steps` is a tensor: with a Python number XLA would compile anew for every number of steps
         start = (tf.constant(0), tf.zeros(STEPS_PER_CALL), networks, song_state)
         return tf.while_loop(lambda place, *_: place < steps, one_more, start)[1:]
 
-    def _train_step(self, step, inputs, song, keep_frame, tilt, networks, song_state):
+    def _train_step(self, step, inputs, song, keep_frame, tilt, noise, networks, song_state):
         """One step on one batch.
 
-        inputs (2, 1 or 3, batch, bins), song (batch,) int, keep_frame (batch, 1), tilt (2, batch, TILT_TERMS).
+        inputs (2, 1 or 3, batch, bins), song (batch,) int, keep_frame (batch, 1), tilt (2, batch, TILT_TERMS),
+        noise (2, batch) int.
         """
         parameters = networks[0]
         batch_vectors = tf.gather(song_state[0], song)  # (batch, dims)
         learned = [parameters[name] for name in self._names]
         with tf.GradientTape() as tape:
             tape.watch([*learned, batch_vectors])
-            target = self._network(parameters, "target", self._features(inputs[0], tilt[0]))
-            context = self._network(parameters, "context", self._features(inputs[1], tilt[1]))
+            target = self._network(parameters, "target", self._disturbed(inputs[0], tilt[0], noise[0]))
+            context = self._network(parameters, "context", self._disturbed(inputs[1], tilt[1], noise[1]))
             logits = self._logits(parameters, keep_frame * target + batch_vectors, context)  # (batch, batch)
         cost = batch_cost(logits[:, :COST_CONTEXTS])
         # From the gradient of the logits, which is simple, back; so the cost of a million pairs need not be computed.
@@ -238,15 +242,18 @@ class Model:
 
     # The network
 
-    def _features(self, inputs, tilt=None):
+    def _features(self, inputs, tilt=0.0):
         """(1 or 3, rows, bins) as gather_inputs gives them -> (rows, inputs of the network), standardised."""
         inputs = tf.cast(inputs, tf.float32)
-        spectrum = (inputs[0] - self._inputs["input_mean"]) / self._inputs["input_scale"]
-        if tilt is not None and self.config.spectral_tilt:
-            spectrum += tf.matmul(tilt, self._tilts)
+        spectrum = (inputs[0] - self._inputs["input_mean"]) / self._inputs["input_scale"] + tilt
         if not self.config.differences:
             return spectrum
         return tf.concat([spectrum, (inputs[2] - inputs[1]) / self._inputs["difference_scale"]], axis=-1)
+
+    def _disturbed(self, inputs, tilt, noise):
+        """The features of training frames: what differs at each sight cannot be learned by heart."""
+        features = self._features(inputs, tf.matmul(tilt, self._tilts) if self.config.spectral_tilt else 0.0)
+        return features + tf.gather(self._noise, noise) if self.config.input_noise else features
 
     def _network(self, parameters, network, features):
         hidden = features @ parameters[f"{network}_hidden_weights"] + parameters[f"{network}_hidden_bias"]
@@ -311,7 +318,7 @@ class Model:
     def _inference_pairs(self, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return e and c of the positive pairs of a song for each step, (steps, pairs, dims) each."""
         digest = hashlib.blake2b(mel.tobytes(), digest_size=6).digest()
-        draws = generator(0, _FIRST_WEIGHTS + 2, int.from_bytes(digest, "little"))
+        draws = generator(0, _INFERENCE, int.from_bytes(digest, "little"))
         uniforms = draws.random((3, INFERENCE_STEPS, INFERENCE_PAIRS))
         longest = min(self.config.window, len(mel) - 1)
         distance = np.minimum(1 + (uniforms[0] * longest).astype(np.int64), longest)

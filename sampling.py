@@ -21,6 +21,7 @@ from mel_folder import read_mel
 
 DIFFERENCE_REACH = 2  # frames; x[t + 2] - x[t - 2] is the difference fed beside x[t]
 TILT_TERMS = 3  # cosine terms over the bins that make a random spectral tilt: all of it smooth
+NOISE_ROWS = 4096  # of the table that input noise is taken from: drawing as many normal numbers anew costs as a network
 LEAST_HELD_OUT = 2  # frames; fewer hold no pair, and the song is trained on whole
 MOST_HELD_OUT = 100  # frames of a song; more of it would cost reading and tell nothing new
 HELD_OUT_SONGS = 1000  # songs that the held-out cost looks at, at most
@@ -240,6 +241,7 @@ class Block:
     song: np.ndarray  # (most, batch) int32: place of the pair's song in the pool
     keep_frame: np.ndarray  # (most, batch, 1) float32: 0 where the frame's own embedding is left out of the pair
     tilt: np.ndarray  # (most, 2, batch, TILT_TERMS) float32 coefficients
+    noise: np.ndarray  # (most, 2, batch) int32 rows of the table of input noise
 
 
 def draw_block(pools: Pools, first_step: int, steps: int, most: int) -> Block | None:
@@ -257,6 +259,7 @@ def draw_block(pools: Pools, first_step: int, steps: int, most: int) -> Block | 
         np.zeros((most, batch), np.int32),
         np.zeros((most, batch, 1), np.float32),
         np.zeros((most, 2, batch, TILT_TERMS), np.float32),
+        np.zeros((most, 2, batch), np.int32),
     )
     for place in range(steps):
         draws = generator(config.seed, _STEP, first_step + place)
@@ -269,6 +272,8 @@ def draw_block(pools: Pools, first_step: int, steps: int, most: int) -> Block | 
         block.keep_frame[place, :, 0] = uniforms[:, 4] >= config.frame_dropout
         if config.spectral_tilt:
             block.tilt[place] = draws.standard_normal((2, batch, TILT_TERMS), np.float32)
+        if config.input_noise:
+            block.noise[place] = draws.integers(0, NOISE_ROWS, (2, batch))
     return block
 
 

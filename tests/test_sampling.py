@@ -121,7 +121,7 @@ def test_held_out_pairs_are_held_out(mels, config):
 def test_a_step_draws_the_same_whatever_block_it_comes_in(mels, config):
     whole = draw_block(Pools(corpus_of(mels, config)), 0, 8, 8)
     tail = draw_block(Pools(corpus_of(mels, config)), 5, 3, 8)
-    for name in ("inputs", "song", "keep_frame", "tilt"):
+    for name in ("inputs", "song", "keep_frame", "tilt", "noise"):
         assert np.array_equal(getattr(whole, name)[5:8], getattr(tail, name)[:3]), name
     assert not np.array_equal(whole.song[0], whole.song[1])
 
