@@ -12,6 +12,7 @@ is handed in.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -51,11 +52,10 @@ def mean_contexts(model: Model, corpus: Corpus, songs: list[int]) -> Iterator[np
             except (OSError, ValueError):  # training has counted and named it
                 yield None
 
-    ahead = prefetch(mels(), SONGS_AHEAD)
-    for _ in songs:
-        mel = next(ahead)
-        yield None if mel is None else mean_context(model, mel)
-    ahead.close()
+    with contextlib.closing(prefetch(mels(), SONGS_AHEAD)) as ahead:
+        for _ in songs:
+            mel = next(ahead)
+            yield None if mel is None else mean_context(model, mel)
 
 
 @dataclass(frozen=True)
