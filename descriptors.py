@@ -23,13 +23,14 @@ from mel_folder import read_mel
 from run_folder import Descriptors, commit_descriptors
 from sampling import Corpus
 from training import StopRequest, Training, prefetch
-from utils import Progress
+from utils import Progress, UserError
 
 if TYPE_CHECKING:
     from model import Model
 
 SONGS_AHEAD = 32  # read in the background
 COMPONENTS_DIVISOR = 4  # a principal component for so many dimensions of the mean context
+MEASURED_SONGS = 100_000  # at most: more would take gigabytes and tell nothing new
 LEAST_SCALE = 1e-6  # a dimension in which all songs are alike must not be blown up
 
 
@@ -73,8 +74,9 @@ class Standard:
         A quarter as many principal components are kept as there are dimensions; where the songs are too few to have
         so many, the others are zero.
         """
-        heard = ~np.isnan(contexts).any(axis=1)
-        parts = np.concatenate([vectors, contexts], axis=1)[heard].astype(np.float64)
+        heard = np.flatnonzero(~np.isnan(contexts).any(axis=1))
+        heard = heard[:: -(-len(heard) // MEASURED_SONGS)]  # every song up to so many, then every second, ...
+        parts = np.concatenate([vectors[heard], contexts[heard]], axis=1, dtype=np.float64)
         scale = parts.std(axis=0)
         mean, scale = parts.mean(axis=0), np.where(scale < LEAST_SCALE, 1.0, scale)
         spread = ((parts - mean) / scale)[:, vectors.shape[1] :]
@@ -93,12 +95,11 @@ class Standard:
         return np.concatenate([(vectors - self.mean[:dims]) / self.scale[:dims], spread @ self.components], axis=1)
 
 
-def write_descriptors(
-    training: Training, model: Model, old: Descriptors | None, stop: StopRequest, quiet: bool
-) -> bool:
-    """Write the descriptors of the newest save; tell whether that was done before `stop` was asked for.
+def write_descriptors(training: Training, model: Model, old: Descriptors | None, stop: StopRequest, quiet: bool) -> int:
+    """Write the descriptors of the newest save; return how many dimensions they have, 0 where `stop` came first.
 
-    old  descriptors of these very networks whose rows and standard must stay as they are (--add-only), or None.
+    old     descriptors of these very networks whose rows and standard must stay as they are (--add-only), or None.
+    Raises  UserError where not one mel could be read.
     """
     names = training.corpus.names
     kept = {name: row for row, name in enumerate(old.names)} if old else {}
@@ -108,15 +109,17 @@ def write_descriptors(
     for song, context in zip(to_do, mean_contexts(model, training.corpus, to_do), strict=True):
         if stop:
             progress.close()
-            return False
+            return 0
         if context is not None:
             contexts[song] = context
         progress.advance()
     progress.close()
+    if np.isnan(contexts[to_do]).all() and not old:
+        raise UserError(f"{training.corpus.folder}: no mel could be read; make it anew with spectrify_all.py")
     standard = Standard(**old.standard) if old else Standard.measure(training.vectors, contexts)
     descriptors = standard.describe(training.vectors, contexts)
     if old:
         at = [song for song, name in enumerate(names) if name in kept]
         descriptors[at] = old.vectors[[kept[names[song]] for song in at]]
     commit_descriptors(training.run, training.save, descriptors, asdict(standard), model.step)
-    return True
+    return descriptors.shape[1]

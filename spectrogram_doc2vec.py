@@ -163,8 +163,8 @@ def run(arguments, stop: StopRequest) -> int:
         if nothing_to_do():
             return report_finished(run_folder, corpus)
         check_memory(corpus, tell)
-        training, reason = train_locked(corpus, arguments, stop, limits, tell)
-    return report(training, reason, len(left_out))
+        training, described, reason = train_locked(corpus, arguments, stop, limits, tell)
+    return report(training, described, reason, len(left_out))
 
 
 def open_corpus(mel_folder: Path, config: Config, given: frozenset[str]) -> tuple[Corpus, list[str]]:
@@ -198,8 +198,11 @@ def check_memory(corpus: Corpus, tell: Tell) -> None:
         )
 
 
-def train_locked(corpus: Corpus, arguments, stop: StopRequest, limits: Limits, tell: Tell) -> tuple[Training, str]:
-    """Begin or take up a training, let it come to its stop, and describe the tracks; return it and what ended it."""
+def train_locked(corpus: Corpus, arguments, stop: StopRequest, limits: Limits, tell: Tell) -> tuple[Training, int, str]:
+    """Begin or take up a training, let it come to its stop, and describe the tracks.
+
+    Returns where it stands, the dimensions of its track descriptors (0: there are none), and what ended it.
+    """
     from descriptors import write_descriptors
     from model import use_device
 
@@ -209,12 +212,14 @@ def train_locked(corpus: Corpus, arguments, stop: StopRequest, limits: Limits, t
     old = read_descriptors_to_extend(run_folder) if add_only else None
     training, model = begin(run_folder, corpus, add_only)
     reason = "nothing to train" if is_trained else train_to_stop(training, model, stop, limits, add_only, tell)
+    described = 0
     if training.save and not arguments.no_descriptors:
         if old and old.step != model.step:
             old = None  # of other networks: nothing to add to
-        if stop or not write_descriptors(training, model, old, stop, arguments.quiet):
+        described = 0 if stop else write_descriptors(training, model, old, stop, arguments.quiet)
+        if not described:
             reason += "; without track descriptors: run it again for those"
-    return training, reason
+    return training, described, reason
 
 
 def train_to_stop(
@@ -239,7 +244,7 @@ def report_finished(run_folder: Path, corpus: Corpus) -> int:
     return EXIT_DONE
 
 
-def report(training: Training, reason: str, left_out: int) -> int:
+def report(training: Training, described: int, reason: str, left_out: int) -> int:
     """Print the closing summary."""
     run_folder, songs = training.run, len(training.corpus.names)
     if not training.costs:
@@ -248,7 +253,8 @@ def report(training: Training, reason: str, left_out: int) -> int:
     last = training.costs[-1]
     best = min(training.costs, key=lambda row: math.inf if math.isnan(row.held_out_cost) else row.held_out_cost)
     print(
-        f"{run_folder}: save {training.save}, {songs:,} song vectors of {training.vectors.shape[1]} dimensions; "
+        f"{run_folder}: save {training.save}, {songs:,} song vectors of {training.vectors.shape[1]} dimensions"
+        + (f", track descriptors of {described}; " if described else "; ")
         + (f"songs: {training.changes}; " if training.changes else "")
         + f"held-out cost {last.held_out_cost:.4f}, lowest {best.held_out_cost:.4f} at save {best.epoc}; "
         f"{last.pairs:,} pairs in {duration(last.seconds)}; stopped: {reason}"

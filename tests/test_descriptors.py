@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -58,6 +59,14 @@ def test_few_songs_have_finite_descriptors_and_so_have_others_described_by_them(
     assert np.abs(standard.describe(vectors[:songs], contexts[:songs])).max() < 10
 
 
+def test_a_corpus_of_a_million_is_measured_on_a_part_of_it(monkeypatch):
+    vectors, contexts = songs_and_contexts(1000)
+    monkeypatch.setattr("descriptors.MEASURED_SONGS", 400)
+    part = Standard.measure(vectors, contexts)
+    assert np.array_equal(part.mean, Standard.measure(vectors[::3], contexts[::3]).mean)
+    np.testing.assert_allclose(part.describe(vectors, contexts).std(axis=0), 1, atol=0.15)
+
+
 # Written by the trainer
 
 
@@ -94,7 +103,9 @@ def test_they_are_those_of_the_newest_save_and_made_where_they_miss(mels, tmp_pa
     assert train(mels, run, "--max-saves", "3") == 0
     assert run_folder.read_descriptors(run).save == 3
     assert not (run / "descriptor_at_2.npy").exists()
+    capsys.readouterr()
     assert train(mels, tmp_path / "whole", "--max-saves", "3") == 0
+    assert "12 song vectors of 8 dimensions, track descriptors of 10; " in capsys.readouterr().out
     for name in ("descriptor_at_3.npy", "weights/descriptor_at_3.npz"):
         assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
@@ -123,6 +134,20 @@ def test_add_only_adds_rows_and_changes_no_byte_of_others(mels, tmp_path):
     assert train(mels, tmp_path / "killed", "--add-only", "--no-descriptors") == 0
     assert train(mels, tmp_path / "killed", "--add-only") == 0
     np.testing.assert_array_equal(run_folder.read_descriptors(tmp_path / "killed").vectors, after.vectors)
+
+
+@pytest.mark.slow
+def test_mels_that_became_unreadable_are_one_line(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "2", "--no-descriptors") == 0
+    for path in mels.rglob("*.npy"):
+        stamp, size = path.stat().st_mtime_ns, path.stat().st_size
+        path.write_bytes(path.read_bytes()[:128] + bytes(size // 2))
+        os.utime(path, ns=(stamp, stamp))
+    assert train(mels, run, "--max-saves", "2") == 1
+    error = capsys.readouterr().err
+    assert "no mel could be read" in error or "no usable" in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.slow
