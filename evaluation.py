@@ -102,6 +102,15 @@ class LabelledSongs:
         total = len(self.songs) + len(self.songs_without_row) + len(self.songs_with_empty)
         return f"{len(self.songs):,} of {plural(total, 'song')} labelled; left out: {left_out or 'nothing'}"
 
+    def listing(self) -> list[str]:
+        """Return a line for every song and row that was left out."""
+        kinds = [
+            ("song without a row", self.songs_without_row),
+            ("empty", self.songs_with_empty),
+            ("row without a song", self.rows_without_song),
+        ]
+        return [f"left out, {why}: {name.removesuffix(MEL_SUFFIX)}" for why, names in kinds for name in names]
+
 
 def label_songs(
     table: LabelTable, names: Sequence[str], label_column: str, group_column: str | None = None
@@ -109,12 +118,13 @@ def label_songs(
     """Give each song of a run its label. Songs without a row, rows without a song and empty labels are left out.
 
     names   as in music_list.txt. A filename matches its song with or without .npy, with './' or '\\\\', and whether its
-            letters are composed or decomposed (macOS); an exact match wins.
+            letters are composed or decomposed (macOS); an exact match wins. Where no path matches, the base name
+            does, if one song and one filename alone have it: tables hold paths of another machine.
     Raises  UserError for a missing column, for one song with two different labels, and where no song has a label.
     """
     columns = [label_column] if group_column is None else [label_column, group_column]
     require_columns(table, [FILENAME_COLUMN, *columns])
-    find_song = _song_finder(names)
+    find_song = _song_finder(names, [row[FILENAME_COLUMN] for row in table.rows])
     found: dict[int | str, tuple[str, ...]] = {}
     for row in table.rows:
         filename = row[FILENAME_COLUMN]
@@ -158,20 +168,29 @@ def _match_key(name: str) -> str:
     return posixpath.normpath(path)
 
 
-def _song_finder(names: Sequence[str]) -> Callable[[str], int | None]:
+def _song_finder(names: Sequence[str], filenames: Sequence[str]) -> Callable[[str], int | None]:
     exact = {name: song for song, name in enumerate(names)}
-    by_key: dict[str, int | None] = {}
-    for song, name in enumerate(names):
-        key = _match_key(name)
-        by_key[key] = None if key in by_key else song  # two songs of one key: only an exact match tells them apart
+    by_key = _unique({song: _match_key(name) for song, name in enumerate(names)})
+    by_base = _unique({song: posixpath.basename(_match_key(name)) for song, name in enumerate(names)})
+    rows_of_base = Counter(posixpath.basename(key) for key in {_match_key(filename) for filename in filenames})
 
     def find_song(filename: str) -> int | None:
         for name in (filename + MEL_SUFFIX, filename):
             if name in exact:
                 return exact[name]
-        return by_key.get(_match_key(filename))
+        key = _match_key(filename)
+        base = posixpath.basename(key)
+        return by_key[key] if key in by_key else by_base.get(base) if rows_of_base[base] == 1 else None
 
     return find_song
+
+
+def _unique(keys: dict[int, str]) -> dict[str, int | None]:
+    """Turn song -> key around; None where several songs share a key, which only an exact match tells apart."""
+    songs: dict[str, int | None] = {}
+    for song, key in keys.items():
+        songs[key] = None if key in songs else song
+    return songs
 
 
 def encode(values: Sequence[str]) -> tuple[list[str], np.ndarray]:

@@ -50,6 +50,27 @@ def test_a_filename_matches_however_it_is_written(tmp_path, filename):
     assert labelled.labels == ["rock"]
 
 
+@pytest.mark.parametrize(
+    ("text", "songs"),
+    [
+        ("filename,genre\n/home/me/b.wav,rock\nC:\\music\\a song.mp3,rock\n", [1, 2]),
+        ("filename,genre\nb.wav,rock\n", [2]),
+        ("filename,genre\nx/b.wav,rock\ny/b.wav,pop\nrock/a song.mp3,rock\n", [1]),  # two rows of one base name
+        ("filename,genre\nx/b.wav,pop\nrock/b.wav,rock\n", [2]),  # a path that matches leaves nothing to its like
+    ],
+)
+def test_a_base_name_matches_where_no_path_does_and_it_is_unique(tmp_path, text, songs):
+    labelled = evaluation.label_songs(table(tmp_path, text), NAMES, "genre")
+    assert labelled.songs.tolist() == songs
+    assert set(labelled.labels) == {"rock"}
+
+
+def test_a_base_name_of_two_songs_matches_neither(tmp_path):
+    names = ["live/a.mp3.npy", "studio/a.mp3.npy", "studio/b.mp3.npy"]
+    labelled = evaluation.label_songs(table(tmp_path, "filename,genre\na.mp3,rock\nb.mp3,pop\n"), names, "genre")
+    assert labelled.songs.tolist() == [2]
+
+
 def test_composed_and_decomposed_letters_are_the_same_name(tmp_path):
     text = 'filename,genre\n"jazz/S\u00f8ren, late.mp3",jazz\ncafe\u0301.mp3,pop\n'
     labelled = evaluation.label_songs(table(tmp_path, text), [*NAMES, "caf\u00e9.mp3.npy"], "genre")
@@ -99,6 +120,12 @@ def test_what_is_left_out_is_counted(tmp_path):
         "1 of 3 songs labelled; left out: 1 song without a row in the table, "
         "1 song with an empty label or group, 2 rows without a song"
     )
+    assert labelled.listing() == [
+        "left out, song without a row: jazz/Søren, late.mp3",
+        "left out, empty: rock/a song.mp3",
+        "left out, row without a song: gone.mp3",
+        "left out, row without a song: old.mp3",
+    ]
 
 
 def test_the_same_row_twice_does_no_harm(tmp_path):
@@ -119,8 +146,8 @@ def test_the_same_row_twice_does_no_harm(tmp_path):
         ("filename,genre\n", "holds no row"),
         ("filename,genre\nrock/b.wav,\n", "column 'genre' is empty for every song of the run"),
         (
-            "filename,genre\n/music/rock/b.wav,rock\n",
-            "the table has '/music/rock/b.wav', the run 'jazz/Søren, late.mp3': write paths relative to",
+            "filename,genre\n/music/rock/c.wav,rock\n",
+            "the table has '/music/rock/c.wav', the run 'jazz/Søren, late.mp3': write paths relative to",
         ),
         ("filename,genre\nrock/b.wav,rock\n.\\rock\\b.wav,pop\n", "'.\\\\rock\\\\b.wav' has two rows, with 'rock' and"),
         ("filename,genre\ngone.mp3,rock\ngone.mp3,pop\n", "'gone.mp3' has two rows, with 'rock' and with 'pop'"),

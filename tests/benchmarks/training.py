@@ -8,8 +8,8 @@
 machine   floating-point operations a second of the matrix products in the steps, beside a plain tf.matmul
 songs     steps a second with 1,000,000 songs beside 1,000; resident memory, and the time that descriptors take, with
           100,000 and 300,000
-open      seconds to list a mel folder of 100,000 files by its ledger, and a bare one by the files' headers; cold where we
-          may drop the kernel's caches (as root)
+open      seconds to list a mel folder of 100,000 files by its ledger, and a bare one by its headers; cold where we may
+          drop the kernel's caches (as root)
 plain     our song vectors after so many seconds beside those of the same model written the plain way (plain_model.py)
           after 240: linear SVM and 5-NN accuracy, each seed and the mean
 
