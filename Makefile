@@ -41,14 +41,14 @@ demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers an
 	@echo "[3/4] spherical k-means against the labels"
 	@$(RUN) process_results/sphere_kmeans.py example_outs/ example_input/labels.csv --label-column genre --clusters 6 --output example_results/clusters.png
 	@echo "[4/4] classification against the labels, no artist on both sides"
-	@$(RUN) process_results/logistic_regress.py example_outs/ example_input/labels.csv --label-column genre --group-column artist --mel-folder example_vectors/ --output example_results/classification.csv
+	@$(RUN) process_results/logistic_regress.py example_outs/ example_input/labels.csv --label-column genre --group-column artist --mel-folder example_vectors/ --output example_results/classification
 	@echo
 	@echo "What was made of the 30 clips of example_input/:"
 	@echo "  example_vectors/                        log-mel of every clip; spectrify_log.csv says how it went"
 	@echo "  example_outs/vector_at_*.npy            a vector a clip, rows as in example_outs/music_list.txt"
 	@echo "  example_results/costs.png               how the training went"
 	@echo "  example_results/clusters.png, .csv      which kinds of sound each cluster holds"
-	@echo "  example_results/classification.csv      the table above"
+	@echo "  example_results/classification/         the table above, confusion matrix, learning curve"
 	@echo "Now with a folder of your own: the same commands, see README.md."
 
 test: $(VENV)/.installed-dev ## install what the tests need, and run them all
@@ -67,6 +67,7 @@ bench: $(VENV)/.installed-dev ## measure speed, as ratios; takes some minutes
 	@$(PIP) librosa
 	@$(RUN) tests/benchmarks/spectrify.py
 	@$(RUN) tests/benchmarks/training.py machine
+	@$(RUN) tests/benchmarks/clustering.py
 
 quality: $(VENV)/.installed-dev ## judge the vectors by labels: MEL=mels LABELS=labels.csv COLUMN=genre GROUP=artist (GROUP= for none)
 	@$(if $(MEL),,$(RUN) spectrify_all.py example_input/ example_vectors/ --quiet --config=$(CONFIG))

@@ -1,4 +1,4 @@
-"""What the scripts that judge vectors share: label tables, baselines, folds, classifiers, clusters and their scores.
+"""What the scripts that judge vectors share: label tables, baselines, folds, clusters and their scores.
 
 No argparse and no TensorFlow here; scikit-learn and faiss are imported where they are used, so that `--help` is quick.
 Functions of arrays raise ValueError, functions of files raise UserError.
@@ -27,10 +27,11 @@ FILENAME_COLUMN = "filename"
 MFCC_COEFFICIENTS = 20
 FOLDS, REPEATS = 5, 2  # ten folds in all: enough to show the spread, cheap enough for thousands of tracks
 FOLD_ATTEMPTS = 10  # draws for each repetition before fewer folds are tried, see make_folds
-NEIGHBOURS = 5
-CLASSIFIERS = ("linear SVM", "RBF SVM", "5-NN cosine")
 SHUFFLES = 20  # random assignments whose mean is shown beside a clustering's scores
 KMEANS_STARTS, KMEANS_ITERATIONS = 5, 25  # the best of five starts is kept; 25 iterations is where they settle
+KMEANS_SAMPLE = 100_000  # vectors: where there are more, so many choose among the starts, and all of them the clusters
+KMEANS_SAMPLE_EACH = 256  # vectors a cluster: the sample is never smaller; what faiss itself samples by default
+DIRECTIONS_BLOCK = 1 << 16  # rows that are made float64 at a time
 
 Folds = list[tuple[np.ndarray, np.ndarray]]  # (rows to learn from, rows to test on), int64
 
@@ -297,7 +298,7 @@ def _stratified(codes: np.ndarray, groups: np.ndarray | None, count: int, random
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    with _no_warnings():
+    with no_warnings():
         return list(kind(count, shuffle=True, random_state=int(random.integers(2**31))).split(codes, codes, groups))
 
 
@@ -307,57 +308,13 @@ def _random_groups(codes: np.ndarray, groups: np.ndarray, count: int, random: np
 
 
 @contextlib.contextmanager
-def _no_warnings() -> Iterator[None]:
+def no_warnings() -> Iterator[None]:
+    """Keep scikit-learn from talking to the user of a script."""
     # scikit-learn takes few tracks of many classes for a regression, and says so on each call; and a linear SVM that
     # stops short of its tolerance is as good a classifier for our purpose.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def make_classifiers(neighbours: int = NEIGHBOURS, scale_neighbours: bool = False, seed: int = 0) -> dict[str, object]:
-    """Return the classifiers by name, each with the scaling that it learns inside the fold.
-
-    scale_neighbours  standardise before the cosine of 5-NN too: for features whose columns differ in scale.
-    """
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import Normalizer, StandardScaler
-    from sklearn.svm import SVC, LinearSVC
-
-    nearest_tracks = [Normalizer(), KNeighborsClassifier(neighbours, algorithm="brute", metric="cosine")]
-    linear = LinearSVC(C=0.1, dual="auto", max_iter=10_000, random_state=seed % 2**32)
-    pipelines = (
-        make_pipeline(StandardScaler(), linear),
-        make_pipeline(StandardScaler(), SVC()),
-        make_pipeline(*([StandardScaler()] if scale_neighbours else []), *nearest_tracks),
-    )
-    return dict(zip(CLASSIFIERS, pipelines, strict=True))
-
-
-def cross_validate(
-    vectors: np.ndarray,
-    labels: Sequence[str],
-    folds: Folds,
-    scale_neighbours: bool = False,
-    seed: int = 0,
-    tell: Callable[[], None] = lambda: None,
-) -> dict[str, np.ndarray]:
-    """Return the accuracy of each classifier in each fold: name -> (folds,) float64 in [0, 1].
-
-    vectors  (tracks, dims), finite.
-    tell     called after each classifier, for a progress bar.
-    """
-    vectors, codes = np.asarray(vectors, np.float64), encode(labels)[1]
-    neighbours = min(NEIGHBOURS, *(len(train) for train, _ in folds))
-    accuracies = {}
-    for name, classifier in make_classifiers(neighbours, scale_neighbours, seed).items():
-        with _no_warnings():
-            accuracies[name] = np.array(
-                [classifier.fit(vectors[a], codes[a]).score(vectors[b], codes[b]) for a, b in folds]
-            )
-        tell()
-    return accuracies
 
 
 def chance(labels: Sequence[str]) -> dict[str, float]:
@@ -381,12 +338,21 @@ def _norms(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
 
 
-def _directions(vectors: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(vectors / _norms(vectors)[:, None], np.float32)
+def directions(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors (rows, dims), none of them zero, scaled to length 1: float32."""
+    scaled = np.empty(vectors.shape, np.float32)
+    norms = _norms(vectors)[:, None]
+    for start in range(0, len(vectors), DIRECTIONS_BLOCK):
+        rows = slice(start, start + DIRECTIONS_BLOCK)
+        scaled[rows] = vectors[rows] / norms[rows]
+    return scaled
 
 
 def spherical_kmeans(vectors: np.ndarray, clusters: int, seed: int = 0) -> np.ndarray:
     """Assign each vector to one of `clusters` directions, so that the sum of cosines is large. All vectors are used.
+
+    The best of five starts is kept. More than 100,000 vectors (or 256 a cluster) are too many for that: a sample of so
+    many chooses the start, and from there the iterations go over all vectors.
 
     vectors  (songs, dims), finite and not zero; only their directions count.
     Returns  (songs,) int64 in [0, clusters), the same for the same seed on any number of cores. A cluster can stay
@@ -395,28 +361,69 @@ def spherical_kmeans(vectors: np.ndarray, clusters: int, seed: int = 0) -> np.nd
 
     Reference: Dhillon and Modha 2001, by faiss (Johnson, Douze and Jegou 2017).
     """
+    rows = directions(vectors)
+    return nearest_centroids(rows, learn_centroids(rows, clusters, seed))
+
+
+def learn_centroids(rows: np.ndarray, clusters: int, seed: int = 0) -> np.ndarray:
+    """Return the (clusters, dims) float32 directions that `spherical_kmeans` finds for rows of length 1, float32."""
+    check_cluster_count(clusters, len(rows))
+    sample = sample_rows(rows, max(KMEANS_SAMPLE, KMEANS_SAMPLE_EACH * clusters), seed)
+    centroids = _train_kmeans(sample, clusters, seed, KMEANS_STARTS, None)
+    return centroids if len(sample) == len(rows) else _train_kmeans(rows, clusters, seed, 1, centroids)
+
+
+def check_cluster_count(clusters: int, songs: int) -> None:
+    """Raise ValueError for more clusters than songs."""
+    if not 1 <= clusters <= songs:
+        raise ValueError(f"{clusters} clusters of {plural(songs, 'song')}: ask for 1 to {songs}")
+
+
+def sample_rows(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return `count` of the rows, drawn by the seed, in their order; all of them where there are not more."""
+    if len(rows) <= count:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed % 2**64).choice(len(rows), count, replace=False))]
+
+
+def nearest_centroids(rows: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Return for each row the centroid of the largest inner product, (rows,) int64; float32 both."""
     import faiss
 
-    if not 1 <= clusters <= len(vectors):
-        raise ValueError(f"{clusters} clusters of {plural(len(vectors), 'song')}: ask for 1 to {len(vectors)}")
-    directions = _directions(vectors)
+    index = faiss.IndexFlatIP(centroids.shape[1])
+    index.add(centroids)
+    with _one_faiss_thread():
+        return index.search(rows, 1)[1].ravel()
+
+
+def _train_kmeans(rows: np.ndarray, clusters: int, seed: int, starts: int, centroids: np.ndarray | None) -> np.ndarray:
+    import faiss
+
     kmeans = faiss.Kmeans(
-        directions.shape[1],
+        rows.shape[1],
         clusters,
         spherical=True,
         seed=seed % 2**31,
-        nredo=KMEANS_STARTS,
+        nredo=starts,
         niter=KMEANS_ITERATIONS,
         min_points_per_centroid=1,  # no warning on stderr
-        max_points_per_centroid=max(len(vectors), 1),  # no sampling
+        max_points_per_centroid=len(rows),  # no sampling
     )
-    # One thread: the sums' order, and so the last bits, would depend on the number of cores; and where other programs
-    # use the cores, faiss' threads wait for each other so long that one alone is ten times faster.
+    with _one_faiss_thread():
+        kmeans.train(rows, init_centroids=centroids)
+    return kmeans.centroids
+
+
+@contextlib.contextmanager
+def _one_faiss_thread() -> Iterator[None]:
+    # The sums' order, and so the last bits, would depend on the number of cores; and where other programs use the
+    # cores, faiss' threads wait for each other so long that one alone is ten times faster.
+    import faiss
+
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
-        kmeans.train(directions)
-        return kmeans.assign(directions)[1]
+        yield
     finally:
         faiss.omp_set_num_threads(threads)
 
@@ -431,13 +438,13 @@ def hubness(vectors: np.ndarray, neighbours: int = 10) -> float:
     """
     import faiss
 
-    directions = _directions(vectors)
-    index = faiss.IndexFlatIP(directions.shape[1])
-    index.add(directions)
-    neighbours = min(neighbours, len(directions) - 1)
-    nearest_tracks = index.search(directions, neighbours + 1)[1]  # itself among them, save where others coincide
-    others = nearest_tracks[nearest_tracks != np.arange(len(directions))[:, None]]
-    counts = np.bincount(others, minlength=len(directions)).astype(np.float64)
+    rows = directions(vectors)
+    index = faiss.IndexFlatIP(rows.shape[1])
+    index.add(rows)
+    neighbours = min(neighbours, len(rows) - 1)
+    nearest_tracks = index.search(rows, neighbours + 1)[1]  # itself among them, save where others coincide
+    others = nearest_tracks[nearest_tracks != np.arange(len(rows))[:, None]]
+    counts = np.bincount(others, minlength=len(rows)).astype(np.float64)
     deviation = counts.std()
     return float(((counts - counts.mean()) ** 3).mean() / deviation**3) if deviation else 0.0
 

@@ -50,6 +50,17 @@ def check_output(path: Path, suffixes: Sequence[str], inputs: Sequence[Path] = (
         raise UserError(f"{path}: is an input of this command; choose another name for the output")
 
 
+def check_table_output(path: Path, header: Sequence[str], inputs: Sequence[Path] = ()) -> None:
+    """Raise UserError where a table cannot be written, or would replace one that does not begin with this header."""
+    check_output(path, [".csv"], inputs)
+    if path.exists():
+        with path.open("rb") as file:
+            if file.readline().rstrip(b"\r\n") != ",".join(header).encode():
+                raise UserError(
+                    f"{path}: is no table of this script, and would be replaced; choose another name for the output"
+                )
+
+
 def new_figure(height_inches: float) -> Figure:
     """Return an empty figure of the common width, laid out so that nothing overlaps."""
     # matplotlib logs the building of its font cache; cron would mail it

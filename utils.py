@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import difflib
 import errno
 import fnmatch
 import functools
+import io
 import itertools
 import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -222,6 +224,13 @@ def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
 def write_file(path: Path | str, content: bytes, durable: bool = False) -> None:
     with atomic_write(path, durable) as file:
         file.write(content)
+
+
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Return a table as CSV, bytes of file names as they are."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue().encode("utf-8", "surrogateescape")
 
 
 def save_array(path: Path | str, array: np.ndarray, durable: bool = False) -> None:

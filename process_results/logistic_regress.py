@@ -1,24 +1,28 @@
 """Measure how well a label can be told from the vectors of tracks, beside baselines that need no training.
 
-    python process_results/logistic_regress.py RUN LABELS.csv --label-column genre --mel-folder MELS
+    python process_results/logistic_regress.py RUN LABELS.csv --label-column genre --mel-folder MELS --output DIR
 
 Reads   RUN, the run folder of spectrogram_doc2vec.py; LABELS.csv, a table with the column filename (the audio file's
         path relative to the audio folder), the column of the labels, and with --group-column e.g. artist that one too;
         with --mel-folder the mels of the same tracks, for the baselines. --vectors can be given more than once.
-Writes  with --output the printed table as CSV, nothing otherwise.
+Writes  with --output a folder: scores.csv, the printed table; of the first kind of vectors and the RBF SVM classes.csv,
+        what became of each class, and confusion.png; learning_curve.png, accuracy by the number of labelled tracks.
+        With a name that ends in .csv scores.csv alone, under that name.
 
-Each figure is an accuracy: mean +- standard deviation over repeated stratified folds, everything that is learnt (the
-scaling too) learnt from the other folds. With --group-column no group is on both sides: tracks of one artist resemble
-each other, and without it part of the figure is the artist recognised.
+Linear SVM, RBF SVM, logistic regression and 5-NN by cosine; accuracy, balanced accuracy and macro F1, each the mean
+over repeated stratified folds +- half of a 95 percent interval. All that is learned is learned from the other folds:
+the scaling, and C, one of three by an inner split (--fixed: set values, those of the quality benchmark). With
+--group-column no group is on both sides: tracks of one artist resemble each other, and without it part of the figure
+is the artist recognised.
 
-Reference: MFCC statistics after Defferrard et al. 2017, FMA: a dataset for music analysis.
+Reference: MFCC statistics after Defferrard et al. 2017, FMA: a dataset for music analysis; the interval after Nadeau
+and Bengio 2003, Inference for the Generalization Error.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +31,19 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
+import classification
 import evaluation
 import plots
+from classification import CLASSIFIERS, RBF_SVM
+from classification_report import (
+    Comparison,
+    Table,
+    classes_csv,
+    draw_confusion,
+    draw_learning_curve,
+    format_table,
+    scores_csv,
+)
 from mel_folder import read_mel
 from run_folder import Vectors, add_vectors_argument, read_vectors, which_vectors
 from utils import (
@@ -47,7 +62,9 @@ MEAN_LOG_MEL, MFCC_STATISTICS = "mean log-mel", "MFCC statistics"
 SCALED_FOR_NEIGHBOURS = (MFCC_STATISTICS,)  # its columns differ in scale, and unscaled 5-NN is far weaker; others lose
 NAMES_TOLD = 3  # examples in a line that counts what was left out
 
-Table = dict[str, dict[str, np.ndarray]]  # kind of vector -> classifier -> (folds,) accuracy
+LABELS_DRAWN = 40  # more classes than this and a confusion matrix is no picture
+TABLE_SUFFIX = ".csv"
+OUTPUT_NAMES = ("scores.csv", "classes.csv", "confusion.png", "learning_curve.png")
 
 
 @dataclass(frozen=True)
@@ -118,40 +135,52 @@ def drop_small_classes(tracks: Tracks) -> tuple[Tracks, list[str]]:
     return tracks.keep(kept), small
 
 
-def compare(tracks: Tracks, folds: evaluation.Folds, seed: int, quiet: bool) -> Table:
-    """Return the accuracies of every classifier on every kind of vector, all on the same folds."""
-    progress = Progress(len(tracks.kinds) * len(evaluation.CLASSIFIERS), "cross-validation", "classifiers", quiet)
-    table = {
-        kind: evaluation.cross_validate(
-            vectors, tracks.labels, folds, kind in SCALED_FOR_NEIGHBOURS, seed, progress.advance
-        )
-        for kind, vectors in tracks.kinds.items()
-    }
+def compare(tracks: Tracks, folds: evaluation.Folds, fixed: bool, seed: int, quiet: bool) -> Comparison:
+    classes, codes = evaluation.encode(tracks.labels)
+    groups = None if tracks.groups is None else evaluation.encode(tracks.groups)[1]
+    progress = Progress(len(tracks.kinds) * len(CLASSIFIERS), "cross-validation", "classifiers", quiet)
+    table: Table = {kind: {} for kind in tracks.kinds}
+    first: classification.Predicted = []
+    for kind, vectors in tracks.kinds.items():
+        scaled = kind in SCALED_FOR_NEIGHBOURS
+        for name in CLASSIFIERS:
+            predicted = classification.cross_predict(name, vectors, codes, folds, groups, fixed, scaled, seed)
+            table[kind][name] = classification.fold_scores(codes, folds, predicted)
+            if name == RBF_SVM and not first:
+                first = predicted
+            progress.advance()
     progress.close()
-    return table
+    return Comparison(classes, codes, folds, table, first)
 
 
-def format_table(table: Table, chance: dict[str, float]) -> str:
-    """Return the accuracies as aligned lines, chance below them."""
-    lines = [f"{'accuracy':<20}" + "".join(f"{name:<18}" for name in evaluation.CLASSIFIERS)]
-    for kind, scores in table.items():
-        cells = (f"{scores[name].mean():.3f} +- {scores[name].std():.3f}" for name in evaluation.CLASSIFIERS)
-        lines.append(f"{kind:<20}" + "".join(f"{cell:<18}" for cell in cells))
-    for name, value in chance.items():
-        lines.append(f"{name:<20}" + "".join(f"{value:<18.3f}" for _ in evaluation.CLASSIFIERS))
-    return "\n".join(line.rstrip() for line in lines)
+def prepare_output(folder: Path) -> None:
+    """Make the folder. Raises UserError where it holds something that is not ours."""
+    if not folder.parent.is_dir():
+        raise UserError(f"{folder}: there is no folder {folder.parent}; make it first")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; name a folder for the output")
+    foreign = sorted(set(os.listdir(folder)) - set(OUTPUT_NAMES)) if folder.exists() else []
+    if foreign:
+        raise UserError(
+            f"{folder}: holds {foreign[0]!r} already, which is not of this script; name a new or empty folder"
+        )
+    folder.mkdir(exist_ok=True)
 
 
-def table_csv(table: Table, chance: dict[str, float], tracks: int) -> bytes:
-    """Return the accuracies as CSV: vectors,classifier,accuracy,standard_deviation,folds,tracks."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("vectors", "classifier", "accuracy", "standard_deviation", "folds", "tracks"))
-    for kind, scores in table.items():
-        for name, folds in scores.items():
-            writer.writerow((kind, name, f"{folds.mean():.4f}", f"{folds.std():.4f}", len(folds), tracks))
-    writer.writerows((name, "", f"{value:.4f}", "", "", tracks) for name, value in chance.items())
-    return text.getvalue().encode()
+def write_output(folder: Path, tracks: Tracks, found: Comparison, what: str, seed: int, quiet: bool) -> list[str]:
+    """Write all that --output asks for; return the names of the files."""
+    if folder.suffix == TABLE_SUFFIX:
+        write_file(folder, scores_csv(found))
+        return ["scores"]
+    write_file(folder / "scores.csv", scores_csv(found))
+    write_file(folder / "classes.csv", classes_csv(found))
+    kind = next(iter(tracks.kinds))
+    if len(found.classes) <= LABELS_DRAWN:
+        title = f"{what} by {RBF_SVM} on {plots.shown(kind, 40)}"
+        plots.save_figure(draw_confusion(found, title), folder / "confusion.png")
+    curve = draw_learning_curve(tracks.kinds, found, seed, quiet, f"{what} by {RBF_SVM}")
+    plots.save_figure(curve, folder / "learning_curve.png")
+    return [name for name in OUTPUT_NAMES if (folder / name).exists()]
 
 
 def describe(tracks: Tracks, folds: evaluation.Folds, group_column: str | None) -> str:
@@ -180,7 +209,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_vectors_argument(parser, action="append")
     parser.add_argument("--group-column", metavar="NAME", help="column of what must not be on both sides, e.g. artist")
     parser.add_argument("--mel-folder", type=Path, metavar="MELS", help="mel folder of the run, for the baselines")
-    parser.add_argument("--output", type=Path, metavar="TABLE.csv", help="write the table there too")
+    parser.add_argument("--fixed", action="store_true", help="set values of C, as the quality benchmark has them")
+    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write tables and pictures there")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the folds")
     add_quiet_argument(parser)
     return parser
@@ -190,7 +221,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     if arguments.output is not None:
-        plots.check_output(arguments.output, [".csv"], [arguments.labels])
+        if arguments.output.suffix == TABLE_SUFFIX:
+            plots.check_output(arguments.output, [TABLE_SUFFIX], [arguments.labels])
+        else:
+            prepare_output(arguments.output)
     label_table = evaluation.read_label_table(arguments.labels)
     kinds = read_kinds(arguments.run, arguments.vectors or [None])
     names = kinds[0].names
@@ -198,6 +232,8 @@ def main(argv: list[str] | None = None) -> int:
     for kind in kinds:
         print(printable(which_vectors(arguments.run, kind)))
     print(printable(labelled.summary()))
+    if arguments.list_left_out:
+        print(printable("\n".join(labelled.listing())))
 
     vectors = {kind.kind: kind.vectors[labelled.songs] for kind in kinds}
     tracks = Tracks([names[i] for i in labelled.songs], labelled.labels, labelled.groups, vectors)
@@ -220,15 +256,16 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"{arguments.labels}: column {arguments.label_column!r}: {error}") from None
 
     print(printable(describe(tracks, folds, arguments.group_column)))
-    table, chance = compare(tracks, folds, arguments.seed, arguments.quiet), evaluation.chance(tracks.labels)
-    print(format_table(table, chance))
+    found = compare(tracks, folds, arguments.fixed, arguments.seed, arguments.quiet)
+    print(format_table(found))
     if arguments.mel_folder is None:
         print("for the baselines of the same tracks (mean log-mel, MFCC statistics) add --mel-folder MELS")
     written = ""
     if arguments.output is not None:
-        write_file(arguments.output, table_csv(table, chance, len(tracks.names)))
-        written = f"{arguments.output}: "
-    print(printable(f"{written}{plural(len(table), 'kind')} of vectors compared on {len(tracks.names):,} tracks"))
+        what = f"{plots.shown(arguments.label_column)} of {plural(len(tracks.names), 'track')}"
+        names = write_output(arguments.output, tracks, found, what, arguments.seed, arguments.quiet)
+        written = f"{arguments.output}: {', '.join(names)}; "
+    print(printable(f"{written}{plural(len(found.table), 'kind')} of vectors compared on {len(tracks.names):,} tracks"))
     return EXIT_DONE
 
 

@@ -1,7 +1,6 @@
 import csv
 import io
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -296,46 +295,6 @@ def test_folds_that_cannot_be(labels, groups, message):
         evaluation.make_folds(labels, groups)
 
 
-def test_two_kinds_are_told_apart_and_noise_is_not():
-    vectors, labels = two_kinds(60)
-    folds = evaluation.make_folds(labels)
-    told = []
-    scores = evaluation.cross_validate(vectors, labels, folds, tell=lambda: told.append(1))
-    assert tuple(scores) == evaluation.CLASSIFIERS
-    assert len(told) == len(scores)
-    assert all(accuracy.tolist() == [1.0] * 10 for accuracy in scores.values())
-    noise = np.random.default_rng(0).standard_normal((60, 4))
-    assert all(0.25 < a.mean() < 0.75 for a in evaluation.cross_validate(noise, labels, folds).values())
-
-
-def test_scale_of_columns_and_length_of_rows_change_nothing():
-    random = np.random.default_rng(0)
-    labels = ["a", "b", "c"] * 20
-    vectors = random.standard_normal((60, 5)) + np.eye(3, 5)[np.arange(60) % 3]
-    folds = evaluation.make_folds(labels)
-    plain = evaluation.cross_validate(vectors, labels, folds, scale_neighbours=True)
-    scaled = evaluation.cross_validate(vectors * [1e-3, 1, 7, 1e4, 2], labels, folds, scale_neighbours=True)
-    assert {name: a.tolist() for name, a in plain.items()} == {name: a.tolist() for name, a in scaled.items()}
-    lengths = random.uniform(0.1, 10, (60, 1))
-    directions = [evaluation.cross_validate(v, labels, folds)["5-NN cosine"] for v in (vectors, vectors * lengths)]
-    assert directions[0].tolist() == directions[1].tolist()
-
-
-@pytest.mark.parametrize("count", [4, 6])
-def test_fewer_tracks_than_neighbours(count):
-    vectors, labels = two_kinds(count)
-    scores = evaluation.cross_validate(vectors, labels, evaluation.make_folds(labels))
-    assert all(0 <= accuracy.mean() <= 1 for accuracy in scores.values())
-
-
-def test_many_classes_of_two_raise_no_warning():
-    labels = [str(i // 2) for i in range(40)]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        evaluation.cross_validate(np.random.default_rng(0).random((40, 3)), labels, evaluation.make_folds(labels))
-    assert not caught
-
-
 def test_chance():
     expected = {"chance": pytest.approx(0.5**2 + 0.3**2 + 0.2**2), "most frequent class": pytest.approx(0.5)}
     assert evaluation.chance(["a"] * 5 + ["b"] * 3 + ["c"] * 2) == expected
@@ -376,6 +335,35 @@ def test_the_same_clusters_on_any_number_of_cores():
         faiss.omp_set_num_threads(before)
     assert (found[0] == found[1]).all()
     assert len(np.unique(found[0])) == 12
+
+
+def test_too_many_vectors_for_five_starts_are_all_used_and_none_the_worse(monkeypatch, capfd):
+    vectors = np.random.default_rng(0).standard_normal((3000, 8)).astype(np.float32)
+
+    def mean_cosine(clusters: np.ndarray) -> float:
+        rows = evaluation.directions(vectors)
+        return sum(np.linalg.norm(rows[clusters == c].sum(axis=0)) for c in range(12)) / len(rows)
+
+    whole = evaluation.spherical_kmeans(vectors, 12, 7)
+    trained, train = [], evaluation._train_kmeans
+    monkeypatch.setattr(evaluation, "KMEANS_SAMPLE", 600)
+    monkeypatch.setattr(evaluation, "KMEANS_SAMPLE_EACH", 20)
+    monkeypatch.setattr(
+        evaluation, "_train_kmeans", lambda rows, *a: trained.append((len(rows), a[2])) or train(rows, *a)
+    )
+    found = evaluation.spherical_kmeans(vectors, 12, 7)
+    assert trained == [(600, evaluation.KMEANS_STARTS), (3000, 1)]
+    assert mean_cosine(found) > 0.99 * mean_cosine(whole)
+    assert (evaluation.spherical_kmeans(vectors, 12, 7) == found).all()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_directions_in_blocks_are_the_same(monkeypatch):
+    vectors = np.random.default_rng(0).standard_normal((50, 3))
+    whole = evaluation.directions(vectors)
+    monkeypatch.setattr(evaluation, "DIRECTIONS_BLOCK", 7)
+    assert (evaluation.directions(vectors) == whole).all()
+    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("songs", "clusters"), [(1, 1), (8, 8), (9, 8), (40, 8), (3000, 2)])

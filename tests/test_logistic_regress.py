@@ -1,12 +1,13 @@
 import csv
 import itertools
+import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import evaluation
+import classification
 import run_folder
 from process_results import logistic_regress
 
@@ -54,10 +55,20 @@ def test_song_vectors_alone(folder, capfd):
         f"{folder / 'run'} makes them\n"
         "24 of 24 songs labelled; left out: nothing\n"
         "24 tracks, 2 classes, 2 x 5 stratified folds\n"
-        "accuracy            linear SVM        RBF SVM           5-NN cosine\n"
-        "song vectors        1.000 +- 0.000    1.000 +- 0.000    1.000 +- 0.000\n"
-        "chance              0.500             0.500             0.500\n"
-        "most frequent class 0.500             0.500             0.500\n"
+        "accuracy            linear SVM       RBF SVM          logistic         5-NN cosine\n"
+        "song vectors        1.000 +- 0.000   1.000 +- 0.000   1.000 +- 0.000   1.000 +- 0.000\n"
+        "chance              0.500            0.500            0.500            0.500\n"
+        "most frequent class 0.500            0.500            0.500            0.500\n"
+        "\n"
+        "balanced accuracy   linear SVM       RBF SVM          logistic         5-NN cosine\n"
+        "song vectors        1.000 +- 0.000   1.000 +- 0.000   1.000 +- 0.000   1.000 +- 0.000\n"
+        "chance              0.500            0.500            0.500            0.500\n"
+        "most frequent class 0.500            0.500            0.500            0.500\n"
+        "\n"
+        "macro F1            linear SVM       RBF SVM          logistic         5-NN cosine\n"
+        "song vectors        1.000 +- 0.000   1.000 +- 0.000   1.000 +- 0.000   1.000 +- 0.000\n"
+        "chance              0.500            0.500            0.500            0.500\n"
+        "most frequent class 0.333            0.333            0.333            0.333\n"
         "for the baselines of the same tracks (mean log-mel, MFCC statistics) add --mel-folder MELS\n"
         "1 kind of vectors compared on 24 tracks\n"
     )
@@ -77,7 +88,7 @@ def test_kinds_of_vectors_side_by_side(folder, capsys):
         "vectors: song vectors of save 1\nvectors: track descriptors of save 1\nvectors: noise.npy of"
     )
     rows = [line[:20].strip() for line in out.splitlines() if FIGURE.search(line)]
-    assert rows == ["song vectors", "track descriptors", "noise.npy"]
+    assert rows == 3 * ["song vectors", "track descriptors", "noise.npy"]
     assert "3 kinds of vectors compared" in out
 
     costs = [run_folder.CostRow(2, 2.0, 2.1, 1000, 3.0)]
@@ -99,18 +110,54 @@ def test_baselines_groups_and_table(folder, capsys):
     )
     rows = {line[:20].strip(): FIGURE.findall(line) for line in lines[4:7]}
     assert list(rows) == ["song vectors", "mean log-mel", "MFCC statistics"]
-    assert all(len(figures) == 3 for figures in rows.values())
-    assert lines[-1] == f"{output}: 3 kinds of vectors compared on 24 tracks"
-    with output.open(newline="") as file:
-        table = list(csv.DictReader(file))
-    assert [(row["vectors"], row["classifier"]) for row in table] == [
-        *((kind, name) for kind in rows for name in evaluation.CLASSIFIERS),
-        ("chance", ""),
-        ("most frequent class", ""),
+    assert all(len(figures) == 4 for figures in rows.values())
+    assert lines[-1] == f"{output}: scores; 3 kinds of vectors compared on 24 tracks"
+    table = read_table(output)
+    assert [(row["vectors"], row["classifier"], row["score"]) for row in table] == [
+        *itertools.product(rows, classification.CLASSIFIERS, classification.SCORES),
+        *itertools.product(("chance", "most frequent class"), ("",), classification.SCORES),
     ]
-    for row, figure in zip(table, itertools.chain.from_iterable(rows.values()), strict=False):
-        assert figure == f"{float(row['accuracy']):.3f} +- {float(row['standard_deviation']):.3f}"
+    accuracies = [row for row in table if row["score"] == "accuracy"]
+    for row, figure in zip(accuracies, itertools.chain.from_iterable(rows.values()), strict=False):
+        assert figure == f"{float(row['mean']):.3f} +- {float(row['interval_95']):.3f}"
         assert (row["folds"], row["tracks"]) == ("6", "24")
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_of_tables_and_pictures_and_only_of_ours(folder, capsys):
+    swapped = ["drone" if i == 23 else label for i, label in enumerate(LABELS)]
+    write_labels(folder, swapped)
+    output = folder / "what was found"
+    assert run_main(folder, "--fixed", "--output", str(output), "--mel-folder", str(folder / "mels")) == 0
+    names = ["classes.csv", "confusion.png", "learning_curve.png", "scores.csv"]
+    assert sorted(os.listdir(output)) == names
+    assert "scores.csv, classes.csv, confusion.png, learning_curve.png; 3 kinds" in capsys.readouterr().out
+    classes = {row["label"]: row for row in read_table(output / "classes.csv")}
+    assert (classes["drone"]["tracks"], classes["drone"]["most_often_taken_for"]) == ("13", "jazz, é")
+    assert float(classes["drone"]["recall"]) == pytest.approx(12 / 13, abs=1e-3)
+    assert float(classes["jazz, é"]["recall"]) == 1
+    assert float(classes["jazz, é"]["precision"]) == pytest.approx(11 / 12, abs=1e-3)
+    before = {name: (output / name).read_bytes() for name in names}
+    assert run_main(folder, "--fixed", "--output", str(output), "--mel-folder", str(folder / "mels")) == 0
+    assert {name: (output / name).read_bytes() for name in names} == before
+    (output / "my notes.txt").write_text("mine")
+    assert run_main(folder, "--output", str(output)) == 1
+    assert "holds 'my notes.txt' already, which is not of this script" in capsys.readouterr().err
+    assert run_main(folder, "--output", str(folder / "labels.csv" / "x")) == 1
+    assert "there is no folder" in capsys.readouterr().err
+
+
+def test_what_was_left_out_is_listed_on_request(folder, capsys):
+    text = (folder / "labels.csv").read_text().replace(NAMES[0].removesuffix(".npy"), "gone.mp3")
+    (folder / "labels.csv").write_text(text)
+    assert run_main(folder, "--fixed", "--list-left-out") == 0
+    out = capsys.readouterr().out
+    assert f"left out, song without a row: {NAMES[0].removesuffix('.npy')}\n" in out
+    assert "left out, row without a song: gone.mp3\n" in out
 
 
 def test_baselines_are_those_of_the_same_tracks(folder, capsys):
@@ -166,7 +213,8 @@ def test_nothing_to_tell_apart(folder, capsys, labels, message):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--output", "PLACE/table.txt"], "table.txt: the name must end in .csv"),
+        (["--output", "PLACE/run/epoc_num.txt"], "epoc_num.txt: is a file; name a folder for the output"),
+        (["--output", "PLACE/run"], "PLACE/run: holds 'config.yaml' already, which is not of this script"),
         (["--output", "PLACE/no/table.csv"], "there is no folder PLACE/no; make it first"),
         (["--output", "PLACE/labels.csv"], "labels.csv: is an input of this command"),
         (["--mel-folder", "PLACE/none"], "PLACE/none: no such mel folder"),

@@ -31,6 +31,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
+import classification
 import evaluation
 from config import add_config_arguments, load_config
 from mel_folder import list_mels, read_mel
@@ -69,7 +70,7 @@ def judge(kind: str, vectors: np.ndarray, labels: Labels) -> dict[tuple[str, str
     """Return every score of some vectors, (labelled, dims): (folds, score) -> value."""
     scores = {}
     for name, folds in labels.folds.items():
-        accuracies = evaluation.cross_validate(vectors, labels.labels, folds, scale_neighbours=kind in SCALED)
+        accuracies = classification.cross_validate(vectors, labels.labels, folds, scale_neighbours=kind in SCALED)
         scores |= {(name, classifier): float(accuracies[classifier].mean()) for classifier in CLASSIFIERS}
     if kind in SCALED:
         vectors = (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-9)
@@ -194,7 +195,7 @@ def measure_longer(arguments, labels: Labels) -> None:
             found = []
             for save in range(1, saves + 1):
                 vectors = np.load(vectors_path(run, save))[labels.songs]
-                scores = evaluation.cross_validate(vectors, labels.labels, labels.folds["plain"])
+                scores = classification.cross_validate(vectors, labels.labels, labels.folds["plain"])
                 found.append([float(scores[name].mean()) for name in names])
         found = np.array(found)  # (saves, scores)
         third = len(found) // 3

@@ -215,6 +215,7 @@ def drop_caches() -> bool:
 def measure_plain(arguments) -> None:
     from plain_model import train_plain
 
+    import classification
     import evaluation
     from run_folder import read_song_vectors
 
@@ -223,7 +224,7 @@ def measure_plain(arguments) -> None:
     def accuracies(names: list[str], vectors: np.ndarray) -> list[float]:
         labelled = evaluation.label_songs(table, names, arguments.label_column)
         folds = evaluation.make_folds(labelled.labels)
-        scores = evaluation.cross_validate(vectors[labelled.songs], labelled.labels, folds)
+        scores = classification.cross_validate(vectors[labelled.songs], labelled.labels, folds)
         return [float(scores[name].mean()) for name in ("linear SVM", "5-NN cosine")]
 
     print(machine())
