@@ -92,8 +92,8 @@ class LabelledSongs:
     songs_with_empty: list[str]  # their row has an empty label or group
     rows_without_song: list[str]  # filenames
 
-    def summary(self) -> str:
-        """Return how many songs are labelled and what was left out, in one line."""
+    def summary(self, listed: bool = False) -> str:
+        """Return in one line how many songs are labelled and what was left out; `listed` names each of that too."""
         counts = [
             (self.songs_without_row, "song", "without a row in the table"),
             (self.songs_with_empty, "song", "with an empty " + ("label" if self.groups is None else "label or group")),
@@ -101,16 +101,11 @@ class LabelledSongs:
         ]
         left_out = ", ".join(f"{plural(len(which), noun)} {why}" for which, noun, why in counts if which)
         total = len(self.songs) + len(self.songs_without_row) + len(self.songs_with_empty)
-        return f"{len(self.songs):,} of {plural(total, 'song')} labelled; left out: {left_out or 'nothing'}"
-
-    def listing(self) -> list[str]:
-        """Return a line for every song and row that was left out."""
-        kinds = [
-            ("song without a row", self.songs_without_row),
-            ("empty", self.songs_with_empty),
-            ("row without a song", self.rows_without_song),
-        ]
-        return [f"left out, {why}: {name.removesuffix(MEL_SUFFIX)}" for why, names in kinds for name in names]
+        line = f"{len(self.songs):,} of {plural(total, 'song')} labelled; left out: {left_out or 'nothing'}"
+        if not listed:
+            return line
+        names = [f"{noun} {why}: {name.removesuffix(MEL_SUFFIX)}" for which, noun, why in counts for name in which]
+        return "\n".join([line, *names])
 
 
 def label_songs(

@@ -195,6 +195,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_vectors_argument(parser)
     parser.add_argument("--group-column", metavar="NAME", help="column of what does not speak for itself, e.g. artist")
     parser.add_argument("--top", type=positive_int, metavar="N", help="write the first N tracks only (default: all)")
+    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT.csv", help="list to write")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the folds")
     add_quiet_argument(parser)
@@ -209,7 +210,7 @@ def main(argv: list[str] | None = None) -> int:
     run = read_vectors(arguments.run, arguments.vectors)
     labelled = evaluation.label_songs(label_table, run.names, arguments.label_column, arguments.group_column)
     print(printable(which_vectors(arguments.run, run)))
-    print(printable(labelled.summary()))
+    print(printable(labelled.summary(arguments.list_left_out)))
 
     kept, small = evaluation.usable_classes(labelled.labels, labelled.groups)
     if small:

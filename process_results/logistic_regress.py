@@ -231,9 +231,7 @@ def main(argv: list[str] | None = None) -> int:
     labelled = evaluation.label_songs(label_table, names, arguments.label_column, arguments.group_column)
     for kind in kinds:
         print(printable(which_vectors(arguments.run, kind)))
-    print(printable(labelled.summary()))
-    if arguments.list_left_out:
-        print(printable("\n".join(labelled.listing())))
+    print(printable(labelled.summary(arguments.list_left_out)))
 
     vectors = {kind.kind: kind.vectors[labelled.songs] for kind in kinds}
     tracks = Tracks([names[i] for i in labelled.songs], labelled.labels, labelled.groups, vectors)

@@ -117,6 +117,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--group-column", metavar="NAME", help="column of what must not be on both sides, e.g. artist")
     add_vectors_argument(parser)
     parser.add_argument("--all", action="store_true", help="predict the labelled tracks too")
+    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT.csv", help="table to write")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the folds")
     return parser
@@ -130,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
     run = read_vectors(arguments.run, arguments.vectors)
     labelled = evaluation.label_songs(label_table, run.names, arguments.label_column, arguments.group_column)
     print(printable(which_vectors(arguments.run, run)))
-    print(printable(labelled.summary()))
+    print(printable(labelled.summary(arguments.list_left_out)))
     try:
         evaluation.check_directions(run.names, run.vectors)
     except ValueError as error:

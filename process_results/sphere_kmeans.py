@@ -223,6 +223,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--mel-folder", type=Path, metavar="MELS", help="mel folder of the run, for the mel bands")
     parser.add_argument("--m3u8-folder", type=Path, metavar="DIR", help="write a playlist a cluster there")
     parser.add_argument("--audio-folder", type=Path, metavar="AUDIO", help="audio folder of the run, for the playlists")
+    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of clusters and random assignments")
     add_quiet_argument(parser)
     return parser
@@ -262,7 +263,7 @@ def main(argv: list[str] | None = None) -> int:
     if mel_folder is not None:
         clustering.require_mels(mel_folder, run.names)
     print(printable(which_vectors(arguments.run, run)))
-    print(printable(labelled.summary()))
+    print(printable(labelled.summary(arguments.list_left_out)))
 
     labels, codes = evaluation.encode(labelled.labels)
     numbers, seed, quiet = arguments.clusters, arguments.seed, arguments.quiet

@@ -119,11 +119,11 @@ def test_what_is_left_out_is_counted(tmp_path):
         "1 of 3 songs labelled; left out: 1 song without a row in the table, "
         "1 song with an empty label or group, 2 rows without a song"
     )
-    assert labelled.listing() == [
-        "left out, song without a row: jazz/Søren, late.mp3",
-        "left out, empty: rock/a song.mp3",
-        "left out, row without a song: gone.mp3",
-        "left out, row without a song: old.mp3",
+    assert labelled.summary(listed=True).split("\n")[1:] == [
+        "song without a row in the table: jazz/Søren, late.mp3",
+        "song with an empty label or group: rock/a song.mp3",
+        "row without a song: gone.mp3",
+        "row without a song: old.mp3",
     ]
 
 

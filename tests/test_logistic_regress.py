@@ -156,8 +156,8 @@ def test_what_was_left_out_is_listed_on_request(folder, capsys):
     (folder / "labels.csv").write_text(text)
     assert run_main(folder, "--fixed", "--list-left-out") == 0
     out = capsys.readouterr().out
-    assert f"left out, song without a row: {NAMES[0].removesuffix('.npy')}\n" in out
-    assert "left out, row without a song: gone.mp3\n" in out
+    assert f"\nsong without a row in the table: {NAMES[0].removesuffix('.npy')}\n" in out
+    assert "\nrow without a song: gone.mp3\n" in out
 
 
 def test_baselines_are_those_of_the_same_tracks(folder, capsys):
