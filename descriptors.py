@@ -28,35 +28,44 @@ from utils import Progress, UserError
 if TYPE_CHECKING:
     from model import Model
 
-SONGS_AHEAD = 32  # read in the background
+GROUP_FRAMES = 4096  # songs go through the network together until they have so many
+GROUPS_AHEAD = 2  # read in the background
 COMPONENTS_DIVISOR = 4  # a principal component for so many dimensions of the mean context
 MEASURED_SONGS = 100_000  # at most: more would take gigabytes and tell nothing new
 LEAST_SCALE = 1e-6  # a dimension in which all songs are alike must not be blown up
 
 
-def mean_context(model: Model, mel: np.ndarray) -> np.ndarray:
-    """Return the mean of c over a song's frames: (frames, bins), at least one frame -> (dims,) float32."""
-    embedded = model.embed(mel, "context")
-    if model.config.logit == "cosine":
-        embedded /= np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return embedded.mean(axis=0, dtype=np.float64).astype(np.float32)
-
-
 def mean_contexts(model: Model, corpus: Corpus, songs: list[int]) -> Iterator[np.ndarray | None]:
-    """Yield `mean_context` of each song of a corpus, None where its mel cannot be read."""
+    """Yield the mean of c over the frames of each song, (dims,) float32, None where its mel cannot be read."""
 
-    def mels() -> Iterator[np.ndarray | None]:
+    def groups() -> Iterator[list[np.ndarray | None]]:
+        group, frames = [], 0
         for song in songs:
             try:
                 mel = read_mel(corpus.folder / corpus.names[song])
-                yield mel if mel.shape[1] == corpus.bins and len(mel) else None
+                group.append(mel if mel.shape[1] == corpus.bins and len(mel) else None)
             except (OSError, ValueError):  # training has counted and named it
-                yield None
+                group.append(None)
+            frames += 0 if group[-1] is None else len(group[-1])
+            if frames >= GROUP_FRAMES:
+                yield group
+                group, frames = [], 0
+        yield group
 
-    with contextlib.closing(prefetch(mels(), SONGS_AHEAD)) as ahead:
-        for _ in songs:
-            mel = next(ahead)
-            yield None if mel is None else mean_context(model, mel)
+    with contextlib.closing(prefetch(groups(), GROUPS_AHEAD)) as ahead:
+        done = 0
+        while done < len(songs):
+            group = next(ahead)
+            heard = [mel for mel in group if mel is not None]
+            means = iter([_mean(each, model) for each in model.embed_songs(heard, "context")] if heard else [])
+            yield from (None if mel is None else next(means) for mel in group)
+            done += len(group)
+
+
+def _mean(embedded: np.ndarray, model: Model) -> np.ndarray:
+    if model.config.logit == "cosine":
+        embedded = embedded / np.maximum(np.linalg.norm(embedded, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return embedded.mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
 @dataclass(frozen=True)
