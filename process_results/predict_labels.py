@@ -46,6 +46,7 @@ class Predictor:
     temperature: float
     accuracy: float  # on tracks that it had not learned from
     confidence: float  # the mean probability of what it said of them
+    unseen: np.ndarray  # (tracks, classes) float64: of the labelled tracks, the probabilities where not learned from
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
         """Return the probability of each class, (tracks, classes) float64, rows that sum to 1."""
@@ -91,10 +92,14 @@ def fit(vectors: np.ndarray, codes: np.ndarray, folds: evaluation.Folds, groups:
         c = classification.choose_c(RBF_SVM, vectors, codes, groups, seed)
         scores = [class_scores(one_versus_rest(c).fit(vectors[a], codes[a]), vectors[b]) for a, b in folds]
         classifier = one_versus_rest(c).fit(vectors, codes)
-    scores, tested = np.concatenate(scores), codes[np.concatenate([test for _, test in folds])]
-    temperature = fit_temperature(scores, tested)
-    accuracy = float(np.mean(scores.argmax(axis=1) == tested))
-    return Predictor(classifier, temperature, accuracy, float(softmax(scores / temperature).max(axis=1).mean()))
+    scores, rows = np.concatenate(scores), np.concatenate([test for _, test in folds])
+    temperature = fit_temperature(scores, codes[rows])
+    found = softmax(scores / temperature)
+    accuracy = float(np.mean(found.argmax(axis=1) == codes[rows]))
+    unseen = np.zeros((len(codes), found.shape[1]))
+    np.add.at(unseen, rows, found)  # a track is tested once in each repetition
+    unseen /= unseen.sum(axis=1, keepdims=True)
+    return Predictor(classifier, temperature, accuracy, float(found.max(axis=1).mean()), unseen)
 
 
 def prediction_table(names: list[str], probabilities: np.ndarray, classes: list[str]) -> bytes:
@@ -116,7 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
     parser.add_argument("--group-column", metavar="NAME", help="column of what must not be on both sides, e.g. artist")
     add_vectors_argument(parser)
-    parser.add_argument("--all", action="store_true", help="predict the labelled tracks too")
+    parser.add_argument("--all", action="store_true", help="predict the labelled tracks too, each from the others")
     parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT.csv", help="table to write")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the folds")
@@ -160,6 +165,10 @@ def main(argv: list[str] | None = None) -> int:
     if not to_predict:
         raise UserError(f"{arguments.labels}: every track of the run has a label; use --all to predict those")
     probabilities = predictor.probabilities(run.vectors[to_predict])
+    place = {song: row for row, song in enumerate(to_predict)}
+    for row, song in enumerate(labelled.songs[rows].tolist()):
+        if song in place:  # it would be surer of these than it may be: it knows their labels
+            probabilities[place[song]] = predictor.unseen[row]
     write_file(arguments.output, prediction_table([run.names[song] for song in to_predict], probabilities, classes))
     sure = int((probabilities.max(axis=1) >= SURE).sum())
     made = f"{plural(len(to_predict), 'track')} predicted from {len(rows):,} labelled ones of {len(classes)} classes"
