@@ -11,6 +11,7 @@ MEL ?=
 LABELS ?= example_input/labels.csv
 COLUMN ?= genre
 GROUP ?= artist
+MINUTES ?= $(if $(MEL),2,0.2)
 QUALITY_CONFIG := configs/$(if $(MEL),default,small_train).yaml
 .PHONY: help demo test check fix bench quality clean
 
@@ -71,7 +72,7 @@ bench: $(VENV)/.installed-dev ## measure speed, as ratios; takes some minutes
 
 quality: $(VENV)/.installed-dev ## judge the vectors by labels: MEL=mels LABELS=labels.csv COLUMN=genre GROUP=artist (GROUP= for none)
 	@$(if $(MEL),,$(RUN) spectrify_all.py example_input/ example_vectors/ --quiet --config=$(CONFIG))
-	@$(RUN) tests/benchmarks/quality.py $(or $(MEL),example_vectors) $(LABELS) --label-column $(COLUMN) $(if $(GROUP),--group-column $(GROUP)) --config $(QUALITY_CONFIG) --minutes 3
+	@$(RUN) tests/benchmarks/quality.py $(or $(MEL),example_vectors) $(LABELS) --label-column $(COLUMN) $(if $(GROUP),--group-column $(GROUP)) --config $(QUALITY_CONFIG) --minutes $(MINUTES)
 
 clean: ## remove what make demo made; .venv stays
 	rm -rf example_vectors example_outs example_results
