@@ -9,6 +9,7 @@ import os
 import tokenize
 import zlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from utils import UserError, byte_order, has_line_break, walk_files, write_file
 LEDGER_NAME = "spectrify_log.csv"
 CONFIG_NAME = "config.yaml"
 MEL_SUFFIX = ".npy"
+HEADER_READERS = 16  # threads that read headers of a bare folder: from a cold disk each one waits most of its time
+HEADER_BUFFER = 512  # bytes: a header has 128, and the frames behind it are not wanted yet
 WITH_MEL = ("ok", "partial")  # the only statuses that have an .npy
 
 
@@ -140,21 +143,28 @@ def _stamp(*facts: object) -> int:
 def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarray, list[str]]:
     found, _ = walk_files(folder, lambda name: name.endswith(MEL_SUFFIX))
     names, frames, stamps, left_out, bins = [], [], [], [], 0
-    for name in found:
+
+    def look(name: str) -> tuple[tuple[int, int], int] | Exception:
         try:
             if has_line_break(name):
                 raise ValueError("a line break in the name; rename it")
-            shape = mel_shape(folder / name)
-            bins = bins or shape[1]
-            if shape[1] != bins:
-                raise ValueError(f"{shape[1]} bins where {names[0]} has {bins}")
-            status = (folder / name).stat()
+            with open(folder / name, "rb", buffering=HEADER_BUFFER) as file:
+                status = os.fstat(file.fileno())
+                return _read_header(file)[0], _stamp(status.st_size, status.st_mtime_ns)
         except (OSError, ValueError) as error:
-            left_out.append(f"{name}: {error}")
-            continue
-        names.append(name)
-        frames.append(shape[0])
-        stamps.append(_stamp(status.st_size, status.st_mtime_ns))
+            return error
+
+    with ThreadPoolExecutor(HEADER_READERS) as readers:  # the disk is waited for, not the processor
+        for name, seen in zip(found, readers.map(look, found), strict=True):
+            if not isinstance(seen, Exception) and bins and seen[0][1] != bins:
+                seen = ValueError(f"{seen[0][1]} bins where {names[0]} has {bins}")
+            if isinstance(seen, Exception):
+                left_out.append(f"{name}: {seen}")
+                continue
+            (length, bins), stamp = seen
+            names.append(name)
+            frames.append(length)
+            stamps.append(stamp)
     return names, np.array(frames, np.int64), bins, np.array(stamps, np.int64), left_out
 
 
