@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from evaluation import Folds, encode, no_warnings
+from evaluation import Folds, contingency, encode, no_warnings
 from utils import usable_cores
 
 LINEAR_SVM, RBF_SVM, LOGISTIC, NEIGHBOURS = "linear SVM", "RBF SVM", "logistic", "5-NN cosine"
 CLASSIFIERS = (LINEAR_SVM, RBF_SVM, LOGISTIC, NEIGHBOURS)
-FIXED_CLASSIFIERS = (LINEAR_SVM, RBF_SVM, NEIGHBOURS)  # those with settings of their own, see `make_classifier`
+FIXED_CLASSIFIERS = (LINEAR_SVM, RBF_SVM, NEIGHBOURS)  # those of the quality benchmark
 SCORES = ("accuracy", "balanced accuracy", "macro F1")
 NEIGHBOUR_COUNT = 5
 FIXED_C = {LINEAR_SVM: 0.1, RBF_SVM: 1.0, LOGISTIC: 0.1}
@@ -219,5 +219,4 @@ def interval(scores: np.ndarray, folds: Folds) -> float:
 def confusion(codes: np.ndarray, folds: Folds, predicted: Predicted, classes: int) -> np.ndarray:
     """Count how often each class was taken for each other, over all folds: (true, predicted) int64."""
     true = np.concatenate([codes[test] for _, test in folds])
-    cells = true * classes + np.concatenate(predicted)
-    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+    return contingency(true, np.concatenate(predicted), (classes, classes))

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from mel_folder import MEL_SUFFIX
-from utils import UserError, nearest, plural
+from utils import UserError, examples, nearest, plural
 
 FILENAME_COLUMN = "filename"
 MFCC_COEFFICIENTS = 20
@@ -254,6 +254,12 @@ def usable_classes(labels: Sequence[str], groups: Sequence[str] | None = None) -
     return np.array([members[label] > 1 for label in labels], bool), [c for c in members if members[c] < 2]
 
 
+def left_out_classes(small: Sequence[str], by_group: bool) -> str:
+    """Return in one line that classes of too few members, see `usable_classes`, were left out."""
+    what = f"{plural(len(small), 'label')} with fewer than two {'groups' if by_group else 'tracks'}"
+    return f"left out: {what} ({examples(small)})"
+
+
 def make_folds(labels: Sequence[str], groups: Sequence[str] | None = None, seed: int = 0) -> Folds:
     """Return repeated stratified folds: REPEATS times FOLDS, or fewer where the smallest class has fewer members.
 
@@ -310,13 +316,6 @@ def no_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def chance(labels: Sequence[str]) -> dict[str, float]:
-    """Return the accuracy of guessing without looking: by the classes' shares (sum of p squared), or always the
-    most frequent class (largest p)."""
-    shares = np.array(list(Counter(labels).values())) / len(labels)
-    return {"chance": float((shares**2).sum()), "most frequent class": float(shares.max())}
 
 
 def check_directions(names: Sequence[str], vectors: np.ndarray) -> None:

@@ -46,7 +46,7 @@ _VECTORS = re.compile(r"vector_at_(\d+)\.npy")
 _SONG_LISTS = re.compile(r"music_list_at_(\d+)\.txt")
 _WEIGHTS = re.compile(r"(?!descriptor_)\w+_at_(\d+)\.npz")
 _DESCRIPTORS = re.compile(r"descriptor_at_(\d+)\.npy")
-_DESCRIPTOR_SCALES = re.compile(r"descriptor_at_(\d+)\.npz")
+_DESCRIPTOR_STANDARDS = re.compile(r"descriptor_at_(\d+)\.npz")
 
 
 def vectors_path(run: Path, save: int) -> Path:
@@ -149,13 +149,13 @@ class Descriptors(Vectors):
 
 
 def newest(run: Path, read: Callable[[int], T]) -> T:
-    """Return read(newest save); again where a trainer has meanwhile put a newer one in its place."""
+    """Return read(newest save); again where a trainer has meanwhile put newer files in the place of those."""
     while True:
-        save = require_run(run)
+        before = require_run(run), newest_descriptors(run)
         try:
-            return read(save)
+            return read(before[0])
         except (UserError, FileNotFoundError):
-            if newest_save(run) == save:
+            if (newest_save(run), newest_descriptors(run)) == before:
                 raise
 
 
@@ -173,11 +173,11 @@ def read_descriptors(run: Path) -> Vectors:
     While a training goes on, or after one that was ended by a signal, they are those of an older save, with its names.
     """
 
-    def read(newest_save: int) -> Vectors:
+    def read(newest_number: int) -> Vectors:
         save = newest_descriptors(run)
         if not save:
             raise UserError(
-                f"{run}: holds no descriptor_at_{newest_save}.npy; make it with spectrogram_doc2vec.py MEL_FOLDER "
+                f"{run}: holds no descriptor_at_{newest_number}.npy; make it with spectrogram_doc2vec.py MEL_FOLDER "
                 f"{run}, or use --vectors {SONG}"
             )
         return _read_paired(run, descriptor_path(run, save), save, TRACK_DESCRIPTORS)
@@ -232,10 +232,10 @@ def read_vectors(run: Path, which: str | None) -> Vectors:
 
 def which_vectors(run: Path, found: Vectors) -> str:
     """Return in one line what `read_vectors` has read, and how to get newer or better ones."""
-    line, newest = f"vectors: {found.kind} of save {found.save}", newest_save(run)
+    line, save = f"vectors: {found.kind} of save {found.save}", newest_save(run)
     make = f"spectrogram_doc2vec.py MEL_FOLDER {run} makes them"
-    if found.kind == TRACK_DESCRIPTORS and found.save < newest:
-        return f"{line}; the newest save is {newest} and has none yet: {make}"
+    if found.kind == TRACK_DESCRIPTORS and found.save < save:
+        return f"{line}; the newest save is {save} and has none yet: {make}"
     if found.kind == SONG_VECTORS and not newest_descriptors(run):
         return f"{line}; the run has no track descriptors: {make}"
     return line
@@ -380,7 +380,7 @@ def commit_descriptors(
         np.savez(file, **standard, step=step)
     save_array(descriptor_path(run, save), descriptors, durable=True)
     _remove(run, _DESCRIPTORS, lambda x: x < save)
-    _remove(run / WEIGHTS_NAME, _DESCRIPTOR_SCALES, lambda x: x < save)
+    _remove(run / WEIGHTS_NAME, _DESCRIPTOR_STANDARDS, lambda x: x < save)
 
 
 def _refresh_copy(run: Path, save: int) -> None:
@@ -398,7 +398,7 @@ def _prune(run: Path, save: int, keep_vectors: int) -> None:
 
 
 def _numbered(run: Path) -> list[tuple[Path, re.Pattern[str]]]:
-    in_weights = [(run / WEIGHTS_NAME, pattern) for pattern in (_WEIGHTS, _DESCRIPTOR_SCALES)]
+    in_weights = [(run / WEIGHTS_NAME, pattern) for pattern in (_WEIGHTS, _DESCRIPTOR_STANDARDS)]
     return [(run, pattern) for pattern in (_VECTORS, _DESCRIPTORS, _SONG_LISTS)] + in_weights
 
 

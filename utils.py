@@ -31,6 +31,7 @@ EXIT_LOCKED = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
 INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on"
 PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
+NAMES_TOLD = 3  # examples in a line that counts what was left out
 TEMPORARY_PREFIX = ".sound-eval-"
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -303,6 +304,11 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def examples(names: Sequence[str]) -> str:
+    """Return the first few names, and that there are more."""
+    return ", ".join(names[:NAMES_TOLD]) + (", ..." if len(names) > NAMES_TOLD else "")
 
 
 def plural(count: int, noun: str) -> str:

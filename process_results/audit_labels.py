@@ -54,7 +54,6 @@ VOTERS = 10  # nearest tracks whose labels are counted; chosen on a collection t
 NEIGHBOURS_TOLD = 5  # the nearest of them, which the list names
 REGULARISATION = 0.01  # C of the logistic regression: strong, because some of the labels it learns from are wrong
 BLOCK_CELLS = 2**23  # cosines held at a time, 32 MB, whatever the number of tracks
-LABELS_TOLD = 3  # examples in a line that counts what was left out
 
 
 @dataclass(frozen=True)
@@ -214,9 +213,7 @@ def main(argv: list[str] | None = None) -> int:
 
     kept, small = evaluation.usable_classes(labelled.labels, labelled.groups)
     if small:
-        what = f"{plural(len(small), 'label')} with fewer than two {'groups' if arguments.group_column else 'tracks'}"
-        examples = ", ".join(small[:LABELS_TOLD]) + (", ..." if len(small) > LABELS_TOLD else "")
-        print(printable(f"left out: {what} ({examples})"))
+        print(printable(evaluation.left_out_classes(small, arguments.group_column is not None)))
     rows = np.flatnonzero(kept)
     names, vectors = [run.names[i] for i in labelled.songs[rows]], run.vectors[labelled.songs[rows]]
     labels = [labelled.labels[i] for i in rows]

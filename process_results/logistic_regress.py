@@ -52,6 +52,7 @@ from utils import (
     UserError,
     add_quiet_argument,
     command,
+    examples,
     plural,
     printable,
     script_parser,
@@ -60,7 +61,6 @@ from utils import (
 
 MEAN_LOG_MEL, MFCC_STATISTICS = "mean log-mel", "MFCC statistics"
 SCALED_FOR_NEIGHBOURS = (MFCC_STATISTICS,)  # its columns differ in scale, and unscaled 5-NN is far weaker; others lose
-NAMES_TOLD = 3  # examples in a line that counts what was left out
 
 LABELS_DRAWN = 40  # more classes than this and a confusion matrix is no picture
 TABLE_SUFFIX = ".csv"
@@ -196,11 +196,6 @@ def describe(tracks: Tracks, folds: evaluation.Folds, group_column: str | None) 
     return line
 
 
-def examples(names: list[str]) -> str:
-    """Return the first few names, and that there are more."""
-    return ", ".join(names[:NAMES_TOLD]) + (", ..." if len(names) > NAMES_TOLD else "")
-
-
 def build_parser() -> argparse.ArgumentParser:
     parser = script_parser(__doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
@@ -246,8 +241,7 @@ def main(argv: list[str] | None = None) -> int:
             print(printable(f"left out: {plural(len(gone), 'track')} without a usable mel ({examples(gone)})"))
     tracks, small = drop_small_classes(tracks)
     if small:
-        what = f"{plural(len(small), 'label')} with fewer than two {'groups' if arguments.group_column else 'tracks'}"
-        print(printable(f"left out: {what} ({examples(small)})"))
+        print(printable(evaluation.left_out_classes(small, arguments.group_column is not None)))
     try:
         folds = evaluation.make_folds(tracks.labels, tracks.groups, arguments.seed)
     except ValueError as error:

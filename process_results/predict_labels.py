@@ -144,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
 
     usable, small = evaluation.usable_classes(labelled.labels, labelled.groups)
     if small:
-        print(printable(f"left out: labels with fewer than two members: {', '.join(small[:5])}"))
+        print(printable(evaluation.left_out_classes(small, arguments.group_column is not None)))
     rows = np.flatnonzero(usable)
     labels = [labelled.labels[row] for row in rows]
     groups = None if labelled.groups is None else [labelled.groups[row] for row in rows]
@@ -155,9 +155,10 @@ def main(argv: list[str] | None = None) -> int:
     classes, codes = evaluation.encode(labels)
     group_codes = None if groups is None else evaluation.encode(groups)[1]
     predictor = fit(run.vectors[labelled.songs[rows]], codes, folds, group_codes, arguments.seed)
+    guessing = classification.guessing(codes)
     print(
         f"on tracks that it has not learned from: right for {predictor.accuracy:.1%} of them, sure of "
-        f"{predictor.confidence:.1%} (guessing: {evaluation.chance(labels)['most frequent class']:.1%})"
+        f"{predictor.confidence:.1%} (guessing: {guessing['most frequent class']['accuracy']:.1%})"
     )
 
     known = set() if arguments.all else set(labelled.songs.tolist())

@@ -132,6 +132,12 @@ def test_the_interval_is_wider_than_that_of_independent_folds_and_holds_the_trut
     assert min(halves) > 1.5
 
 
+def test_chance():
+    guessing = classification.guessing(np.repeat([0, 1, 2], [5, 3, 2]))
+    assert guessing["chance"]["accuracy"] == pytest.approx(0.5**2 + 0.3**2 + 0.2**2)
+    assert guessing["most frequent class"]["accuracy"] == pytest.approx(0.5)
+
+
 def test_confusion_counts_every_tested_track():
     codes = np.array([0, 1, 2, 0, 1, 2])
     folds = [(np.arange(3), np.arange(3, 6)), (np.arange(3, 6), np.arange(3))]

@@ -295,11 +295,6 @@ def test_folds_that_cannot_be(labels, groups, message):
         evaluation.make_folds(labels, groups)
 
 
-def test_chance():
-    expected = {"chance": pytest.approx(0.5**2 + 0.3**2 + 0.2**2), "most frequent class": pytest.approx(0.5)}
-    assert evaluation.chance(["a"] * 5 + ["b"] * 3 + ["c"] * 2) == expected
-
-
 # ---- clusters
 
 

@@ -211,6 +211,22 @@ def test_descriptors_killed_at_any_instant_are_old_or_new(run, tmp_path, after):
     assert set(outcomes) == {3, 4}
 
 
+def test_a_reader_tries_again_where_descriptors_are_replaced_under_it(run):
+    describe(run, 3, FIRST_LIST)
+    commit(run, 4, FIRST_LIST, is_new=False)
+    seen = []
+
+    def read(save: int) -> int:
+        seen.append(save)
+        if len(seen) == 1:
+            describe(run, 4, FIRST_LIST)
+            raise FileNotFoundError("descriptor_at_3.npy")
+        return save
+
+    assert run_folder.newest(run, read) == 4
+    assert seen == [4, 4]
+
+
 def test_descriptors_of_a_save_that_was_never_committed_are_removed(run):
     describe(run, 4, FIRST_LIST)
     assert newest_descriptors(run) == 0

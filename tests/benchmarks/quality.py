@@ -90,7 +90,7 @@ def judge(kind: str, vectors: np.ndarray, labels: Labels) -> dict[tuple[str, str
 def chance(labels: Labels) -> dict[tuple[str, str], float]:
     """Return the scores of guessing by the labels' shares, and of random clusters."""
     codes = evaluation.encode(labels.labels)[1]
-    guess = evaluation.chance(labels.labels)["chance"]
+    guess = classification.guessing(codes)["chance"]["accuracy"]
     random = evaluation.random_scores(codes, codes)
     scores = {}
     for name in labels.folds:
