@@ -43,6 +43,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with _stderr_closed():
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # its advice on tracing is not for who runs a script
     tf.config.list_physical_devices()  # looks for a GPU, and says so
     tf.config.experimental.enable_op_determinism()
 
