@@ -113,12 +113,33 @@ def label_songs(
 ) -> LabelledSongs:
     """Give each song of a run its label. Songs without a row, rows without a song and empty labels are left out.
 
-    names   as in music_list.txt. A filename matches its song with or without .npy, with './' or '\\\\', and whether its
-            letters are composed or decomposed (macOS); an exact match wins. Where no path matches, the base name
-            does, if one song and one filename alone have it: tables hold paths of another machine.
+    names   as in music_list.txt; see match_rows for how they are found in the table.
     Raises  UserError for a missing column, for one song with two different labels, and where no song has a label.
     """
     columns = [label_column] if group_column is None else [label_column, group_column]
+    found = match_rows(table, names, columns)
+    songs = [song for song in range(len(names)) if all(found.get(song, ("",)))]
+    if not songs:
+        raise _no_label(table, names, found, label_column)
+    return LabelledSongs(
+        np.array(songs, np.int64),
+        [found[song][0] for song in songs],
+        None if group_column is None else [found[song][1] for song in songs],
+        [name for song, name in enumerate(names) if song not in found],
+        [name for song, name in enumerate(names) if not all(found.get(song, ("-",)))],
+        [key for key in found if isinstance(key, str)],
+    )
+
+
+def match_rows(table: LabelTable, names: Sequence[str], columns: Sequence[str]) -> dict[int | str, tuple[str, ...]]:
+    """Return what the table says in some columns: of a song under its position, else under the row's filename.
+
+    names   as in music_list.txt. A filename matches its song with or without .npy, with './' or '\\', and whether its
+            letters are composed or decomposed (macOS); an exact match wins. Where no path matches, the base name
+            does, if one song and one filename alone have it: tables hold paths of another machine.
+    Returns values on one line each, empty where no row of the song has one.
+    Raises  UserError for a missing column, and for one song with two different values.
+    """
     require_columns(table, [FILENAME_COLUMN, *columns])
     find_song = _song_finder(names, [row[FILENAME_COLUMN] for row in table.rows])
     found: dict[int | str, tuple[str, ...]] = {}
@@ -133,29 +154,23 @@ def label_songs(
                 what = f"{filename!r} has two rows, with {one!r} and with {other!r}"
                 raise UserError(f"{table.path}: {what}; keep the right one")
         found[key] = tuple(one or other for one, other in zip(known, values, strict=True))
-    songs = [song for song in range(len(names)) if all(found.get(song, ("",)))]
-    if not songs:
-        raise _no_label(table, names, found, label_column)
-    return LabelledSongs(
-        np.array(songs, np.int64),
-        [found[song][0] for song in songs],
-        None if group_column is None else [found[song][1] for song in songs],
-        [name for song, name in enumerate(names) if song not in found],
-        [name for song, name in enumerate(names) if not all(found.get(song, ("-",)))],
-        [key for key in found if isinstance(key, str)],
-    )
+    return found
 
 
 def _no_label(table: LabelTable, names: Sequence[str], found: dict, label_column: str) -> UserError:
-    unmatched = [key for key in found if isinstance(key, str)]
-    if len(unmatched) < len(found):
+    if any(isinstance(key, int) for key in found):
         return UserError(f"{table.path}: column {label_column!r} is empty for every song of the run; fill it in")
+    return no_row_matches(table, names, found)
+
+
+def no_row_matches(table: LabelTable, names: Sequence[str], found: dict[int | str, tuple[str, ...]]) -> UserError:
+    """Return the error for a table in which `match_rows` found no song of the run."""
     if not found:
         return UserError(f"{table.path}: holds no row; write one row for each audio file")
     ours = names[0].removesuffix(MEL_SUFFIX) if names else ""
     return UserError(
-        f"{table.path}: no filename belongs to a song of the run; the table has {unmatched[0]!r}, the run {ours!r}: "
-        "write paths relative to the audio folder"
+        f"{table.path}: no filename belongs to a song of the run; the table has {next(iter(found))!r}, the run "
+        f"{ours!r}: write paths relative to the audio folder"
     )
 
 
