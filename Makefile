@@ -32,17 +32,19 @@ $(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/pyth
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ $(VENV)/.installed
 
-demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers and plots
-	@echo "[1/4] audio to log-mel"
+demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers, plots and the page
+	@echo "[1/5] audio to log-mel"
 	@$(RUN) spectrify_all.py example_input/ example_vectors/ --config=$(CONFIG)
-	@echo "[2/4] training"
+	@echo "[2/5] training"
 	@$(RUN) spectrogram_doc2vec.py example_vectors/ example_outs/ --config=$(CONFIG)
 	@mkdir -p example_results
 	@$(RUN) process_results/plot_costs.py example_outs/ --output example_results/costs.png
-	@echo "[3/4] spherical k-means against the labels"
+	@echo "[3/5] spherical k-means against the labels"
 	@$(RUN) process_results/sphere_kmeans.py example_outs/ example_input/labels.csv --label-column genre --clusters 6 --output example_results/clusters.png
-	@echo "[4/4] classification against the labels, no artist on both sides"
+	@echo "[4/5] classification against the labels, no artist on both sides"
 	@$(RUN) process_results/logistic_regress.py example_outs/ example_input/labels.csv --label-column genre --group-column artist --mel-folder example_vectors/ --output example_results/classification
+	@echo "[5/5] the page"
+	@$(RUN) static_web_viewer/display_vector_data.py example_outs/ example_input/ example_page/ --labels example_input/labels.csv
 	@echo
 	@echo "What was made of the 30 clips of example_input/:"
 	@echo "  example_vectors/                        log-mel of every clip; spectrify_log.csv says how it went"
@@ -51,6 +53,8 @@ demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers an
 	@echo "  example_results/clusters.png, .csv      which kinds of sound each cluster holds"
 	@echo "  example_results/classification/         the table above, confusion matrix, learning curve"
 	@echo "Now with a folder of your own: the same commands, see README.md."
+	@echo
+	@echo "The map, to look at and to listen to: open $(CURDIR)/example_page/index.html in a browser."
 
 test: $(VENV)/.installed-dev ## install what the tests need, and run them all
 	@$(RUN) -m pytest -n 2 --dist worksteal
@@ -75,4 +79,4 @@ quality: $(VENV)/.installed-dev ## judge the vectors by labels: MEL=mels LABELS=
 	@$(RUN) tests/benchmarks/quality.py $(or $(MEL),example_vectors) $(LABELS) --label-column $(COLUMN) $(if $(GROUP),--group-column $(GROUP)) --config $(QUALITY_CONFIG) --minutes $(MINUTES)
 
 clean: ## remove what make demo made; .venv stays
-	rm -rf example_vectors example_outs example_results
+	rm -rf example_vectors example_outs example_results example_page

@@ -171,14 +171,19 @@ class Decoders:
 
 
 def find_decoders(config: Config) -> Decoders:
-    """Find ffmpeg (IMAGEIO_FFMPEG_EXE, else the wheel's, else the system's) and, where it is asked for, sox.
-
-    The wheel's comes before the system's: the same version for everybody. With the flags used here neither is faster.
-    Raises UserError with the remedy where one is missing.
-    """
+    """Find ffmpeg and, where it is asked for, sox. Raises UserError with the remedy where one is missing."""
     sox = shutil.which("sox") if config.decoder == "sox" else None
     if config.decoder == "sox" and sox is None:
         raise UserError("decoder: sox: no program sox found; install it (apt install sox), or use decoder: ffmpeg")
+    return Decoders(find_ffmpeg(), sox)
+
+
+def find_ffmpeg() -> str:
+    """Return the ffmpeg that IMAGEIO_FFMPEG_EXE names, else the wheel's, else the system's.
+
+    The wheel's comes before the system's: the same version for everybody. With the flags used here neither is faster.
+    Raises UserError with the remedy where there is none.
+    """
     try:
         import imageio_ffmpeg
 
@@ -188,7 +193,7 @@ def find_decoders(config: Config) -> Decoders:
     if not shutil.which(ffmpeg):
         where = f" (IMAGEIO_FFMPEG_EXE is {ffmpeg!r})" if "IMAGEIO_FFMPEG_EXE" in os.environ else ""
         raise UserError(f"no program ffmpeg found{where}; pip install imageio-ffmpeg, or install ffmpeg")
-    return Decoders(ffmpeg, sox)
+    return ffmpeg
 
 
 def tracks_from_files(
@@ -365,7 +370,7 @@ def _run(command, paths: Sequence[str], framers: Sequence[MelFramer], timeout_se
             stderr=subprocess.PIPE,
             pass_fds=[write_end for _, write_end in pipes],
             start_new_session=True,  # Ctrl-C is ours to handle, and the whole group can be killed
-            preexec_fn=_become_decoder,
+            preexec_fn=functools.partial(become_decoder, os.getpid()),
         )
     except BaseException:
         for ends in pipes:
@@ -390,8 +395,11 @@ def _run(command, paths: Sequence[str], framers: Sequence[MelFramer], timeout_se
     return process.returncode, timed_out, messages.decode("utf-8", "replace")
 
 
-def _become_decoder() -> None:
-    """Set up the decoder's process, in it, before the decoder starts."""
+def become_decoder(parent: int) -> None:
+    """Set up the decoder's process, in it, before the decoder starts.
+
+    parent  the process that starts it: where that ends, in whatever way, the decoder does.
+    """
     if hasattr(os, "sched_setscheduler"):
         # As a batch process it is not woken for every little piece that passes between its threads: that saves a tenth
         # of the time, and the machine stays as responsive as it was.
@@ -399,6 +407,8 @@ def _become_decoder() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # one that hangs must not outlive us, however we end
+        if os.getppid() != parent:  # we have ended before that was said
+            os._exit(1)
 
 
 _PR_SET_PDEATHSIG = 1  # of linux/prctl.h

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -66,6 +67,36 @@ def tree(folder: Path) -> dict[str, tuple[bytes, int]]:
     """Every file of a folder with its content and mtime: two of these are equal only where nothing was touched."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+MUSIC = ["a #1?.mp3.npy", "c.wma.npy", "rock, pop/b%20.flac.npy"]
+
+
+@pytest.fixture(scope="session")
+def music_made_once(tmp_path_factory, ffmpeg) -> Path:
+    folder = tmp_path_factory.mktemp("music")
+    for name in MUSIC:
+        write_audio(folder / name.removesuffix(".npy"), tone(0.5, 440), RATE_HZ, ffmpeg)
+    return folder
+
+
+@pytest.fixture
+def music(tmp_path, music_made_once) -> Path:
+    """The audio of MUSIC: awkward names, and a format that no browser plays."""
+    return shutil.copytree(music_made_once, tmp_path / "the music")
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    """An empty folder for a page."""
+    folder = tmp_path / "the page"
+    folder.mkdir()
+    return folder
+
+
+def mel_names(*names: str | bytes) -> list[str]:
+    """Audio files as music_list.txt has them."""
+    return [os.fsdecode(name) + ".npy" for name in names]
 
 
 def write_mels(folder: Path, songs: dict[str, int], bins: int = 12, seed: int = 0) -> Path:

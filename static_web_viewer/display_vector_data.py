@@ -1,0 +1,231 @@
+"""Make a page that shows every track of a run as a map, plays it, and finds what sounds alike.
+
+    python static_web_viewer/display_vector_data.py RUN AUDIO_ROOT OUT --labels LABELS.csv
+
+OUT/index.html opens by double-click, needs no network and no server. The map is t-SNE of cosine distances. Called again
+on the same OUT, it starts from OUT/layout.csv: tracks that stay keep their places, those that have come are marked new.
+
+Reads   RUN, the run folder of spectrogram_doc2vec.py; AUDIO_ROOT, the folder of audio that it was made of; LABELS.csv,
+        a table with the column filename (the audio file's path relative to AUDIO_ROOT) and any others: title, artist
+        and citation are shown as such, every column can be coloured, searched and filtered by.
+Writes  OUT: index.html, data/ and viewer/ (what it loads), layout.csv (filename,x,y,new), map.png, with --audio copy
+        or link audio/, page.json and lock. Prints how true map and distances are. --output-table writes
+        filename,x,y,folder,cluster,new and the label table's columns as CSV.
+
+--audio reference  the page plays the files where they are: for your own machine. Moved elsewhere it is silent.
+--audio copy       copies them into OUT/audio; what no browser plays becomes mp3. OUT can be moved and published.
+--audio link       symbolic links in OUT/audio, for a web server on this machine.
+
+Reference: van der Maaten and Hinton 2008, Visualizing data using t-SNE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
+
+import evaluation
+import plots
+from run_folder import Vectors, add_vectors_argument, folder_lock, read_vectors, which_vectors
+from static_web_viewer import layout, page_audio, page_data, page_folder
+from static_web_viewer.columns import Column, default_column, label_columns, output_table, own_columns
+from utils import (
+    EXIT_DONE,
+    UserError,
+    add_quiet_argument,
+    command,
+    plural,
+    positive_int,
+    printable,
+    script_parser,
+    write_file,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CLUSTERS = 10
+MAP_NEIGHBOURS = layout.PERPLEXITY * layout.NEIGHBOURS_PER_PERPLEXITY
+TSNE, PCA = "tsne", "pca"
+PICTURE_LABELS = len(plots.LABEL_COLOURS) - 1  # the largest; the last colour is for all others
+LEGEND_POINTS = 7.0  # diameter of a legend's dots
+
+
+@dataclass(frozen=True)
+class Map:
+    """Where each track lies."""
+
+    xy: np.ndarray  # (tracks, 2) float32
+    new: np.ndarray  # (tracks,) bool: has come since the page before
+    told: str  # in words, how the places were found
+    state: dict[str, str]  # for page.json: kind (as --layout has it), hash of what they were made of, made (told then)
+
+
+def make_map(
+    arguments: argparse.Namespace, names: list[str], rows: np.ndarray, neighbours: tuple[np.ndarray, np.ndarray]
+) -> Map:
+    """Return each track's place: that of the page before where nothing has changed since, else found anew from there.
+
+    rows        (tracks, dims) float32 of length 1; neighbours as layout.nearest_neighbours returns them.
+    """
+    kind, out, seed, quiet = arguments.layout, arguments.out, arguments.seed, arguments.quiet
+    given = b"" if kind in (TSNE, PCA) else Path(kind).read_bytes()
+    made_of = hashlib.sha256("\n".join([kind, str(seed), *names]).encode("utf-8", "surrogateescape") + given)
+    made_of.update(rows.tobytes())
+    state, before = {"kind": kind, "hash": made_of.hexdigest()}, page_folder.read_state(out).get("layout", {})
+    old_xy, new = np.full((len(names), 2), np.nan, np.float32), np.zeros(len(names), bool)
+    kept = out / page_folder.LAYOUT_NAME
+    if kept.exists():
+        old_xy, new = layout.read_layout(kept, names)
+    arrived = np.isnan(old_xy).any(axis=1)
+    if not arrived.any() and before.get("hash") == state["hash"] and not arguments.new_layout:
+        return Map(old_xy, new, "as it was, nothing has changed since", before)
+    if not arrived.all():
+        new = arrived if arrived.any() else new
+    if kind == PCA:
+        xy, told = layout.pca_layout(rows), "two principal components"
+    elif kind != TSNE:
+        xy, _ = layout.read_layout(Path(kind), names)
+        missing = int(np.isnan(xy).any(axis=1).sum())
+        beside = f"; {plural(missing, 'track')} without a place there put beside the most alike" if missing else ""
+        told = Path(kind).name + beside
+        xy = layout.place_by_neighbours(xy, *neighbours).astype(np.float32)
+    elif arrived.all() or arguments.new_layout or before.get("kind", TSNE) != TSNE:
+        xy, told = layout.tsne(rows, *neighbours, seed, None, quiet), "t-SNE from scratch"
+    else:
+        xy = layout.tsne(rows, *neighbours, seed, old_xy, quiet)
+        told = f"t-SNE from the one before, {shift(old_xy, xy)}"
+    return Map(xy, new, told, state | {"made": told})
+
+
+def shift(old_xy: np.ndarray, xy: np.ndarray) -> str:
+    """Return in words how far the tracks that had a place have moved, in percent of the map's width."""
+    known = np.isfinite(old_xy).all(axis=1)
+    moved = np.linalg.norm(xy[known] - old_xy[known], axis=1)
+    percent = 100 * float(np.median(moved)) / (layout.map_width(xy) or 1.0)
+    return f"{plural(int(known.sum()), 'track')} moved by {percent:.1f}% of its width in median"
+
+
+def draw_map(xy: np.ndarray, column: dict, title: str) -> Figure:
+    """Return the map as a figure, coloured by the most frequent values of a column.
+
+    xy      (tracks, 2).
+    column  of Column.content().
+    """
+    from matplotlib.lines import Line2D
+
+    codes, values = page_data.unpacked(column["codes"], f"u{column['bytes']}"), column["values"]
+    own = min(PICTURE_LABELS, len(values))
+    places = sorted(range(own), key=values.__getitem__)  # a label's colour is that of its place in the alphabet
+    figure = plots.new_figure(height_inches=6.0)
+    axes = figure.add_subplot()
+    size = max(1.0, min(36.0, 60_000 / len(xy) ** 1.2))
+    axes.scatter(*xy[codes >= own].T, s=size, c=plots.OTHER_COLOUR, linewidths=0)
+    handles, texts = [], []
+    for colour, place in zip(plots.LABEL_COLOURS, places, strict=False):
+        axes.scatter(*xy[codes == place].T, s=size, c=colour, linewidths=0)
+        handles.append(Line2D([], [], color=colour, linestyle="", marker="o", markersize=LEGEND_POINTS))
+        texts.append(f"{plots.shown(values[place] or 'no value', 28)} ({int((codes == place).sum()):,})")
+    if own < len(values):
+        handles.append(Line2D([], [], color=plots.OTHER_COLOUR, linestyle="", marker="o", markersize=LEGEND_POINTS))
+        texts.append(f"all others ({int((codes >= own).sum()):,})")
+    plots.outside_legend(figure, handles, texts, loc="outside right center")
+    axes.set_aspect("equal")
+    axes.axis("off")
+    figure.suptitle(f"{plots.shown(title, 60)}, by {plots.shown(column['name'])}", fontsize=11, parse_math=False)
+    return figure
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = script_parser(__doc__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
+    parser.add_argument("audio_root", type=Path, metavar="AUDIO_ROOT", help="folder of audio that the run was made of")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder of the page: new, empty, or an earlier page")
+    parser.add_argument("--labels", type=Path, metavar="CSV", help="label table; without it: folder, cluster and new")
+    parser.add_argument("--title", help="the page's heading (default: the name of AUDIO_ROOT)")
+    parser.add_argument(
+        "--audio", choices=page_audio.MODES, default=page_audio.MODES[0], help="how the page gets at the audio"
+    )
+    parser.add_argument(
+        "--layout", default=TSNE, metavar=f"{TSNE}|{PCA}|FILE.csv", help="the map; a file has filename,x,y"
+    )
+    parser.add_argument("--new-layout", action="store_true", help="do not start from OUT/layout.csv: all places anew")
+    parser.add_argument("--clusters", type=positive_int, default=CLUSTERS, help="clusters to colour by")
+    parser.add_argument("--output-table", type=Path, metavar="FILE.csv", help="x, y and all columns as a table too")
+    parser.add_argument("--list-left-out", action="store_true", help="name each track and row that is left out")
+    parser.add_argument("--seed", type=int, default=0, help="of the map and the clusters")
+    add_vectors_argument(parser)
+    add_quiet_argument(parser)
+    return parser
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    arguments = build_parser().parse_args(argv)
+    out = arguments.out
+    found = read_vectors(arguments.run, arguments.vectors)
+    check_arguments(arguments, found.names)
+    evaluation.check_directions(found.names, found.vectors)
+    print(which_vectors(arguments.run, found))
+    labels = label_columns(arguments.labels, found.names, arguments.list_left_out)
+    out.mkdir(parents=True, exist_ok=True)
+    with folder_lock(out):
+        page_folder.clean(out)
+        places, audio = write(arguments, found, labels)
+    print(audio.summary())
+    newcomers = f", {int(places.new.sum()):,} of them new" if places.new.any() else ""
+    print(f"page: {plural(len(found.names), 'track')}{newcomers}; open {out / page_folder.INDEX_NAME} in a browser")
+    return EXIT_DONE
+
+
+def check_arguments(arguments: argparse.Namespace, names: list[str]) -> None:
+    """Raise UserError for what cannot work, before anything that takes time."""
+    if arguments.layout not in (TSNE, PCA) and not arguments.layout.endswith(".csv"):
+        raise UserError(f"--layout {arguments.layout}: write {TSNE}, {PCA}, or the path of a CSV with filename,x,y")
+    if arguments.layout not in (TSNE, PCA) and not Path(arguments.layout).is_file():
+        raise UserError(f"--layout {arguments.layout}: no such file")
+    page_folder.check_folder(arguments.out)
+    page_audio.check_audio(arguments.audio, arguments.audio_root, names, arguments.out)
+    if arguments.output_table is not None:
+        inputs = [path for path in (arguments.labels, Path(arguments.layout)) if path is not None]
+        plots.check_output(arguments.output_table, [".csv"], inputs)
+
+
+def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -> tuple[Map, page_audio.PageAudio]:
+    """Make all that the page shows, and write it; needs OUT's lock. An earlier page stays whole until the end."""
+    names, out, seed, quiet = found.names, arguments.out, arguments.seed, arguments.quiet
+    rows = evaluation.directions(found.vectors)
+    neighbours, exact = layout.nearest_neighbours(rows, MAP_NEIGHBOURS, quiet)
+    places = make_map(arguments, names, rows, (neighbours, exact))
+    print(f"map: {places.told}")
+    clusters = evaluation.spherical_kmeans(rows, min(arguments.clusters, len(rows)), seed)
+    columns = labels + own_columns(names, clusters, places.new)
+    first = default_column(columns, len(names))
+    listed = page_data.NEIGHBOURS
+    distances = page_data.page_distances(rows, neighbours[:, :listed], exact[:, :listed], seed)
+    print(distances.told())
+    audio = page_audio.provide_audio(arguments.audio, arguments.audio_root, out, names, quiet)
+    title = printable(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
+    addresses = page_data.audio_addresses(names, audio.urls)
+    about = [which_vectors(arguments.run, found), f"map: {places.state['made']}", distances.told()]
+    contents = [column.content() for column in columns]
+    data = page_data.data_files(title, names, places.xy, contents, first, distances, addresses, about)
+    plots.save_figure(draw_map(places.xy, contents[first], title), out / page_folder.PICTURE_NAME)
+    write_file(out / page_folder.LAYOUT_NAME, layout.layout_table(names, places.xy, places.new))
+    if arguments.output_table is not None:
+        write_file(arguments.output_table, output_table(names, places.xy, columns))
+    page_folder.write_page(out, title, data, {"layout": places.state})
+    page_audio.prune_audio(out, audio)
+    return places, audio
+
+
+if __name__ == "__main__":
+    sys.exit(main())

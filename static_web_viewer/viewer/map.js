@@ -1,0 +1,361 @@
+"use strict";
+
+/* The map itself: plotly draws the points and answers hover, click and lasso; rings and the tooltip lie above it. */
+const map = (() => {
+  const SVG_POINTS = 5000;  // what a page without WebGL can draw and still be moved
+  const EDGE = 28;  // pixels that stay free around the whole map
+  const FAINT = 0.13;  // opacity of what a list or a search leaves out
+  const stage = document.getElementById("stage");
+  const plot = document.getElementById("map");
+  const overlay = document.getElementById("overlay");
+  const tooltip = document.getElementById("tooltip");
+  const notice = document.getElementById("notice");
+
+  let webgl = true, started = false, home = true, size = 0, waiting = 0;
+  let painted = { colouring: null, shown: null, marked: null };
+  let layers = [];  // of each plotly trace, the tracks of its points
+  let rings = { selected: -1, playing: -1, neighbours: [] };
+  let pointed = -1;  // the track whose row in a list the mouse is over
+  let range = { x: [0, 1], y: [0, 1] };
+  let box = null;  // around all tracks
+  const layout = {
+    margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, hovermode: "closest", dragmode: "pan", selectionrevision: 0,
+    hoverdistance: 12, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    xaxis: { visible: false, autorange: false, range: [0, 1] }, yaxis: { visible: false, autorange: false, range: [0, 1] },
+    newselection: { line: { color: "#888", width: 1.5, dash: "solid" } },
+  };
+  const config = { displayModeBar: false, scrollZoom: true, doubleClick: false, showTips: false, responsive: false, plotGlPixelRatio: Math.max(1, window.devicePixelRatio) };
+  const on = { pick: () => {}, lasso: () => {}, view: () => {}, describe: (track) => [String(track)] };
+
+  function hasWebGL() {
+    try {
+      const canvas = document.createElement("canvas");
+      return Boolean(canvas.getContext("webgl") || canvas.getContext("experimental-webgl"));
+    } catch {
+      return false;
+    }
+  }
+
+  function extent() {
+    const { x, y, count } = tracks.all;
+    const found = { left: Infinity, right: -Infinity, bottom: Infinity, top: -Infinity };
+    for (let i = 0; i < count; i++) {
+      found.left = Math.min(found.left, x[i]);
+      found.right = Math.max(found.right, x[i]);
+      found.bottom = Math.min(found.bottom, y[i]);
+      found.top = Math.max(found.top, y[i]);
+    }
+    return found;
+  }
+
+  /** Ranges that show a box whole, with the same scale in both directions, beside `inset` pixels at each side. */
+  function around(left, right, bottom, top, inset = { left: 0, right: 0, bottom: 0, top: 0 }) {
+    const width = Math.max(stage.clientWidth - inset.left - inset.right, 50);
+    const height = Math.max(stage.clientHeight - inset.bottom - inset.top, 50);
+    const unit = Math.max((right - left) / width, (top - bottom) / height) || 1 / width;
+    const x = (left + right) / 2 - unit * (width / 2 + inset.left);
+    const y = (bottom + top) / 2 - unit * (height / 2 + inset.bottom);
+    return { x: [x, x + unit * stage.clientWidth], y: [y, y + unit * stage.clientHeight] };
+  }
+
+  /** Whether the legend is a strip along the lower edge. */
+  function legendBelow() {
+    return document.getElementById("legend").clientWidth > stage.clientWidth / 2;
+  }
+
+  /** Ranges that show every track, none below the heading, the legend or the tools. */
+  function whole() {
+    const { left, right, bottom, top } = box;
+    const size_ = (id) => document.getElementById(id).getBoundingClientRect();
+    const [head, legend, view] = [size_("head"), size_("legend"), size_("stage")];
+    const below = legendBelow();
+    return around(left, right, bottom, top, {
+      left: EDGE + (below ? 0 : legend.width),
+      right: EDGE + size_("tools").width,
+      bottom: EDGE + (below ? legend.height : 0),
+      top: EDGE + Math.max(0, Math.min(head.bottom - view.top, view.height / 4)),
+    });
+  }
+
+  /** Points are small where there are many, and grow as one looks closer. */
+  function pointSize() {
+    const points = Math.max(painted.shown ? painted.drawn : tracks.all.count, 1);
+    const whole_ = whole();
+    const zoom = (whole_.x[1] - whole_.x[0]) / (range.x[1] - range.x[0]);
+    const screen = Math.min(Math.max(Math.min(stage.clientWidth, stage.clientHeight) / 800, 0.75), 1.4);
+    const wanted = 19 * points ** -0.14 * screen * Math.max(zoom, 0.5) ** 0.35;
+    return Math.round(2 * Math.min(Math.max(wanted, 2.5), 16)) / 2;
+  }
+
+  /** One layer a colour, and one a colour of what is left faint: [{colour, faint, tracks}], the lowest first. */
+  function layered() {
+    const { colouring, shown, marked } = painted;
+    const { groups, groupOf, order } = colouring;
+    const keep = webgl ? null : thinned(shown, marked);
+    // 0: not drawn; 1: faint; 2: drawn
+    const level = new Uint8Array(shown.length);
+    for (let i = 0; i < level.length; i++) level[i] = !shown[i] || (keep && !keep[i]) ? 0 : marked && !marked[i] ? 1 : 2;
+    const sizes = [1, 2].map(() => new Uint32Array(groups.length));
+    for (let i = 0; i < level.length; i++) if (level[i]) sizes[level[i] - 1][groupOf[i]]++;
+    const members = sizes.map((counts) => Array.from(counts, (count) => new Uint32Array(count)));
+    sizes.forEach((counts) => counts.fill(0));
+    for (let i = 0; i < level.length; i++) {
+      if (!level[i]) continue;
+      const which = level[i] - 1, group = groupOf[i];
+      members[which][group][sizes[which][group]++] = i;
+    }
+    const filled = [];
+    members.forEach((some, which) => {
+      for (const group of order) if (some[group].length) filled.push({ colour: groups[group].colour, faint: which === 0, tracks: some[group] });
+    });
+    return filled;
+  }
+
+  /** Without WebGL: which 5,000 of the tracks are drawn, those in a list first, the others evenly. */
+  function thinned(shown, marked) {
+    const candidates = [[], []];
+    for (let i = 0; i < shown.length; i++) if (shown[i]) candidates[marked && marked[i] ? 0 : 1].push(i);
+    const keep = new Uint8Array(shown.length);
+    let room = SVG_POINTS;
+    for (const some of candidates) {
+      const taken = Math.min(room, some.length);
+      for (let k = 0; k < taken; k++) keep[some[Math.floor((k * some.length) / taken)]] = 1;
+      room -= taken;
+    }
+    return keep;
+  }
+
+  function taken(values, places) {
+    const some = new Float32Array(places.length);
+    for (let i = 0; i < some.length; i++) some[i] = values[places[i]];
+    return some;
+  }
+
+  function traces() {
+    const { x, y } = tracks.all;
+    layers = layered();
+    painted.drawn = layers.reduce((sum, layer) => sum + layer.tracks.length, 0);
+    size = pointSize();
+    const made = layers.map((layer) => ({
+      type: webgl ? "scattergl" : "scatter", mode: "markers", hoverinfo: "none",
+      x: taken(x, layer.tracks), y: taken(y, layer.tracks),
+      marker: { size, color: layer.colour, opacity: layer.faint ? FAINT : painted.drawn > 20000 ? 0.8 : 0.92, line: { width: 0 } },
+      selected: { marker: {} }, unselected: { marker: { opacity: layer.faint ? FAINT : 0.5 } },
+    }));
+    // Plotly needs one trace to have axes; it draws nothing
+    return made.length ? made : [{ type: "scatter", mode: "markers", x: [], y: [], hoverinfo: "none" }];
+  }
+
+  async function draw() {
+    layout.selections = [];
+    layout.selectionrevision += 1;
+    layout.width = stage.clientWidth;
+    layout.height = stage.clientHeight;
+    layout.xaxis.range = [...range.x];
+    layout.yaxis.range = [...range.y];
+    const drawing = started ? Plotly.react(plot, traces(), layout, config) : Plotly.newPlot(plot, traces(), layout, config);
+    await drawing;
+    if (!started) listen();
+    started = true;
+    tell();
+    drawRings();
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    document.documentElement.dataset.drawn = painted.drawn;
+  }
+
+  /** Say what the map cannot show here. */
+  function tell() {
+    const shown = painted.shown.reduce((sum, each) => sum + each, 0);
+    notice.hidden = webgl;
+    const left = shown > painted.drawn ? `: ${painted.drawn.toLocaleString("en")} of ${shown.toLocaleString("en")} tracks; filter or search to see others` : "";
+    notice.textContent = webgl ? "" : `This browser has no WebGL; drawn as SVG${left}.`;
+  }
+
+  function paint(colouring, shown, marked) {
+    Object.assign(painted, { colouring, shown, marked });
+    if (!started) {
+      webgl = hasWebGL();
+      box = extent();
+    }
+    // A legend that is a strip changes its height with the colour; one at the side may not move the map
+    if (home && (!started || legendBelow())) range = whole();
+    return draw();
+  }
+
+  function setRange(wanted, isHome) {
+    range = wanted;
+    home = isHome;
+    return Plotly.relayout(plot, { "xaxis.range": [...range.x], "yaxis.range": [...range.y] });
+  }
+
+  function moved(event, done) {
+    const read = (axis) => [event[`${axis}.range[0]`], event[`${axis}.range[1]`]];
+    const [x, y] = [read("xaxis"), read("yaxis")];
+    if (x[0] !== undefined) range.x = x;
+    if (y[0] !== undefined) range.y = y;
+    if (x[0] !== undefined || y[0] !== undefined) home = false;
+    drawRings();
+    hideTooltip();
+    if (done) settle();
+  }
+
+  function settle() {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      if (painted.colouring && pointSize() !== size) draw();
+      on.view();
+    }, 200);
+  }
+
+  function trackOf(event) {
+    const point = event.points && event.points[0];
+    const layer = point && layers[point.curveNumber];
+    return layer ? layer.tracks[point.pointNumber] : -1;
+  }
+
+  function listen() {
+    plot.on("plotly_relayouting", (event) => moved(event, false));
+    plot.on("plotly_relayout", (event) => moved(event, true));
+    plot.on("plotly_hover", (event) => showTooltip(trackOf(event)));
+    plot.on("plotly_unhover", hideTooltip);
+    plot.on("plotly_click", (event) => { const track = trackOf(event); if (track >= 0) on.pick(track); });
+    plot.on("plotly_selected", (event) => {
+      const found = event && event.points ? event.points.map((point) => layers[point.curveNumber].tracks[point.pointNumber]) : [];
+      lasso(false);
+      if (found.length) on.lasso(found.sort((a, b) => a - b));
+      else draw();
+    });
+    plot.on("plotly_webglcontextlost", () => { webgl = false; draw(); });
+    plot.addEventListener("dblclick", () => { if (!plot.classList.contains("over")) setRange(whole(), true); });
+    listenToFingers();
+    new ResizeObserver(resized).observe(stage);
+  }
+
+  /** Two fingers zoom and move the map; plotly knows one alone. */
+  function listenToFingers() {
+    let before = null;
+    const read = ([one, other]) => {
+      const edge = stage.getBoundingClientRect();
+      const [dx, dy] = [one.clientX - other.clientX, one.clientY - other.clientY];
+      return { x: (one.clientX + other.clientX) / 2 - edge.left, y: (one.clientY + other.clientY) / 2 - edge.top, apart: Math.hypot(dx, dy) || 1 };
+    };
+    const follow = (event) => {
+      if (event.touches.length !== 2) {
+        before = null;
+        return;
+      }
+      event.preventDefault();
+      event.stopPropagation();  // or plotly would move the map by the first finger
+      const now = read(event.touches);
+      if (before) {
+        const { clientWidth: width, clientHeight: height } = stage;
+        const unit = (range.x[1] - range.x[0]) / width;
+        const wanted = unit * (before.apart / now.apart);
+        // What was between the fingers stays between them
+        const left = range.x[0] + unit * before.x - wanted * now.x;
+        const top = range.y[1] - unit * before.y + wanted * now.y;
+        setRange({ x: [left, left + wanted * width], y: [top - wanted * height, top] }, false);
+      }
+      before = now;
+    };
+    for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"]) plot.addEventListener(kind, follow, { capture: true, passive: false });
+  }
+
+  function resized() {
+    if (stage.clientWidth === layout.width && stage.clientHeight === layout.height) return;
+    if (home) range = whole();
+    else {
+      const unit = (range.x[1] - range.x[0]) / layout.width;
+      const middle = (pair) => (pair[0] + pair[1]) / 2;
+      const [x, y] = [middle(range.x), middle(range.y)];
+      range = { x: [x - (unit * stage.clientWidth) / 2, x + (unit * stage.clientWidth) / 2], y: [y - (unit * stage.clientHeight) / 2, y + (unit * stage.clientHeight) / 2] };
+    }
+    draw();
+  }
+
+  function lasso(wanted) {
+    layout.dragmode = wanted ? "lasso" : "pan";
+    document.getElementById("lasso").setAttribute("aria-pressed", String(wanted));
+    return started ? Plotly.relayout(plot, { dragmode: layout.dragmode }) : null;
+  }
+
+  function place(track) {
+    const { x, y } = tracks.all;
+    return [
+      ((x[track] - range.x[0]) / (range.x[1] - range.x[0])) * stage.clientWidth,
+      stage.clientHeight - ((y[track] - range.y[0]) / (range.y[1] - range.y[0])) * stage.clientHeight,
+    ];
+  }
+
+  function drawRings() {
+    const radius = size / 2;
+    const circle = (track, kind, more) => {
+      const made = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+      const [x, y] = place(track);
+      made.setAttribute("class", kind);
+      made.setAttribute("cx", x);
+      made.setAttribute("cy", y);
+      made.setAttribute("r", radius + more);
+      return made;
+    };
+    const made = rings.neighbours.map((track, rank) => {
+      const ring = circle(track, "neighbour", 2.5);
+      ring.style.opacity = 0.9 - (0.7 * rank) / rings.neighbours.length;
+      return ring;
+    });
+    if (rings.selected >= 0) made.push(circle(rings.selected, "selected", 5));
+    if (rings.playing >= 0) made.push(circle(rings.playing, "playing", 9));
+    if (pointed >= 0) made.push(circle(pointed, "pointed", 7));
+    overlay.replaceChildren(...made);
+  }
+
+  function showTooltip(track) {
+    if (track < 0) return hideTooltip();
+    const lines = on.describe(track).map((text, i) => {
+      const line = document.createElement(i ? "span" : "strong");
+      line.dir = "auto";
+      line.textContent = text;
+      return line;
+    });
+    tooltip.replaceChildren(...lines);
+    tooltip.hidden = false;
+    const [x, y] = place(track);
+    const flip = x > stage.clientWidth / 2;
+    tooltip.style.left = flip ? "" : `${x + 14}px`;
+    tooltip.style.right = flip ? `${stage.clientWidth - x + 14}px` : "";
+    tooltip.style.top = `${Math.min(Math.max(y - 14, 4), stage.clientHeight - tooltip.offsetHeight - 4)}px`;
+    plot.classList.add("over");
+  }
+
+  function hideTooltip() {
+    tooltip.hidden = true;
+    plot.classList.remove("over");
+  }
+
+  /** Zoom around the middle: above 1 closer. */
+  function zoom(factor) {
+    const grown = (pair) => { const middle = (pair[0] + pair[1]) / 2, half = (pair[1] - pair[0]) / 2 / factor; return [middle - half, middle + half]; };
+    return setRange({ x: grown(range.x), y: grown(range.y) }, false);
+  }
+
+  /** Move the view, not its scale, so that a track is on it. */
+  function reveal(track) {
+    const [x, y] = place(track);
+    const edge = 24;
+    if (x >= edge && y >= edge && x <= stage.clientWidth - edge && y <= stage.clientHeight - edge) return;
+    const half = (pair) => (pair[1] - pair[0]) / 2;
+    const [a, b] = [tracks.all.x[track], tracks.all.y[track]];
+    setRange({ x: [a - half(range.x), a + half(range.x)], y: [b - half(range.y), b + half(range.y)] }, false);
+  }
+
+  return {
+    paint, zoom, reveal, lasso, on,
+    fit: () => setRange(whole(), true),
+    isLasso: () => layout.dragmode === "lasso",
+    point: (track) => { pointed = track; drawRings(); },
+    ring: (wanted) => { rings = wanted; drawRings(); },
+    /** The part of the map that is seen, null where it is all of it: [left, right, bottom, top]. */
+    view: () => (home ? null : [...range.x, ...range.y]),
+    setView: (view) => { range = around(...view); home = false; if (started) setRange(range, false); },
+  };
+})();

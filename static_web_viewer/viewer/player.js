@@ -1,0 +1,106 @@
+"use strict";
+
+/* One track plays at a time, out of a queue: the lists beside the map, or a track with its neighbours. */
+const player = (() => {
+  const element = (id) => document.getElementById(id);
+  const audio = element("audio");
+  let queue = [], at = -1, current = -1;
+  const on = { change: () => {}, title: () => {} };
+
+  function time(seconds) {
+    if (!Number.isFinite(seconds)) return "";
+    const whole = Math.floor(seconds);
+    const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+    const tail = String(whole % 60).padStart(2, "0");
+    return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
+  }
+
+  function showPosition(share) {
+    element("position").value = 1000 * share;
+    element("position").style.setProperty("--played", `${100 * share}%`);
+  }
+
+  function trouble(text) {
+    element("trouble").textContent = text;
+    element("trouble").hidden = !text;
+  }
+
+  /** Play a track; `tracks_` is what comes before and after it. */
+  function play(track, tracks_) {
+    queue = tracks_ || [track];
+    at = queue.indexOf(track);
+    open(track, true);
+  }
+
+  /** Make a track ready; with `aloud` it plays. A page that is just opened may not play by itself. */
+  function open(track, aloud) {
+    current = track;
+    const address = tracks.address(track);
+    trouble("");
+    element("player").hidden = !tracks.all.audio;
+    element("playing-title").textContent = tracks.title(track);
+    element("elapsed").textContent = "0:00";
+    element("length").textContent = "";
+    showPosition(0);
+    if (address === null) {
+      audio.removeAttribute("src");
+      audio.load();
+      trouble("This page has no audio of this track.");
+    } else {
+      audio.src = address;
+      if (aloud) start();
+    }
+    show();
+  }
+
+  function start() {
+    audio.play().catch((error) => {
+      // An AbortError is the next track's doing, and not of interest
+      if (error.name === "NotAllowedError") trouble("The browser waits for a click before it plays.");
+    });
+  }
+
+  function toggle() {
+    if (current < 0) return;
+    if (audio.paused) start();
+    else audio.pause();
+  }
+
+  function step(by) {
+    const next = at + by;
+    if (next < 0 || next >= queue.length) return false;
+    at = next;
+    open(queue[at], true);
+    return true;
+  }
+
+  function show() {
+    const playing = !audio.paused;
+    element("play").classList.toggle("sounding", playing);
+    element("play").setAttribute("aria-label", playing ? "Pause" : "Play");
+    element("next").disabled = at + 1 >= queue.length;
+    on.change(current, playing);
+  }
+
+  audio.addEventListener("play", show);
+  audio.addEventListener("pause", show);
+  audio.addEventListener("ended", () => { if (!step(1)) show(); });
+  audio.addEventListener("error", () => {
+    if (!audio.getAttribute("src")) return;
+    const missing = audio.error && audio.error.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
+    trouble(missing ? "This file is not there, or of a kind that browsers do not play. A page made with --audio copy brings its own." : "This file breaks off.");
+    show();
+  });
+  audio.addEventListener("timeupdate", () => {
+    element("elapsed").textContent = time(audio.currentTime);
+    if (audio.duration) showPosition(audio.currentTime / audio.duration);
+    element("position").setAttribute("aria-valuetext", `${time(audio.currentTime)} of ${time(audio.duration)}`);
+  });
+  audio.addEventListener("loadedmetadata", () => { element("length").textContent = time(audio.duration); });
+  element("position").addEventListener("input", (event) => { if (audio.duration) audio.currentTime = (event.target.value / 1000) * audio.duration; });
+  element("play").addEventListener("click", toggle);
+  element("next").addEventListener("click", () => step(1));
+  element("playing-title").addEventListener("click", () => on.title(current));
+
+  return { play, open, toggle, step, on, current: () => current, playing: () => !audio.paused, hasQueue: () => queue.length > 1 };
+})();
