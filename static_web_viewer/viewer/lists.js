@@ -5,7 +5,7 @@ const lists = (() => {
   const ROWS = 200;  // shown at a time
   const element = (id) => document.getElementById(id);
   let list = { title: "", tracks: [], rows: 0 };
-  const on = { select: () => {}, play: () => {}, close: () => {}, point: () => {} };
+  const on = { select: () => {}, play: () => {}, close: () => {}, point: () => {}, colour: () => "" };
 
   /** A row: play button, title that selects, and a note at its end. */
   function row(track, note, queue) {
@@ -31,7 +31,8 @@ const lists = (() => {
     title.addEventListener("click", () => on.select(track));
     item.addEventListener("mouseenter", () => on.point(track));
     item.addEventListener("mouseleave", () => on.point(-1));
-    item.append(...(tracks.all.audio ? [play, title] : [title]));
+    const dot = document.createElement("i");
+    item.append(...(tracks.all.audio ? [play, dot, title] : [dot, title]));
     if (note) {
       const end = document.createElement("span");
       end.className = "note";
@@ -45,6 +46,7 @@ const lists = (() => {
     const near = tracks.neighbours(track);
     const queue = [track, ...near.map((each) => each.track)];
     element("neighbours").replaceChildren(...near.map((each) => row(each.track, each.distance.toFixed(3), () => queue)));
+    paint();
     return queue;
   }
 
@@ -94,6 +96,7 @@ const lists = (() => {
     element("list-more").hidden = left <= 0;
     element("list-more").textContent = `${Math.min(left, ROWS)} more of ${left.toLocaleString("en")}`;
     mark(player.current(), player.playing());
+    paint();
   }
 
   function close() {
@@ -109,6 +112,11 @@ const lists = (() => {
       item.classList.toggle("current", its);
       item.classList.toggle("sounding", its && playing);
     }
+  }
+
+  /** Give every row the colour that its track has on the map. */
+  function paint() {
+    for (const item of document.querySelectorAll("#panel ol.tracks > li")) item.querySelector("i").style.background = on.colour(Number(item.dataset.track));
   }
 
   function save(name, kind, text) {
@@ -153,5 +161,5 @@ const lists = (() => {
   element("list-m3u8").addEventListener("click", () => save("tracks.m3u8", "audio/x-mpegurl", m3u8(list.tracks)));
   element("list-csv").addEventListener("click", () => save("tracks.csv", "text/csv", csv(list.tracks)));
 
-  return { show, close, showNeighbours, showDetails, hideDetails, mark, on, isOpen: () => !element("list").hidden };
+  return { show, close, paint, showNeighbours, showDetails, hideDetails, mark, on, isOpen: () => !element("list").hidden };
 })();

@@ -37,6 +37,7 @@
   function recolour() {
     const distance = state.colour === DISTANCE && state.selected >= 0;
     colouring = distance ? colours.byDistance(tracks.distancesTo(state.selected)) : colours.byColumn(tracks.column(state.colour) || tracks.column(tracks.all.first));
+    lists.paint();
     return repaint();
   }
 
@@ -270,6 +271,7 @@
     lists.on.play = (track, queue) => (track === player.current() ? player.toggle() : player.play(track, queue));
     lists.on.close = closeList;
     lists.on.point = map.point;
+    lists.on.colour = (track) => colouring.groups[colouring.groupOf[track]].colour;
     filters.on.change = repaint;
     player.on.change = (track, playing) => { rings(); lists.mark(track, playing); };
     player.on.title = (track) => select(track, false);

@@ -4,7 +4,7 @@
 const map = (() => {
   const SVG_POINTS = 5000;  // what a page without WebGL can draw and still be moved
   const EDGE = 28;  // pixels that stay free around the whole map
-  const FAINT = 0.13;  // opacity of what a list or a search leaves out
+  const FAINT = { light: 0.15, dark: 0.24 };  // opacity of what a list or a search leaves out
   const stage = document.getElementById("stage");
   const plot = document.getElementById("map");
   const overlay = document.getElementById("overlay");
@@ -136,11 +136,12 @@ const map = (() => {
     layers = layered();
     painted.drawn = layers.reduce((sum, layer) => sum + layer.tracks.length, 0);
     size = pointSize();
+    const [full, low] = [painted.drawn > 20000 ? 0.8 : 0.92, FAINT[colours.scheme()]];
     const made = layers.map((layer) => ({
       type: webgl ? "scattergl" : "scatter", mode: "markers", hoverinfo: "none",
       x: taken(x, layer.tracks), y: taken(y, layer.tracks),
-      marker: { size, color: layer.colour, opacity: layer.faint ? FAINT : painted.drawn > 20000 ? 0.8 : 0.92, line: { width: 0 } },
-      selected: { marker: {} }, unselected: { marker: { opacity: layer.faint ? FAINT : 0.5 } },
+      marker: { size, color: layer.colour, opacity: layer.faint ? low : full, line: { width: 0 } },
+      selected: { marker: {} }, unselected: { marker: { opacity: layer.faint ? low : 0.5 } },
     }));
     // Plotly needs one trace to have axes; it draws nothing
     return made.length ? made : [{ type: "scatter", mode: "markers", x: [], y: [], hoverinfo: "none" }];
