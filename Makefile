@@ -52,9 +52,10 @@ demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers, p
 	@echo "  example_results/costs.png               how the training went"
 	@echo "  example_results/clusters.png, .csv      which kinds of sound each cluster holds"
 	@echo "  example_results/classification/         the table above, confusion matrix, learning curve"
+	@echo "  example_page/                           the map, to look at and to listen to; map.png, layout.csv"
 	@echo "Now with a folder of your own: the same commands, see README.md."
 	@echo
-	@echo "The map, to look at and to listen to: open $(CURDIR)/example_page/index.html in a browser."
+	@echo "The map: open $(CURDIR)/example_page/index.html in a browser."
 
 test: $(VENV)/.installed-dev ## install what the tests need, and run them all
 	@$(RUN) -m pytest -n 2 --dist worksteal

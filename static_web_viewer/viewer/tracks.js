@@ -4,6 +4,7 @@
 const tracks = (() => {
   const all = { count: 0, x: null, y: null, filenames: null, columns: [], audio: null, about: [] };
   const byKey = new Map();
+  const byName = new Map();  // the label table's, by their heading in small letters: title, artist and citation have a place
   let neighbourTable = null, vectors = null, haystacks = null, wordsOf = null;
 
   function addColumn(content) {
@@ -15,6 +16,7 @@ const tracks = (() => {
       numbers: content.numbers ? store.floats(content.numbers) : null,
     };
     byKey.set(column.key, column);
+    if (column.key.startsWith("label:")) byName.set(column.name.toLowerCase(), column);
   }
 
   function takeMap(content) {
@@ -64,13 +66,10 @@ const tracks = (() => {
     return Array.from({ length: neighbourTable.count }, (_, i) => ({ track: neighbourTable.tracks[from + i], distance: neighbourTable.distances[from + i] }));
   }
 
-  function value(track, key) {
-    const column = byKey.get(key);
-    return column ? column.values[column.codes[track]] : "";
-  }
-
+  /** What the label table says of a track in a column, "" where it has none. */
   function labelled(track, name) {
-    return value(track, `label:${name}`);
+    const column = byName.get(name);
+    return column ? column.values[column.codes[track]] : "";
   }
 
   /** The title column's, else the file's name without folder and extension. */
@@ -112,5 +111,5 @@ const tracks = (() => {
     return all.filenames.indexOf(filename);
   }
 
-  return { all, takeMap, takeTracks, takeNeighbours, takeVectors, distancesTo, neighbours, column: (key) => byKey.get(key), value, labelled, title, address, search, find, hasVectors: () => vectors !== null };
+  return { all, takeMap, takeTracks, takeNeighbours, takeVectors, distancesTo, neighbours, column: (key) => byKey.get(key), labelled, title, address, search, find, hasVectors: () => vectors !== null };
 })();
