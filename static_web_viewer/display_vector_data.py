@@ -84,7 +84,7 @@ def make_map(
     old_xy, new = np.full((len(names), 2), np.nan, np.float32), np.zeros(len(names), bool)
     kept = out / page_folder.LAYOUT_NAME
     if kept.exists():
-        old_xy, new = layout.read_layout(kept, names)
+        old_xy, new = layout.read_layout(kept, names, of_others=True)
     arrived = np.isnan(old_xy).any(axis=1)
     if not arrived.any() and before.get("hash") == state["hash"] and not arguments.new_layout:
         return Map(old_xy, new, "as it was, nothing has changed since", before)
@@ -215,7 +215,7 @@ def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -
     audio = page_audio.provide_audio(arguments.audio, arguments.audio_root, out, names, quiet)
     title = printable(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
     addresses = page_data.audio_addresses(names, audio.urls)
-    about = [which_vectors(arguments.run, found), f"map: {places.state['made']}", distances.told()]
+    about = [f"vectors: {found.kind} of save {found.save}", f"map: {places.state['made']}", distances.told()]
     contents = [column.content() for column in columns]
     data = page_data.data_files(title, names, places.xy, contents, first, distances, addresses, about)
     plots.save_figure(draw_map(places.xy, contents[first], title), out / page_folder.PICTURE_NAME)

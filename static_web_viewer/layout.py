@@ -38,8 +38,10 @@ START_DEVIATION = 1e-4  # of a start from scratch: so small that attraction alon
 START_JITTER = 0.01  # of that deviation, by the seed: nothing would ever part tracks that start in one place
 GROWTH_ITERATIONS, GROWTH_ITERATIONS_NEW = 100, 500  # at least, and for each new track's share of all
 PROGRESS_ITERATIONS = 10
-NATURAL_DEVIATION = 1.8  # times the cube root of the tracks: about what t-SNE ends at, for 400 to 100,000
-UNIT_STEP, UNIT_STEPS = math.sqrt(2), 8  # how finely and how far a better unit for a start is sought
+# The deviation of a map from scratch is about this times the cube root of the tracks, and not above the second. Found:
+# 11 to 17 for 400 real tracks, 31 for 3,000 drawn ones, 48 for 100,000. Rather too large: see _in_natural_unit.
+NATURAL_DEVIATION, NATURAL_LARGEST = 2.2, 60
+UNIT_SLACK = 1.5  # so far from it a start's own unit is kept
 PLACED_NEIGHBOURS = 10  # whose median is where a track without a place goes
 OFFSET = 1e-3  # of the map's width: how far from that median at most
 RING = 0.6  # of the map's width: where groups lie that nothing connects with a place
@@ -155,7 +157,7 @@ def tsne(
                 xy = _optimise(_from_scratch(initial, seed), affinities, [EARLY, MAIN], quiet)
             else:
                 iterations = GROWTH_ITERATIONS + round(GROWTH_ITERATIONS_NEW * float((~known).mean()))
-                initial = _in_best_unit(place_by_neighbours(start, indices, distances), affinities)
+                initial = _in_natural_unit(place_by_neighbours(start, indices, distances))
                 xy = _optimise(initial, affinities, [(iterations, *MAIN[1:])], quiet)
     return (fit_to_known(xy, start) if known.any() else xy).astype(np.float32)
 
@@ -168,25 +170,16 @@ def _from_scratch(xy: np.ndarray, seed: int) -> np.ndarray:
     return scaled + START_JITTER * START_DEVIATION * jitter
 
 
-def _in_best_unit(xy: np.ndarray, affinities: Affinities) -> np.ndarray:
-    """Scale a map so that its divergence is small: t-SNE's unit is fixed, and a wrong one tears a map apart.
+def _in_natural_unit(xy: np.ndarray) -> np.ndarray:
+    """Centre a map, and scale it where its unit is far from t-SNE's own, in which a map from scratch comes out.
 
-    The map's own unit is kept where no coarse step away from it is better; an absurd one is replaced before that.
+    Too small a start still swells when the iterations end, its tracks moving against each other. One of twice the size
+    does no harm, but far too large a one makes the interpolation's grid, and so time and memory, grow by the square.
     """
-    deviation, natural = xy.std(axis=0).max(), NATURAL_DEVIATION * len(xy) ** (1 / 3)
-    reach = UNIT_STEP**UNIT_STEPS
-    scaled = (xy - xy.mean(axis=0)) * (1.0 if natural / reach < deviation < natural * reach else natural / deviation)
-
-    def divergence(step: int) -> float:
-        return _embedding(scaled * UNIT_STEP**step, affinities).optimize(0, inplace=True).kl_divergence
-
-    best, least = 0, divergence(0)
-    for direction in (1, -1):
-        while abs(best + direction) <= UNIT_STEPS and (tried := divergence(best + direction)) < least:
-            best, least = best + direction, tried
-        if best:
-            break
-    return scaled * UNIT_STEP**best
+    natural = min(NATURAL_DEVIATION * len(xy) ** (1 / 3), NATURAL_LARGEST)
+    deviation = xy.std(axis=0).max()
+    own = natural / UNIT_SLACK < deviation < natural * UNIT_SLACK
+    return (xy - xy.mean(axis=0)) * (1.0 if own else natural / deviation)
 
 
 def _affinities(indices: np.ndarray, distances: np.ndarray) -> Affinities:
@@ -317,14 +310,15 @@ def _beside(placed: np.ndarray, width: float, groups: np.ndarray) -> np.ndarray:
     return centre + RING * width * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def read_layout(path: Path, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def read_layout(path: Path, names: Sequence[str], of_others: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Read the tracks' places from a table with the columns filename, x, y and, if there, new.
 
-    names    as in music_list.txt; they are matched as in `evaluation.label_songs`.
-    Returns  (tracks, 2) float32, nan where the table has no place or an empty one, and (tracks,) bool, those whose
-             `new` is 1.
-    Raises   UserError for a missing file or column, a place that is no two finite numbers of at most 1e15, a `new`
-             other than 0, 1 or nothing, a track with two places, and where no track has one.
+    names      as in music_list.txt; they are found in the table as `evaluation.match_rows` does.
+    of_others  it is no error where the table has no place for any of them.
+    Returns    (tracks, 2) float32, nan where the table has no place or an empty one, and (tracks,) bool, those whose
+               `new` is 1.
+    Raises     UserError for a missing file or column, a place that is no two finite numbers of at most 1e15, a `new`
+               other than 0, 1 or nothing, a track with two places, and where no track has one.
     """
     if not Path(path).is_file():
         raise UserError(f"{path}: no such layout; write a CSV with the columns {','.join(LAYOUT_HEADER[:3])}")
@@ -332,10 +326,15 @@ def read_layout(path: Path, names: Sequence[str]) -> tuple[np.ndarray, np.ndarra
     evaluation.require_columns(table, LAYOUT_HEADER[:3])
     # A place is one label, so that names are matched, and two places of a track refused, as in any other table.
     rows = [{FILENAME_COLUMN: row[FILENAME_COLUMN], "x": _place_text(path, row)} for row in table.rows]
-    found = evaluation.label_songs(evaluation.LabelTable(table.path, [FILENAME_COLUMN, "x"], rows), names, "x")
-    values = np.array([text.split() for text in found.labels], np.float64)  # (found, 3): x, y, new
+    found = evaluation.match_rows(evaluation.LabelTable(table.path, [FILENAME_COLUMN, "x"], rows), names, ["x"])
     xy, new = np.full((len(names), 2), np.nan, np.float32), np.zeros(len(names), bool)
-    xy[found.songs], new[found.songs] = values[:, :2], values[:, 2] == 1
+    for track, (place,) in found.items():
+        if isinstance(track, int) and place:
+            *xy[track], new[track] = map(float, place.split())
+    if np.isnan(xy).all() and not of_others:
+        if any(isinstance(track, int) for track in found):
+            raise UserError(f"{path}: x and y are empty for every track of the run; fill them in")
+        raise evaluation.no_row_matches(table, names, found)
     return xy, new
 
 

@@ -220,6 +220,15 @@ def test_a_second_writer_waits_its_turn(house, capsys):
     assert "in use" in capsys.readouterr().err
 
 
+def test_a_page_of_other_tracks_starts_afresh(house, capsys):
+    display(house)
+    write_run(house / "run", [f"other {track:02d}.wav.npy" for track in range(TRACKS)], save=2)
+    capsys.readouterr()
+    assert display(house, "--audio", "none") == 0
+    assert "map: t-SNE from scratch" in capsys.readouterr().out
+    assert not any(row["new"] == "1" for row in read_rows(house / "page" / "layout.csv").values())
+
+
 def test_a_broken_layout_is_an_error_and_nothing_is_lost(house, capsys):
     display(house)
     (house / "page" / "layout.csv").write_text("filename,x,y,new\nlow end/000.wav,1,left,0\n")

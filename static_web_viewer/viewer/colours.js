@@ -52,11 +52,11 @@ const colours = (() => {
     const alphabet = column.values.slice(0, own).sort();
     const palette = CATEGORIES[scheme()];
     const groups = column.values.slice(0, own).map((value, code) => ({
-      label: value, size: sizes[code], colour: palette[alphabet.indexOf(value) % palette.length],
+      key: `=${value}`, label: value, size: sizes[code], colour: palette[alphabet.indexOf(value) % palette.length],
     }));
     const groupOf = new Uint8Array(column.codes.length);
-    const rest = { label: `other (${(named - own).toLocaleString("en")})`, size: 0, colour: OTHER[scheme()] };
-    const none = { label: "no value", size: empty >= 0 ? sizes[empty] : 0, colour: OTHER[scheme()] };
+    const rest = { key: "other", label: `other (${(named - own).toLocaleString("en")})`, size: 0, colour: OTHER[scheme()] };
+    const none = { key: "none", label: "no value", size: empty >= 0 ? sizes[empty] : 0, colour: OTHER[scheme()] };
     if (named > own) {
       for (let code = own; code < named; code++) rest.size += sizes[code];
       groups.push(rest);
@@ -66,8 +66,9 @@ const colours = (() => {
       const code = column.codes[i];
       groupOf[i] = code < own ? code : code === empty ? groups.length - 1 : own;
     }
-    // What is named least lies below
-    return { kind: "categories", groups, groupOf, order: groups.map((_, place) => groups.length - 1 - place) };
+    // The rarest lie above, where the others cannot hide them; what has no colour of its own lies below
+    const places = groups.map((_, place) => place);
+    return { kind: "categories", fair: true, groups, groupOf, order: [...places.slice(own), ...places.slice(0, own)] };
   }
 
   /** Groups of numbers: a scale in 32 steps between the 1st and the 99th percentile; what has no number comes last. */

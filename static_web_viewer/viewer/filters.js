@@ -5,7 +5,7 @@ const filters = (() => {
   const FEW_VALUES = 40;  // listed with a box each; of more, those that hold what is typed
   const element = (id) => document.getElementById(id);
   const chosen = new Map();  // key of a column -> Set of values, or {low, high}
-  let hidden = new Set();  // labels of the legend's groups
+  let hidden = new Set();  // keys of the legend's groups
   const on = { change: () => {} };
 
   /** Which tracks are shown, (count,) of 0 and 1. */
@@ -22,7 +22,7 @@ const filters = (() => {
       }
     }
     if (colouring.kind === "categories" && hidden.size) {
-      const off = colouring.groups.map((group) => hidden.has(group.label));
+      const off = colouring.groups.map((group) => hidden.has(group.key));
       for (let i = 0; i < mask.length; i++) if (off[colouring.groupOf[i]]) mask[i] = 0;
     }
     return mask;
@@ -136,16 +136,23 @@ const filters = (() => {
   return {
     shown, columnsReady, on,
     any: () => chosen.size > 0 || hidden.size > 0,
-    toggle: (label) => { if (!hidden.delete(label)) hidden.add(label); },
-    only: (label, labels) => { hidden = new Set(labels.filter((each) => each !== label)); },
-    isHidden: (label) => hidden.has(label),
+    toggle: (key) => { if (!hidden.delete(key)) hidden.add(key); },
+    only: (key, keys) => { hidden = new Set(keys.filter((each) => each !== key)); },
+    isHidden: (key) => hidden.has(key),
     showAll: () => hidden.clear(),
     /** For the page's address. */
     save: () => ({ hidden: [...hidden], chosen: [...chosen].map(([key, wanted]) => [key, wanted instanceof Set ? [...wanted] : wanted]) }),
+    /** Take what `save` has made; whatever else an address holds is passed over. */
     restore: (saved) => {
-      hidden = new Set(saved.hidden || []);
+      const list = (value) => (Array.isArray(value) ? value : []);
+      hidden = new Set(list(saved && saved.hidden));
       chosen.clear();
-      for (const [key, wanted] of saved.chosen || []) chosen.set(key, Array.isArray(wanted) ? new Set(wanted) : wanted);
+      for (const pair of list(saved && saved.chosen)) {
+        const [key, wanted] = list(pair);
+        const column = tracks.column(key);
+        if (column && !column.numbers && Array.isArray(wanted)) chosen.set(key, new Set(wanted));
+        if (column && column.numbers && wanted && Number.isFinite(wanted.low) && Number.isFinite(wanted.high)) chosen.set(key, { low: wanted.low, high: wanted.high });
+      }
     },
   };
 })();

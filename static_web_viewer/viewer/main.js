@@ -64,9 +64,9 @@
   }
 
   function categories() {
-    const labels = colouring.groups.map((group) => group.label);
+    const keys = colouring.groups.map((group) => group.key);
     const list = document.createElement("ul");
-    list.append(...colouring.groups.map((group) => {
+    list.append(...colouring.groups.map((group, place) => {
       const item = document.createElement("li");
       const button = document.createElement("button");
       const swatch = document.createElement("i");
@@ -78,14 +78,14 @@
       count.textContent = group.size.toLocaleString("en");
       button.type = "button";
       button.title = "Click: hide or show. Double click: this alone";
-      button.setAttribute("aria-pressed", String(!filters.isHidden(group.label)));
+      button.setAttribute("aria-pressed", String(!filters.isHidden(group.key)));
       button.append(swatch, name, count);
-      button.addEventListener("click", (event) => {
+      button.addEventListener("click", safely((event) => {
         // A double click is two clicks first, which undo each other
-        if (event.detail === 2) filters.only(group.label, labels);
-        else filters.toggle(group.label);
-        again(labels.indexOf(group.label));
-      });
+        if (event.detail === 2) filters.only(group.key, keys);
+        else filters.toggle(group.key);
+        return again(place);
+      }));
       item.append(button);
       return item;
     }));
@@ -93,16 +93,17 @@
     all.type = "button";
     all.className = "plain";
     all.textContent = "Show all";
-    all.hidden = !labels.some(filters.isHidden);
-    all.addEventListener("click", () => { filters.showAll(); repaint(); });
+    // It keeps its room: the entries above it may not move between two clicks
+    all.classList.toggle("away", !keys.some(filters.isHidden));
+    all.addEventListener("click", safely(() => { filters.showAll(); return again(0); }));
     return [list, all];
   }
 
   /** Repaint, and give the focus back to the legend's entry that had it. */
   function again(place) {
-    repaint();
-    const button = element("legend").querySelectorAll("li button")[place];
-    if (button) button.focus({ preventScroll: true });
+    const painted = repaint();
+    element("legend").querySelectorAll("li button")[place].focus({ preventScroll: true });
+    return painted;
   }
 
   function scale() {
@@ -143,15 +144,19 @@
     if (key !== DISTANCE) before = key;
     if (key !== state.colour) filters.showAll();
     state.colour = key;
-    element("colour").value = key;
-    element("by-distance").setAttribute("aria-pressed", String(key === DISTANCE));
+    showColour();
     return recolour();
+  }
+
+  function showColour() {
+    element("colour").value = state.colour;
+    element("by-distance").setAttribute("aria-pressed", String(state.colour === DISTANCE));
   }
 
   // Selecting and playing
 
   /** Select a track: its columns and neighbours are shown; with `aloud` it plays. */
-  function select(track, aloud) {
+  async function select(track, aloud) {
     const changed = track !== state.selected;
     state.selected = track;
     lists.showDetails(track);
@@ -162,8 +167,8 @@
     rings();
     lists.mark(player.current(), player.playing());
     map.reveal(track);
-    if (changed && state.colour === DISTANCE) recolour();
     writeAddress();
+    if (changed && state.colour === DISTANCE && !wanted) await recolour();
   }
 
   function distanceOption() {
@@ -176,9 +181,9 @@
     state.selected = -1;
     lists.hideDetails();
     rings();
-    if (state.colour === DISTANCE) setColour(before || tracks.all.first);
     distanceOption();
     writeAddress();
+    return state.colour === DISTANCE ? setColour(before || tracks.all.first) : null;
   }
 
   // Lists
@@ -208,102 +213,114 @@
 
   // Keys
 
+  const KEYS = {
+    " ": () => player.toggle(),
+    "/": () => { element("search").focus(); element("search").select(); },
+    ArrowRight: () => arrow(1),
+    ArrowDown: () => arrow(1),
+    ArrowLeft: () => arrow(-1),
+    ArrowUp: () => arrow(-1),
+    "+": () => map.zoom(1.5),
+    "=": () => map.zoom(1.5),
+    "-": () => map.zoom(1 / 1.5),
+    0: () => map.fit(),
+    l: () => map.lasso(!map.isLasso()),
+  };
+
   function key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const target = event.target;
-    const typed = target.matches("input:not([type=checkbox]), select, textarea");
-    if (event.key === "Escape") {
-      escape(target);
-    } else if (typed) {
-      return;
-    } else if (event.key === " ") {
-      if (target.matches("button, summary, input")) return;  // the key presses these
-      player.toggle();
-    } else if (event.key === "/") {
-      element("search").focus();
-      element("search").select();
-    } else if (event.key === "ArrowRight" || event.key === "ArrowDown") {
-      arrow(1);
-    } else if (event.key === "ArrowLeft" || event.key === "ArrowUp") {
-      arrow(-1);
-    } else if (event.key === "+" || event.key === "=") {
-      map.zoom(1.5);
-    } else if (event.key === "-") {
-      map.zoom(1 / 1.5);
-    } else if (event.key === "0") {
-      map.fit();
-    } else if (event.key === "l") {
-      map.lasso(!map.isLasso());
-    } else {
-      return;
-    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return null;
+    const { target } = event;
+    if (event.key === "Escape") return escape(target);
+    if (!Object.hasOwn(KEYS, event.key) || target.matches("input:not([type=checkbox]), select, textarea")) return null;
+    if (event.key === " " && target.matches("button, summary, input")) return null;  // the key presses these
     event.preventDefault();
+    return KEYS[event.key]();
   }
 
   function arrow(by) {
-    if (player.current() < 0) {
-      if (state.selected >= 0) player.play(state.selected, state.queue);
+    if (player.current() < 0 || (!player.hasQueue() && state.queue.length > 1)) {
+      if (state.selected < 0) return;
+      player.play(state.selected, state.queue);
+      if (by > 0 && player.current() === state.selected) player.step(by);
       return;
     }
-    if (!player.hasQueue() && state.queue.length > 1) player.play(state.selected, state.queue);
     player.step(by);
   }
 
   function escape(target) {
-    if (element("filters").open) element("filters").open = false;
-    else if (map.isLasso()) map.lasso(false);
-    else if (lists.isOpen()) closeList();
-    else if (state.selected >= 0) deselect();
     if (target === element("search")) target.blur();
+    if (element("filters").open) element("filters").open = false;
+    else if (map.isLasso()) return map.lasso(false);
+    else if (lists.isOpen()) return closeList();
+    else if (state.selected >= 0) return deselect();
+    return null;
   }
 
   // From the first draw on
 
+  /** A handler whose errors are shown: a browser tells nobody of those in scripts from a file. */
+  function safely(work) {
+    return async (...given) => {
+      try {
+        await work(...given);
+      } catch (error) {
+        store.fail(error);
+      }
+    };
+  }
+
   function listen() {
-    map.on.pick = (track) => select(track, true);
-    map.on.lasso = (found) => showList(found.length === 1 ? "1 track in the lasso" : `${found.length.toLocaleString("en")} tracks in the lasso`, found);
+    map.on.pick = safely((track) => select(track, true));
+    map.on.lasso = safely((found) => showList(found.length === 1 ? "1 track in the lasso" : `${found.length.toLocaleString("en")} tracks in the lasso`, found));
     map.on.view = writeAddress;
     map.on.describe = (track) => {
       const artist = tracks.labelled(track, "artist");
       return artist ? [tracks.title(track), artist] : [tracks.title(track)];
     };
-    lists.on.select = (track) => select(track, true);
-    lists.on.play = (track, queue) => (track === player.current() ? player.toggle() : player.play(track, queue));
-    lists.on.close = closeList;
+    lists.on.select = safely((track) => select(track, true));
+    lists.on.play = safely((track, queue) => (track === player.current() ? player.toggle() : player.play(track, queue)));
+    lists.on.close = safely(closeList);
     lists.on.point = map.point;
     lists.on.colour = (track) => colouring.groups[colouring.groupOf[track]].colour;
-    filters.on.change = repaint;
+    filters.on.change = safely(repaint);
     player.on.change = (track, playing) => { rings(); lists.mark(track, playing); };
-    player.on.title = (track) => select(track, false);
-    colours.dark.addEventListener("change", recolour);
-    document.addEventListener("keydown", key);
-    window.addEventListener("hashchange", () => { wanted = readAddress(); follow(); });
-    element("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(search, 120); });
-    element("colour").addEventListener("change", (event) => setColour(event.target.value));
-    element("by-distance").addEventListener("click", () => setColour(state.colour === DISTANCE ? before || tracks.all.first : DISTANCE));
-    element("zoom-in").addEventListener("click", () => map.zoom(1.5));
-    element("zoom-out").addEventListener("click", () => map.zoom(1 / 1.5));
-    element("reset").addEventListener("click", () => map.fit());
-    element("lasso").addEventListener("click", () => map.lasso(!map.isLasso()));
+    player.on.title = safely((track) => select(track, false));
+    colours.dark.addEventListener("change", safely(recolour));
+    document.addEventListener("keydown", safely(key));
+    window.addEventListener("hashchange", safely(() => { wanted = readAddress(); return follow(); }));
+    element("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(safely(search), 120); });
+    const handlers = {
+      "by-distance": () => setColour(state.colour === DISTANCE ? before || tracks.all.first : DISTANCE),
+      "zoom-in": () => map.zoom(1.5),
+      "zoom-out": () => map.zoom(1 / 1.5),
+      reset: () => map.fit(),
+      lasso: () => map.lasso(!map.isLasso()),
+    };
+    for (const [id, work] of Object.entries(handlers)) element(id).addEventListener("click", safely(work));
+    element("colour").addEventListener("change", safely((event) => setColour(event.target.value)));
   }
 
-  /** Do what the address asks for. */
+  /** Do what the address asks for, as if the page had just been opened with it. */
   async function follow() {
+    const { track: name, colour, view, filter } = wanted;
     const drawn = state.colour;
-    filters.restore(wanted.filter);
-    const track = wanted.track === null ? -1 : tracks.find(wanted.track);
-    const colour = wanted.colour === DISTANCE && track < 0 ? null : wanted.colour;
-    const known = colour === DISTANCE || tracks.column(colour);
-    state.colour = known ? colour : tracks.all.first;
-    element("colour").value = state.colour;
-    if (state.colour !== DISTANCE) before = state.colour;
-    if (track >= 0) select(track, false);
-    else if (wanted.track !== null) store.remark(`The track of this link is not on the map: ${wanted.track}`);
+    filters.restore(filter);
     filters.columnsReady();
-    if (wanted.view) map.setView(wanted.view);
-    const asDrawn = !document.documentElement.dataset.ready && state.colour === drawn && !filters.any();
+    const track = name === null ? -1 : tracks.find(name);
+    store.remark(name !== null && track < 0 ? `The track of this link is not on the map: ${name}` : "");
+    const known = colour === DISTANCE ? track >= 0 : tracks.column(colour);
+    state.colour = known ? colour : tracks.all.first;
+    if (state.colour !== DISTANCE) before = state.colour;
+    if (track >= 0) await select(track, false);
+    else if (state.selected >= 0) deselect();
+    showColour();
+    if (view) map.setView(view);
+    else if (map.view()) await map.fit();
+    // The heading has grown since by what there is to choose from
+    const asDrawn = !document.documentElement.dataset.ready && state.colour === drawn && !filters.any() && map.fits();
     wanted = null;
     if (!asDrawn) await recolour();
+    writeAddress();
   }
 
   async function start() {
@@ -314,18 +331,16 @@
     element("colour").replaceChildren(new Option(tracks.column(state.colour).name, state.colour));
     if (wanted.view) map.setView(wanted.view);
     await recolour();
-    const later = document.body.dataset.later.split(" ").map(store.load);
-    await later[0];
+    await Promise.all(document.body.dataset.later.split(" ").map(store.load));
     tracks.takeTracks(await store.part("tracks"));
+    tracks.takeNeighbours(await store.part("neighbours"));
+    tracks.takeVectors(await store.part("vectors"));
     colourOptions();
     listen();
-    await later[1];
-    tracks.takeNeighbours(await store.part("neighbours"));
-    await later[2];
-    tracks.takeVectors(await store.part("vectors"));
     await follow();
     document.documentElement.dataset.ready = "yes";
   }
 
-  start().catch(store.fail);
+  if (typeof store === "undefined") element("broken").style.setProperty("display", "block", "important");
+  else safely(start)();
 })();

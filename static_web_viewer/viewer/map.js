@@ -5,6 +5,8 @@ const map = (() => {
   const SVG_POINTS = 5000;  // what a page without WebGL can draw and still be moved
   const EDGE = 28;  // pixels that stay free around the whole map
   const FAINT = { light: 0.15, dark: 0.24 };  // opacity of what a list or a search leaves out
+  const CROWD = 3000;  // tracks, from which on colours are laid down in rounds, so that none hides the others
+  const ROUNDS = 4;
   const stage = document.getElementById("stage");
   const plot = document.getElementById("map");
   const overlay = document.getElementById("overlay");
@@ -17,7 +19,9 @@ const map = (() => {
   let rings = { selected: -1, playing: -1, neighbours: [] };
   let pointed = -1;  // the track whose row in a list the mouse is over
   let range = { x: [0, 1], y: [0, 1] };
+  let asked = null;  // the view that an address asked for, as long as it is the one that is seen
   let box = null;  // around all tracks
+  let heading = 0;  // height in pixels when the whole map was last fitted below it
   const layout = {
     margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, hovermode: "closest", dragmode: "pan", selectionrevision: 0,
     hoverdistance: 12, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
@@ -25,7 +29,7 @@ const map = (() => {
     newselection: { line: { color: "#888", width: 1.5, dash: "solid" } },
   };
   const config = { displayModeBar: false, scrollZoom: true, doubleClick: false, showTips: false, responsive: false, plotGlPixelRatio: Math.max(1, window.devicePixelRatio) };
-  const on = { pick: () => {}, lasso: () => {}, view: () => {}, describe: (track) => [String(track)] };
+  const on = { pick: () => {}, lasso: () => {}, view: () => {}, describe: () => [] };
 
   function hasWebGL() {
     try {
@@ -58,6 +62,10 @@ const map = (() => {
     return { x: [x, x + unit * stage.clientWidth], y: [y, y + unit * stage.clientHeight] };
   }
 
+  function headHeight() {
+    return document.getElementById("head").clientHeight;
+  }
+
   /** Whether the legend is a strip along the lower edge. */
   function legendBelow() {
     return document.getElementById("legend").clientWidth > stage.clientWidth / 2;
@@ -69,6 +77,7 @@ const map = (() => {
     const size_ = (id) => document.getElementById(id).getBoundingClientRect();
     const [head, legend, view] = [size_("head"), size_("legend"), size_("stage")];
     const below = legendBelow();
+    heading = headHeight();
     return around(left, right, bottom, top, {
       left: EDGE + (below ? 0 : legend.width),
       right: EDGE + size_("tools").width,
@@ -83,8 +92,9 @@ const map = (() => {
     const whole_ = whole();
     const zoom = (whole_.x[1] - whole_.x[0]) / (range.x[1] - range.x[0]);
     const screen = Math.min(Math.max(Math.min(stage.clientWidth, stage.clientHeight) / 800, 0.75), 1.4);
-    const wanted = 19 * points ** -0.14 * screen * Math.max(zoom, 0.5) ** 0.35;
-    return Math.round(2 * Math.min(Math.max(wanted, 2.5), 16)) / 2;
+    const dense = 1.3 * Math.sqrt((0.4 * stage.clientWidth * stage.clientHeight) / points);  // more would be one blot
+    const wanted = Math.min(19 * points ** -0.14 * screen, dense) * Math.max(zoom, 0.5) ** 0.35;
+    return Math.round(4 * Math.min(Math.max(wanted, 1.25), 16)) / 4;
   }
 
   /** One layer a colour, and one a colour of what is left faint: [{colour, faint, tracks}], the lowest first. */
@@ -98,6 +108,7 @@ const map = (() => {
     const sizes = [1, 2].map(() => new Uint32Array(groups.length));
     for (let i = 0; i < level.length; i++) if (level[i]) sizes[level[i] - 1][groupOf[i]]++;
     const members = sizes.map((counts) => Array.from(counts, (count) => new Uint32Array(count)));
+    const rounds = colouring.fair && level.length > CROWD ? ROUNDS : 1;
     sizes.forEach((counts) => counts.fill(0));
     for (let i = 0; i < level.length; i++) {
       if (!level[i]) continue;
@@ -106,7 +117,12 @@ const map = (() => {
     }
     const filled = [];
     members.forEach((some, which) => {
-      for (const group of order) if (some[group].length) filled.push({ colour: groups[group].colour, faint: which === 0, tracks: some[group] });
+      for (let round = 0; round < rounds; round++) {
+        for (const group of order) {
+          const part = rounds === 1 ? some[group] : some[group].filter((_, place) => place % rounds === round);
+          if (part.length) filled.push({ colour: groups[group].colour, faint: which === 0, tracks: part });
+        }
+      }
     });
     return filled;
   }
@@ -178,13 +194,15 @@ const map = (() => {
       webgl = hasWebGL();
       box = extent();
     }
-    // A legend that is a strip changes its height with the colour; one at the side may not move the map
-    if (home && (!started || legendBelow())) range = whole();
+    // A legend that is a strip changes its height with the colour, and the heading with filters; a legend at the side
+    // may not move the map
+    if (home && (!started || legendBelow() || headHeight() !== heading)) range = whole();
     return draw();
   }
 
   function setRange(wanted, isHome) {
     range = wanted;
+    asked = null;
     home = isHome;
     return Plotly.relayout(plot, { "xaxis.range": [...range.x], "yaxis.range": [...range.y] });
   }
@@ -194,7 +212,10 @@ const map = (() => {
     const [x, y] = [read("xaxis"), read("yaxis")];
     if (x[0] !== undefined) range.x = x;
     if (y[0] !== undefined) range.y = y;
-    if (x[0] !== undefined || y[0] !== undefined) home = false;
+    if (x[0] !== undefined || y[0] !== undefined) {
+      home = false;
+      asked = null;
+    }
     drawRings();
     hideTooltip();
     if (done) settle();
@@ -203,7 +224,7 @@ const map = (() => {
   function settle() {
     clearTimeout(waiting);
     waiting = setTimeout(() => {
-      if (painted.colouring && pointSize() !== size) draw();
+      if (pointSize() !== size) draw().catch(store.fail);
       on.view();
     }, 200);
   }
@@ -224,12 +245,14 @@ const map = (() => {
       const found = event && event.points ? event.points.map((point) => layers[point.curveNumber].tracks[point.pointNumber]) : [];
       lasso(false);
       if (found.length) on.lasso(found.sort((a, b) => a - b));
-      else draw();
+      else draw().catch(store.fail);
     });
-    plot.on("plotly_webglcontextlost", () => { webgl = false; draw(); });
+    plot.on("plotly_webglcontextlost", () => { webgl = false; draw().catch(store.fail); });
     plot.addEventListener("dblclick", () => { if (!plot.classList.contains("over")) setRange(whole(), true); });
+    // What had the focus would get the keys that are meant for the map
+    plot.addEventListener("pointerdown", () => document.activeElement.blur());
     listenToFingers();
-    new ResizeObserver(resized).observe(stage);
+    new ResizeObserver(() => resized().catch(store.fail)).observe(stage);
   }
 
   /** Two fingers zoom and move the map; plotly knows one alone. */
@@ -262,7 +285,7 @@ const map = (() => {
     for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"]) plot.addEventListener(kind, follow, { capture: true, passive: false });
   }
 
-  function resized() {
+  async function resized() {
     if (stage.clientWidth === layout.width && stage.clientHeight === layout.height) return;
     if (home) range = whole();
     else {
@@ -271,13 +294,13 @@ const map = (() => {
       const [x, y] = [middle(range.x), middle(range.y)];
       range = { x: [x - (unit * stage.clientWidth) / 2, x + (unit * stage.clientWidth) / 2], y: [y - (unit * stage.clientHeight) / 2, y + (unit * stage.clientHeight) / 2] };
     }
-    draw();
+    await draw();
   }
 
   function lasso(wanted) {
-    layout.dragmode = wanted ? "lasso" : "pan";
     document.getElementById("lasso").setAttribute("aria-pressed", String(wanted));
-    return started ? Plotly.relayout(plot, { dragmode: layout.dragmode }) : null;
+    // By plotly alone, which would not see a change that is in its layout already
+    return Plotly.relayout(plot, { dragmode: wanted ? "lasso" : "pan" });
   }
 
   function place(track) {
@@ -318,6 +341,7 @@ const map = (() => {
       line.textContent = text;
       return line;
     });
+    if (!lines.length) return;
     tooltip.replaceChildren(...lines);
     tooltip.hidden = false;
     const [x, y] = place(track);
@@ -351,12 +375,18 @@ const map = (() => {
 
   return {
     paint, zoom, reveal, lasso, on,
+    fits: () => !home || headHeight() === heading,
     fit: () => setRange(whole(), true),
     isLasso: () => layout.dragmode === "lasso",
     point: (track) => { pointed = track; drawRings(); },
     ring: (wanted) => { rings = wanted; drawRings(); },
     /** The part of the map that is seen, null where it is all of it: [left, right, bottom, top]. */
-    view: () => (home ? null : [...range.x, ...range.y]),
-    setView: (view) => { range = around(...view); home = false; if (started) setRange(range, false); },
+    view: () => (home ? null : asked || [...range.x, ...range.y]),
+    setView: (view) => {
+      range = around(...view);
+      home = false;
+      if (started) setRange(range, false);
+      asked = view;
+    },
   };
 })();

@@ -61,14 +61,16 @@ const player = (() => {
   }
 
   function toggle() {
-    if (current < 0) return;
+    if (current < 0 || !audio.hasAttribute("src")) return;
     if (audio.paused) start();
     else audio.pause();
   }
 
+  /** Go on in the queue, past tracks without audio where the page has any. */
   function step(by) {
-    const next = at + by;
-    if (next < 0 || next >= queue.length) return false;
+    let next = at + by;
+    while (tracks.all.audio && next in queue && tracks.address(queue[next]) === null) next += by;
+    if (!(next in queue)) return false;
     at = next;
     open(queue[at], true);
     return true;
@@ -78,6 +80,7 @@ const player = (() => {
     const playing = !audio.paused;
     element("play").classList.toggle("sounding", playing);
     element("play").setAttribute("aria-label", playing ? "Pause" : "Play");
+    element("play").disabled = !audio.hasAttribute("src");
     element("next").disabled = at + 1 >= queue.length;
     on.change(current, playing);
   }
