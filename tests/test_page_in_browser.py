@@ -224,9 +224,11 @@ def traces(browser: Browser, made: Made) -> list[dict]:
 
 def coloured(browser: Browser, made: Made, faint: bool = False) -> dict[str, set[int]]:
     """Return colour -> tracks, of what is drawn in full or of what is left faint."""
-    return {
-        rgb(trace["colour"]): trace["tracks"] for trace in traces(browser, made) if (trace["opacity"] < 0.3) == faint
-    }
+    found: dict[tuple[int, ...], set[int]] = {}
+    for trace in traces(browser, made):
+        if (trace["opacity"] < 0.3) == faint:
+            found.setdefault(rgb(trace["colour"]), set()).update(trace["tracks"])  # a colour is drawn in rounds
+    return found
 
 
 def rgb(colour: str) -> tuple[int, ...]:
