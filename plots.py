@@ -50,12 +50,16 @@ def check_output(path: Path, suffixes: Sequence[str], inputs: Sequence[Path] = (
         raise UserError(f"{path}: is an input of this command; choose another name for the output")
 
 
-def check_table_output(path: Path, header: Sequence[str], inputs: Sequence[Path] = ()) -> None:
-    """Raise UserError where a table cannot be written, or would replace one that does not begin with this header."""
+def check_table_output(path: Path, header: Sequence[str], inputs: Sequence[Path] = (), more: bool = False) -> None:
+    """Raise UserError where a table cannot be written, or would replace one that does not begin with this header.
+
+    more  it may have further columns.
+    """
     check_output(path, [".csv"], inputs)
     if path.exists():
         with path.open("rb") as file:
-            if file.readline().rstrip(b"\r\n") != ",".join(header).encode():
+            first, ours = file.readline().rstrip(b"\r\n"), ",".join(header).encode()
+            if first != ours and not (more and first.startswith(ours + b",")):
                 raise UserError(
                     f"{path}: is no table of this script, and would be replaced; choose another name for the output"
                 )

@@ -15,7 +15,7 @@ from static_web_viewer.page_data import packed
 from utils import csv_bytes, plural, printable
 
 FEWEST_NUMBERS = 13  # different values that make a column of numbers a scale; fewer are categories
-MOST_GROUPS = 60  # values of a column that colours the map unasked; the page tells the largest 19 or 20 apart
+MOST_GROUPS = 60  # values of a column that colours the map unasked; the page tells the largest 19 apart, or all of 20
 LABEL = "label:"  # what the keys of the label table's columns begin with
 TABLE_COLUMNS = ("filename", "x", "y", "folder", "cluster", "new")
 
@@ -33,6 +33,8 @@ class Column:
         given = {value for value in self.values if value}
         if len(given) < FEWEST_NUMBERS:
             return None
+        if any("_" in value for value in given):  # which Python would read as digits' separator
+            return None
         try:
             known = {value: float(value) for value in given}
         except ValueError:
@@ -49,7 +51,7 @@ class Column:
         position = {value: place for place, value in enumerate(order)}
         codes = np.array([position[value] for value in self.values], _smallest_type(len(order)))
         content = {
-            "key": self.key,
+            "key": printable(self.key),
             "name": printable(self.name),
             "values": [printable(value) for value in order],
             "codes": packed(codes),

@@ -36,7 +36,7 @@ import evaluation
 import plots
 from run_folder import Vectors, add_vectors_argument, folder_lock, read_vectors, which_vectors
 from static_web_viewer import layout, page_audio, page_data, page_folder
-from static_web_viewer.columns import Column, default_column, label_columns, output_table, own_columns
+from static_web_viewer.columns import TABLE_COLUMNS, Column, default_column, label_columns, output_table, own_columns
 from utils import (
     EXIT_DONE,
     UserError,
@@ -84,7 +84,11 @@ def make_map(
     old_xy, new = np.full((len(names), 2), np.nan, np.float32), np.zeros(len(names), bool)
     kept = out / page_folder.LAYOUT_NAME
     if kept.exists():
-        old_xy, new = layout.read_layout(kept, names, of_others=True)
+        try:
+            old_xy, new = layout.read_layout(kept, names, of_others=True)
+        except UserError:
+            if not arguments.new_layout:  # which needs none, and mends a broken one
+                raise
     arrived = np.isnan(old_xy).any(axis=1)
     if not arrived.any() and before.get("hash") == state["hash"] and not arguments.new_layout:
         return Map(old_xy, new, "as it was, nothing has changed since", before)
@@ -173,7 +177,10 @@ def main(argv: list[str] | None = None) -> int:
     out = arguments.out
     found = read_vectors(arguments.run, arguments.vectors)
     check_arguments(arguments, found.names)
-    evaluation.check_directions(found.names, found.vectors)
+    try:
+        evaluation.check_directions(found.names, found.vectors)
+    except ValueError as error:
+        raise UserError(f"{arguments.run}: {error}") from None
     print(which_vectors(arguments.run, found))
     labels = label_columns(arguments.labels, found.names, arguments.list_left_out)
     out.mkdir(parents=True, exist_ok=True)
@@ -193,10 +200,11 @@ def check_arguments(arguments: argparse.Namespace, names: list[str]) -> None:
     if arguments.layout not in (TSNE, PCA) and not Path(arguments.layout).is_file():
         raise UserError(f"--layout {arguments.layout}: no such file")
     page_folder.check_folder(arguments.out)
+    page_folder.plotly_path()
     page_audio.check_audio(arguments.audio, arguments.audio_root, names, arguments.out)
     if arguments.output_table is not None:
         inputs = [path for path in (arguments.labels, Path(arguments.layout)) if path is not None]
-        plots.check_output(arguments.output_table, [".csv"], inputs)
+        plots.check_table_output(arguments.output_table, TABLE_COLUMNS, inputs, more=True)
 
 
 def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -> tuple[Map, page_audio.PageAudio]:
@@ -206,6 +214,7 @@ def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -
     neighbours, exact = layout.nearest_neighbours(rows, MAP_NEIGHBOURS, quiet)
     places = make_map(arguments, names, rows, (neighbours, exact))
     print(f"map: {places.told}")
+    write_file(out / page_folder.LAYOUT_NAME, layout.layout_table(names, places.xy, places.new))  # what took longest
     clusters = evaluation.spherical_kmeans(rows, min(arguments.clusters, len(rows)), seed)
     columns = labels + own_columns(names, clusters, places.new)
     first = default_column(columns, len(names))
@@ -217,9 +226,8 @@ def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -
     addresses = page_data.audio_addresses(names, audio.urls)
     about = [f"vectors: {found.kind} of save {found.save}", f"map: {places.state['made']}", distances.told()]
     contents = [column.content() for column in columns]
-    data = page_data.data_files(title, names, places.xy, contents, first, distances, addresses, about)
+    data = page_data.data_files(names, places.xy, contents, first, distances, addresses, about)
     plots.save_figure(draw_map(places.xy, contents[first], title), out / page_folder.PICTURE_NAME)
-    write_file(out / page_folder.LAYOUT_NAME, layout.layout_table(names, places.xy, places.new))
     if arguments.output_table is not None:
         write_file(arguments.output_table, output_table(names, places.xy, columns))
     page_folder.write_page(out, title, data, {"layout": places.state})

@@ -21,7 +21,7 @@ from utils import printable
 MOST_DIMS = 128  # more are reduced: int8, 100,000 tracks of 128 are 13 MB
 NEIGHBOURS = 20  # listed beside the map
 RECALL_QUERIES = 1000  # tracks on which the distances of the page are checked
-QUERY_BLOCK = 256  # rows whose similarity to all others is held at a time
+QUERY_BLOCK = 64  # rows whose similarity to all others is held at a time
 
 _MARKUP = {ord(character): f"\\u{ord(character):04x}" for character in "<>&'"}
 
@@ -88,7 +88,7 @@ def page_distances(rows: np.ndarray, neighbours: np.ndarray, exact: np.ndarray, 
     codes = quantised(rows)
     short = codes.astype(np.float32)
     short /= np.maximum(np.linalg.norm(short, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    queries = np.random.default_rng(seed).permutation(tracks)[:RECALL_QUERIES]
+    queries = np.random.default_rng(seed % 2**64).permutation(tracks)[:RECALL_QUERIES]
     error, found = 0.0, 0
     for start in range(0, len(queries), QUERY_BLOCK):
         block = queries[start : start + QUERY_BLOCK]
@@ -121,7 +121,6 @@ def audio_addresses(names: Sequence[str], urls: Sequence[str | None]) -> dict | 
 
 
 def data_files(
-    title: str,
     names: Sequence[str],
     xy: np.ndarray,
     columns: Sequence[dict],
@@ -140,7 +139,6 @@ def data_files(
     x, y = xy.T
     parts = {
         "map": {
-            "title": title,
             "count": len(names),
             "x": packed(x),
             "y": packed(y),

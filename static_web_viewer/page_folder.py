@@ -41,6 +41,9 @@ def check_folder(out: Path) -> None:
         raise UserError(f"{out}: is a file; name a folder for the page")
     if not out.exists():
         return
+    for folder in (DATA_FOLDER, VIEWER_FOLDER):
+        if (out / folder).is_symlink():
+            raise UserError(f"{out / folder}: is a symbolic link, which this script does not follow; remove it")
     index = out / INDEX_NAME
     if index.exists():
         if MARK.encode() not in index.read_bytes():
@@ -71,11 +74,16 @@ def read_state(out: Path) -> dict:
 def viewer_files() -> dict[str, bytes]:
     """Return the viewer's own files and plotly.js, by the name under which index.html has them."""
     files = {f"{VIEWER_FOLDER}/{path.name}": path.read_bytes() for path in _VIEWER.iterdir() if path.name != INDEX_NAME}
+    return files | {f"{VIEWER_FOLDER}/plotly.min.js": plotly_path().read_bytes()}
+
+
+def plotly_path() -> Path:
+    """Return where the wheel has plotly.js. Raises UserError where there is none."""
     plotly = importlib.util.find_spec("plotly")
-    if plotly is None or plotly.origin is None:
+    path = Path(plotly.origin).parent / "package_data/plotly.min.js" if plotly and plotly.origin else None
+    if path is None or not path.is_file():
         raise UserError("plotly is not installed, and draws the map; pip install -r requirements.txt")
-    files[f"{VIEWER_FOLDER}/plotly.min.js"] = (Path(plotly.origin).parent / "package_data/plotly.min.js").read_bytes()
-    return files
+    return path
 
 
 def write_page(out: Path, title: str, data: Mapping[str, bytes], state: Mapping[str, object]) -> None:
@@ -89,8 +97,9 @@ def write_page(out: Path, title: str, data: Mapping[str, bytes], state: Mapping[
     for name, content in files.items():
         path = out / hashed[name]
         path.parent.mkdir(exist_ok=True)
-        if not path.is_file():  # a name with this hash has this content: files are whole under their name, or not there
-            write_file(path, content)
+        # A name with this hash has this content, unless a power cut or half a copy of the folder has cut it short
+        if not path.is_file() or path.stat().st_size != len(content):
+            write_file(path, content, durable=True)
     before = read_state(out)
     if before.get("files") != sorted(hashed.values()):
         before = {"before": before.get("files", [])}
@@ -99,7 +108,7 @@ def write_page(out: Path, title: str, data: Mapping[str, bytes], state: Mapping[
     template = (_VIEWER / INDEX_NAME).read_text(encoding="utf-8")
     # Names first: a title must not be taken for one
     page = _REFERENCE.sub(lambda match: hashed[match[0]], template).replace("$title", html.escape(title))
-    write_file(out / INDEX_NAME, page.encode("utf-8"))
+    write_file(out / INDEX_NAME, page.encode("utf-8"), durable=True)
     _prune(out, {*kept["files"], *kept["before"]})
 
 

@@ -25,7 +25,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-WAIT_SECONDS = 30  # for what takes one: the machine may have much else to do
+WAIT_SECONDS = 20  # for what takes one: the machine may have much else to do
 POLL_SECONDS = 0.03
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -45,6 +45,7 @@ def test_many_numbers_are_a_scale():
         [str(number % 12) for number in range(100)],  # few different ones: months, ratings
         [*map(str, range(30)), "unknown"],
         [*map(str, range(30)), "nan"],
+        [f"{year}_01" for year in range(30)],
         [*map(str, range(30)), "inf"],
         [*map(str, range(30)), "1e300"],  # more than the page's float32 can hold
     ],

@@ -85,7 +85,7 @@ def test_a_page_of_every_track(house, capsys):
         *("index.html", "data", "viewer", "layout.csv", "map.png", "page.json", "lock")
     }
     page = part_of(out, "map")
-    assert page["count"] == TRACKS and page["title"] == "audio"
+    assert page["count"] == TRACKS and "<title>audio</title>" in (out / "index.html").read_text()
     assert page["order"] == ["label:kind", "label:year", "folder", "cluster", "new"]
     assert page["column"]["key"] == "label:kind"
     rows, places = read_rows(house / "all.csv"), read_rows(out / "layout.csv")
@@ -189,10 +189,12 @@ def test_no_audio_is_needed_where_none_is_wanted(house, tmp_path):
         (["--layout", "nowhere.csv"], "--layout nowhere.csv: no such file"),
         (["--labels", "nowhere.csv"], "nowhere.csv: no such label table"),
         (["--output-table", "table.txt"], "table.txt: the name must end in .csv"),
+        (["--output-table", "labels.csv"], "labels.csv: is no table of this script"),
         (["--vectors", "frames"], "--vectors frames: write song, descriptor, or the path of an .npy file"),
     ],
 )
-def test_mistakes_are_one_line_and_leave_no_folder(house, capsys, flags, message):
+def test_mistakes_are_one_line_and_leave_no_folder(house, capsys, monkeypatch, flags, message):
+    monkeypatch.chdir(house)
     assert display(house, *flags) == 1
     told = capsys.readouterr().err
     assert message in told and told.count("\n") == 1
@@ -233,10 +235,28 @@ def test_a_broken_layout_is_an_error_and_nothing_is_lost(house, capsys):
     display(house)
     (house / "page" / "layout.csv").write_text("filename,x,y,new\nlow end/000.wav,1,left,0\n")
     before = tree(house / "page")
+    assert display(house, "--output-table", house / "page" / "layout.csv") == 1
+    assert "is no table of this script" in capsys.readouterr().err
     assert display(house) == 1
     assert "'left'" in capsys.readouterr().err
     after = tree(house / "page")
     assert {name: after[name] for name in after if name != "lock"} == {n: before[n] for n in before if n != "lock"}
+
+
+def test_a_broken_layout_is_mended_by_a_new_one(house):
+    display(house)
+    (house / "page" / "layout.csv").write_text("filename,x,y,new\nlow end/000.wav,1,left,0\n")
+    assert display(house, "--new-layout", "--seed", -1) == 0
+    assert len(read_rows(house / "page" / "layout.csv")) == TRACKS
+
+
+def test_a_track_without_direction_is_an_error(house, capsys):
+    vectors = vectors_of(names_of(TRACKS))
+    vectors[3] = 0
+    np.save(house / "mine.npy", vectors)
+    assert display(house, "--vectors", house / "mine.npy") == 1
+    told = capsys.readouterr().err
+    assert names_of(TRACKS)[3].removesuffix(".npy") in told and told.count("\n") == 1
 
 
 def test_help_is_quick():

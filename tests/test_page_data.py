@@ -118,7 +118,7 @@ def test_the_first_draw_needs_one_file_alone():
     columns = [{"key": "label:genre"}, {"key": "cluster"}]
     names = ["a.npy", "b/c.npy", "\udcff.npy"]
     xy = np.arange(6).reshape(3, 2).astype(np.float32)
-    files = page_data.data_files("My music", names, xy, columns, 1, distances, {}, ["about \udcff"])
+    files = page_data.data_files(names, xy, columns, 1, distances, {}, ["about \udcff"])
     first, tracks = content_of(files["data/map.js"], "map"), content_of(files["data/tracks.js"], "tracks")
     assert first["column"] == {"key": "cluster"} and tracks["columns"] == [{"key": "label:genre"}]
     assert first["order"] == ["label:genre", "cluster"]

@@ -127,6 +127,24 @@ def test_a_folder_of_something_else_is_refused(tmp_path, name):
         check_folder(tmp_path)
 
 
+def test_a_data_file_cut_short_is_mended(tmp_path):
+    write(tmp_path, "one")
+    name = next(name for name in named_files(tmp_path) if name.startswith("data/vectors"))
+    (tmp_path / name).write_bytes(b"")
+    write(tmp_path, "one")
+    assert (tmp_path / name).read_bytes() == data("one")["data/vectors.js"]
+
+
+@pytest.mark.parametrize("folder", ["data", "viewer"])
+def test_a_symbolic_link_in_its_place_is_refused(tmp_path, folder):
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    write(out, "one")
+    (out / folder).rename(elsewhere)
+    (out / folder).symlink_to(elsewhere)
+    with pytest.raises(UserError, match="is a symbolic link"):
+        check_folder(out)
+
+
 def test_somebody_elses_page_is_refused(tmp_path):
     (tmp_path / "index.html").write_text("<!doctype html><title>My band</title>")
     (tmp_path / "lock").touch()

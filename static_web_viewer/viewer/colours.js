@@ -15,11 +15,12 @@ const colours = (() => {
   // at least 3 to it. Those after it alternate in lightness.
   const CATEGORIES = {
     light: ["#0072b2", "#c67c00", "#008f68", "#b8588f", "#2b8fc9", "#d55e00", "#8f8400", "#6f7680",
-      "#5b3fa0", "#a3123a", "#3f7d1f", "#0e7c86", "#8a4b1f", "#c9359b", "#3d5bd0", "#5e6b00", "#e0566b", "#00575c", "#9a6bd6"],
+      "#5b3fa0", "#a3123a", "#3f7d1f", "#0e7c86", "#8a4b1f", "#c9359b", "#3d5bd0", "#5e6b00", "#e0566b", "#00575c", "#9a6bd6", "#b34700"],
     dark: ["#3d9be0", "#e69f00", "#1fb98a", "#d98bb9", "#7cc8f2", "#f0783c", "#f0e442", "#a3abb5",
-      "#a58be8", "#f05a7e", "#8fd15a", "#3cc7cf", "#c98d5a", "#f27ad0", "#8ea2ff", "#c2cf4a", "#ff9c9c", "#6fd6b0", "#cbb0ff"],
+      "#a58be8", "#f05a7e", "#8fd15a", "#3cc7cf", "#c98d5a", "#f27ad0", "#8ea2ff", "#c2cf4a", "#ff9c9c", "#6fd6b0", "#cbb0ff", "#ffc58a"],
   };
   const OTHER = { light: "#8b9199", dark: "#767d87" };
+  const NONE = { light: "#9a8671", dark: "#8a7560" };
 
   // Stops from the low end to the high end
   const SCALE = {
@@ -52,11 +53,11 @@ const colours = (() => {
     const alphabet = column.values.slice(0, own).sort();
     const palette = CATEGORIES[scheme()];
     const groups = column.values.slice(0, own).map((value, code) => ({
-      key: `=${value}`, label: value, size: sizes[code], colour: palette[alphabet.indexOf(value) % palette.length],
+      key: `=${value}`, label: value, size: sizes[code], colour: palette[alphabet.indexOf(value)],
     }));
     const groupOf = new Uint8Array(column.codes.length);
     const rest = { key: "other", label: `other (${(named - own).toLocaleString("en")})`, size: 0, colour: OTHER[scheme()] };
-    const none = { key: "none", label: "no value", size: empty >= 0 ? sizes[empty] : 0, colour: OTHER[scheme()] };
+    const none = { key: "none", label: "no value", size: empty >= 0 ? sizes[empty] : 0, colour: NONE[scheme()] };
     if (named > own) {
       for (let code = own; code < named; code++) rest.size += sizes[code];
       groups.push(rest);
@@ -75,7 +76,7 @@ const colours = (() => {
   function byNumber(numbers, stops, order, low, high) {
     const width = high > low ? high - low : 1;
     const groups = Array.from({ length: STEPS }, (_, step) => ({ colour: mix(stops, step / (STEPS - 1)), size: 0 }));
-    groups.push({ colour: OTHER[scheme()], size: 0 });
+    groups.push({ colour: NONE[scheme()], size: 0 });
     const groupOf = new Uint8Array(numbers.length);
     for (let i = 0; i < numbers.length; i++) {
       const number = numbers[i];
@@ -93,7 +94,8 @@ const colours = (() => {
 
   function byColumn(column) {
     if (!column.numbers) return byCategory(column);
-    const [low, high] = percentiles(column.numbers, [0.01, 0.99]);
+    let [low, high] = percentiles(column.numbers, [0.01, 0.99]);
+    if (!(high > low)) [low, high] = percentiles(column.numbers, [0, 1]);
     // Which lies above which says nothing: neither end of the scale may hide the other
     const order = Array.from({ length: STEPS }, (_, step) => (step * 13) % STEPS);
     return byNumber(column.numbers, SCALE[scheme()], [STEPS, ...order], low, high);

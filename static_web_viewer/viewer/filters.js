@@ -6,7 +6,7 @@ const filters = (() => {
   const element = (id) => document.getElementById(id);
   const chosen = new Map();  // key of a column -> Set of values, or {low, high}
   let hidden = new Set();  // keys of the legend's groups
-  const on = { change: () => {} };
+  const on = { change: () => {}, list: () => {} };
 
   /** Which tracks are shown, (count,) of 0 and 1. */
   function shown(colouring) {
@@ -42,12 +42,26 @@ const filters = (() => {
       const name = tracks.column(key) ? tracks.column(key).name : key;
       const what = wanted instanceof Set ? [...wanted].map((value) => value || "no value").join(", ") : `${number(wanted.low)} to ${number(wanted.high)}`;
       button.type = "button";
+      button.className = "chip";
       button.textContent = `${name}: ${what} ×`;
       button.setAttribute("aria-label", `Remove the filter ${name}: ${what}`);
-      button.addEventListener("click", () => { choose(key, null); values(); });
+      button.addEventListener("click", (event) => {
+        choose(key, null);
+        values();
+        if (!event.detail) element("filters").querySelector("summary").focus();
+      });
       item.append(button);
       return item;
     });
+    if (made.length) {
+      const item = document.createElement("li");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "List these";
+      button.addEventListener("click", () => on.list());
+      item.append(button);
+      made.push(item);
+    }
     element("chips").replaceChildren(...made);
   }
 
@@ -131,6 +145,7 @@ const filters = (() => {
   }
 
   element("filter-column").addEventListener("change", values);
+  element("filters").addEventListener("focusout", (event) => { if (event.relatedTarget && !element("filters").contains(event.relatedTarget)) element("filters").open = false; });
   document.addEventListener("click", (event) => { if (!element("filters").contains(event.target)) element("filters").open = false; });
 
   return {

@@ -4,8 +4,8 @@
 const lists = (() => {
   const ROWS = 200;  // shown at a time
   const element = (id) => document.getElementById(id);
-  let list = { title: "", tracks: [], rows: 0 };
-  const on = { select: () => {}, play: () => {}, close: () => {}, point: () => {}, colour: () => "" };
+  let list = { tracks: [], rows: 0 };
+  const on = { select: () => {}, play: () => {}, playAll: () => {}, close: () => {}, point: () => {}, colour: () => "" };
 
   /** A row: play button, title that selects, and a note at its end. */
   function row(track, note, queue) {
@@ -14,7 +14,6 @@ const lists = (() => {
     const play = document.createElement("button");
     play.type = "button";
     play.className = "play";
-    play.setAttribute("aria-label", `Play ${tracks.title(track)}`);
     play.addEventListener("click", () => on.play(track, queue()));
     const title = document.createElement("button");
     title.type = "button";
@@ -46,6 +45,7 @@ const lists = (() => {
     const near = tracks.neighbours(track);
     const queue = [track, ...near.map((each) => each.track)];
     element("neighbours").replaceChildren(...near.map((each) => row(each.track, each.distance.toFixed(3), () => queue)));
+    mark(player.current(), player.playing());
     paint();
     return queue;
   }
@@ -77,7 +77,7 @@ const lists = (() => {
 
   /** Show a list; it stays until it is closed. */
   function show(title, found) {
-    list = { title, tracks: found, rows: 0 };
+    list = { tracks: found, rows: 0 };
     element("list-title").textContent = title;
     element("list-play").hidden = element("list-m3u8").hidden = !tracks.all.audio;
     element("list").querySelector("ol").replaceChildren();
@@ -85,10 +85,12 @@ const lists = (() => {
     more();
     element("list").hidden = false;
     element("intro").hidden = true;
-    if (element("panel").scrollTop > element("list").offsetTop) element("panel").scrollTop = 0;
+    element("list").scrollIntoView({ block: "start" });
+    store.tell(title);
   }
 
   function more() {
+    const first = list.rows;
     const rows = list.tracks.slice(list.rows, list.rows + ROWS).map((track) => row(track, "", () => list.tracks));
     element("list").querySelector("ol").append(...rows);
     list.rows += rows.length;
@@ -97,12 +99,13 @@ const lists = (() => {
     element("list-more").textContent = `${Math.min(left, ROWS)} more of ${left.toLocaleString("en")}`;
     mark(player.current(), player.playing());
     paint();
+    if (first && left <= 0) rows[0].querySelector("button").focus();  // the button that had the focus is gone
   }
 
   function close() {
     element("list").hidden = true;
     element("intro").hidden = !element("track").hidden;
-    list = { title: "", tracks: [], rows: 0 };
+    list = { tracks: [], rows: 0 };
   }
 
   /** Mark the track that plays in every list. */
@@ -111,6 +114,10 @@ const lists = (() => {
       const its = Number(item.dataset.track) === track;
       item.classList.toggle("current", its);
       item.classList.toggle("sounding", its && playing);
+      const [button] = item.getElementsByClassName("play");
+      if (button) button.setAttribute("aria-label", `${its && playing ? "Pause" : "Play"} ${tracks.title(Number(item.dataset.track))}`);
+      if (its) item.setAttribute("aria-current", "true");
+      else item.removeAttribute("aria-current");
     }
   }
 
@@ -152,12 +159,15 @@ const lists = (() => {
     const field = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const { x, y, filenames, columns } = tracks.all;
     const lines = found.map((track) => [filenames[track], String(x[track]), String(y[track]), ...columns.map((column) => column.values[column.codes[track]])]);
-    return [["filename", "x", "y", ...columns.map((column) => column.name)], ...lines].map((fields) => `${fields.map(field).join(",")}\n`).join("");
+    // A table may have a column of the name of one of ours
+    const ours = ["filename", "x", "y", ...columns.filter((column) => !column.key.startsWith("label:")).map((column) => column.name)];
+    const heading = (column) => (column.key.startsWith("label:") && ours.includes(column.name) ? `${column.name} (table)` : column.name);
+    return [["filename", "x", "y", ...columns.map(heading)], ...lines].map((fields) => `${fields.map(field).join(",")}\n`).join("");
   }
 
   element("list-more").addEventListener("click", more);
   element("list-close").addEventListener("click", () => on.close());
-  element("list-play").addEventListener("click", () => on.play(list.tracks[0], list.tracks));
+  element("list-play").addEventListener("click", () => on.playAll(list.tracks));
   element("list-m3u8").addEventListener("click", () => save("tracks.m3u8", "audio/x-mpegurl", m3u8(list.tracks)));
   element("list-csv").addEventListener("click", () => save("tracks.csv", "text/csv", csv(list.tracks)));
 

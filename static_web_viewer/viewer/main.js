@@ -4,19 +4,27 @@
 (() => {
   const DISTANCE = "distance";
   const element = (id) => document.getElementById(id);
-  const state = { selected: -1, colour: "", marked: null, found: [], queue: [] };
-  let colouring = null, wanted = readAddress(), typing = 0, before = "";
+  const NOTHING_ASKED = { track: null, colour: null, view: null, filter: {} };
+  const state = { selected: -1, colour: "", marked: null, queue: [] };
+  let colouring = null, wanted = readAddress() || NOTHING_ASKED, typing = 0, before = "";
+  let listed = null;  // of the open list: find() gives its tracks, title(count) its heading
 
   // The page's address: a link shows what its sender saw
 
+  /** What the address asks for; null where it is none of ours. */
   function readAddress() {
     const fields = new URLSearchParams(location.hash.slice(1));
+    if (location.hash && !["track", "colour", "view", "filter"].some((name) => fields.has(name))) return null;
     const view = (fields.get("view") || "").split(",").map(Number);
     let filter = {};
     try {
       filter = JSON.parse(fields.get("filter") || "{}");
     } catch { /* an address that somebody cut short */ }
-    return { track: fields.get("track"), colour: fields.get("colour"), view: view.length === 4 && view.every(Number.isFinite) ? view : null, filter };
+    return { track: fields.get("track"), colour: fields.get("colour"), view: isView(view) ? view : null, filter };
+  }
+
+  function isView(box) {
+    return box.length === 4 && box.every((number) => Math.abs(number) < 1e16) && box[0] < box[1] && box[2] < box[3];
   }
 
   function writeAddress() {
@@ -29,7 +37,10 @@
     const filter = filters.save();
     if (filter.hidden.length || filter.chosen.length) fields.set("filter", JSON.stringify(filter));
     const hash = String(fields) ? `#${fields}` : "";
-    if (hash !== location.hash) history.replaceState(null, "", hash || location.pathname + location.search);
+    if (hash === location.hash) return;
+    try {
+      history.replaceState(null, "", hash || location.pathname + location.search);
+    } catch { /* a browser that finds this too often in a row; the next change writes it */ }
   }
 
   // Drawing
@@ -59,8 +70,11 @@
 
   function legend() {
     const box = element("legend");
+    const [across, down] = [box.querySelector("ul")?.scrollLeft, box.scrollTop];
     box.replaceChildren(...(colouring.kind === "categories" ? categories() : scale()));
     box.className = colouring.kind;
+    box.scrollTop = down;
+    if (across && box.querySelector("ul")) box.querySelector("ul").scrollLeft = across;
   }
 
   function categories() {
@@ -77,14 +91,14 @@
       name.dir = "auto";
       count.textContent = group.size.toLocaleString("en");
       button.type = "button";
-      button.title = "Click: hide or show. Double click: this alone";
+      button.title = "Click: hide or show. Double click, or with shift: this alone";
       button.setAttribute("aria-pressed", String(!filters.isHidden(group.key)));
       button.append(swatch, name, count);
       button.addEventListener("click", safely((event) => {
         // A double click is two clicks first, which undo each other
-        if (event.detail === 2) filters.only(group.key, keys);
+        if (event.detail === 2 || event.shiftKey) filters.only(group.key, keys);
         else filters.toggle(group.key);
-        return again(place);
+        return again(place, event);
       }));
       item.append(button);
       return item;
@@ -95,14 +109,14 @@
     all.textContent = "Show all";
     // It keeps its room: the entries above it may not move between two clicks
     all.classList.toggle("away", !keys.some(filters.isHidden));
-    all.addEventListener("click", safely(() => { filters.showAll(); return again(0); }));
+    all.addEventListener("click", safely((event) => { filters.showAll(); return again(0, event); }));
     return [list, all];
   }
 
   /** Repaint, and give the focus back to the legend's entry that had it. */
-  function again(place) {
+  function again(place, event) {
     const painted = repaint();
-    element("legend").querySelectorAll("li button")[place].focus({ preventScroll: true });
+    if (!event.detail) element("legend").querySelectorAll("li button")[place].focus({ preventScroll: true });
     return painted;
   }
 
@@ -155,18 +169,27 @@
 
   // Selecting and playing
 
+  /** Do something; where it takes away what had the focus, `next` has it. */
+  function keepFocus(work, next) {
+    const had = document.activeElement !== document.body;
+    const result = work();
+    if (had && document.activeElement === document.body) element(next).focus({ preventScroll: true });
+    return result;
+  }
+
   /** Select a track: its columns and neighbours are shown; with `aloud` it plays. */
   async function select(track, aloud) {
     const changed = track !== state.selected;
     state.selected = track;
-    lists.showDetails(track);
-    state.queue = lists.showNeighbours(track);
+    keepFocus(() => {
+      lists.showDetails(track);
+      state.queue = lists.showNeighbours(track);
+    }, "track-title");
+    if (changed) element("panel").scrollTop = 0;
     distanceOption();
     if (aloud) player.play(track, state.queue);
-    else if (player.current() < 0) player.open(track, false);
+    else if (player.current() < 0) player.ready(track, state.queue);
     rings();
-    lists.mark(player.current(), player.playing());
-    map.reveal(track);
     writeAddress();
     if (changed && state.colour === DISTANCE && !wanted) await recolour();
   }
@@ -179,7 +202,7 @@
 
   function deselect() {
     state.selected = -1;
-    lists.hideDetails();
+    keepFocus(lists.hideDetails, "search");
     rings();
     distanceOption();
     writeAddress();
@@ -188,19 +211,21 @@
 
   // Lists
 
-  function showList(title, found) {
-    state.found = found;
+  /** Show a list, and mark its tracks on the map; it is found anew when what is shown changes. */
+  function showList(find, title) {
+    listed = { find, title };
+    const shown = filters.shown(colouring);
+    const found = find().filter((track) => shown[track]);
     state.marked = new Uint8Array(tracks.all.count);
     for (const track of found) state.marked[track] = 1;
-    lists.show(title, found);
+    lists.show(title(found.length === 1 ? "1 track" : `${found.length.toLocaleString("en")} tracks`), found);
     return repaint();
   }
 
   function closeList() {
-    state.marked = null;
-    state.found = [];
+    listed = state.marked = null;
     element("search").value = "";
-    lists.close();
+    keepFocus(lists.close, "search");
     return repaint();
   }
 
@@ -208,7 +233,11 @@
     const text = element("search").value.trim();
     if (!text) return lists.isOpen() ? closeList() : null;
     const found = tracks.search(text);
-    return showList(`${found.length.toLocaleString("en")} with “${text}”`, found);
+    return showList(() => found, (count) => `${count} with “${text}”`);
+  }
+
+  function listShown() {
+    return showList(() => Array.from({ length: tracks.all.count }, (_, track) => track), (count) => `${count} by the filter`);
   }
 
   // Keys
@@ -231,25 +260,22 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return null;
     const { target } = event;
     if (event.key === "Escape") return escape(target);
-    if (!Object.hasOwn(KEYS, event.key) || target.matches("input:not([type=checkbox]), select, textarea")) return null;
-    if (event.key === " " && target.matches("button, summary, input")) return null;  // the key presses these
+    const isSlider = target.matches("[type=range]");
+    if (!Object.hasOwn(KEYS, event.key) || target.matches("input:not([type=checkbox], [type=range]), select, textarea")) return null;
+    if (event.key === " " && target.matches("button, summary, [type=checkbox]")) return null;  // the key presses these
+    if (event.key.startsWith("Arrow") && isSlider) return null;
     event.preventDefault();
-    return KEYS[event.key]();
+    return event.repeat && " l/".includes(event.key) ? null : KEYS[event.key]();
   }
 
   function arrow(by) {
-    if (player.current() < 0 || (!player.hasQueue() && state.queue.length > 1)) {
-      if (state.selected < 0) return;
-      player.play(state.selected, state.queue);
-      if (by > 0 && player.current() === state.selected) player.step(by);
-      return;
-    }
-    player.step(by);
+    if (player.current() >= 0) player.step(by);
   }
 
   function escape(target) {
     if (target === element("search")) target.blur();
-    if (element("filters").open) element("filters").open = false;
+    if (!element("failure").hidden) element("failure").hidden = true;
+    else if (element("filters").open) element("filters").open = false;
     else if (map.isLasso()) return map.lasso(false);
     else if (lists.isOpen()) return closeList();
     else if (state.selected >= 0) return deselect();
@@ -271,23 +297,29 @@
 
   function listen() {
     map.on.pick = safely((track) => select(track, true));
-    map.on.lasso = safely((found) => showList(found.length === 1 ? "1 track in the lasso" : `${found.length.toLocaleString("en")} tracks in the lasso`, found));
+    map.on.lasso = safely((found) => showList(() => found, (count) => `${count} in the lasso`));
     map.on.view = writeAddress;
     map.on.describe = (track) => {
       const artist = tracks.labelled(track, "artist");
       return artist ? [tracks.title(track), artist] : [tracks.title(track)];
     };
-    lists.on.select = safely((track) => select(track, true));
-    lists.on.play = safely((track, queue) => (track === player.current() ? player.toggle() : player.play(track, queue)));
+    lists.on.select = safely((track) => { map.reveal(track); return select(track, true); });
+    lists.on.play = safely((track, queue) => (track === player.current() ? player.toggle(queue) : player.play(track, queue)));
+    lists.on.playAll = safely((queue) => player.play(queue[0], queue));
     lists.on.close = safely(closeList);
     lists.on.point = map.point;
     lists.on.colour = (track) => colouring.groups[colouring.groupOf[track]].colour;
-    filters.on.change = safely(repaint);
+    filters.on.change = safely(() => (listed ? showList(listed.find, listed.title) : repaint()));
+    filters.on.list = safely(listShown);
     player.on.change = (track, playing) => { rings(); lists.mark(track, playing); };
-    player.on.title = safely((track) => select(track, false));
+    player.on.title = safely((track) => { map.reveal(track); return select(track, false); });
     colours.dark.addEventListener("change", safely(recolour));
     document.addEventListener("keydown", safely(key));
-    window.addEventListener("hashchange", safely(() => { wanted = readAddress(); return follow(); }));
+    window.addEventListener("hashchange", safely(() => { wanted = readAddress(); return wanted && follow(); }));
+    document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); element("panel").focus(); });
+    element("failure").addEventListener("click", () => { element("failure").hidden = true; });
+    // Space and the arrows are the player's again after a click with the mouse
+    document.addEventListener("click", (event) => { if (event.detail) event.target.closest?.("button, summary")?.blur(); }, { capture: true });
     element("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(safely(search), 120); });
     const handlers = {
       "by-distance": () => setColour(state.colour === DISTANCE ? before || tracks.all.first : DISTANCE),
@@ -308,7 +340,7 @@
     filters.columnsReady();
     const track = name === null ? -1 : tracks.find(name);
     store.remark(name !== null && track < 0 ? `The track of this link is not on the map: ${name}` : "");
-    const known = colour === DISTANCE ? track >= 0 : tracks.column(colour);
+    const known = colour === DISTANCE ? track >= 0 && tracks.hasVectors() : tracks.column(colour);
     state.colour = known ? colour : tracks.all.first;
     if (state.colour !== DISTANCE) before = state.colour;
     if (track >= 0) await select(track, false);
@@ -316,6 +348,7 @@
     showColour();
     if (view) map.setView(view);
     else if (map.view()) await map.fit();
+    if (track >= 0) map.reveal(track);
     // The heading has grown since by what there is to choose from
     const asDrawn = !document.documentElement.dataset.ready && state.colour === drawn && !filters.any() && map.fits();
     wanted = null;
@@ -331,13 +364,18 @@
     element("colour").replaceChildren(new Option(tracks.column(state.colour).name, state.colour));
     if (wanted.view) map.setView(wanted.view);
     await recolour();
-    await Promise.all(document.body.dataset.later.split(" ").map(store.load));
+    const [names, neighbours, vectors] = document.body.dataset.later.split(" ").map(store.load);
+    await Promise.all([names, neighbours]);
     tracks.takeTracks(await store.part("tracks"));
     tracks.takeNeighbours(await store.part("neighbours"));
-    tracks.takeVectors(await store.part("vectors"));
     colourOptions();
     listen();
+    const distances = vectors.then(() => store.part("vectors")).then(tracks.takeVectors);
+    if (wanted.colour === DISTANCE) await distances;
     await follow();
+    await distances;
+    distanceOption();
+    if (element("search").value) await search();
     document.documentElement.dataset.ready = "yes";
   }
 

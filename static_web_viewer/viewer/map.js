@@ -13,10 +13,11 @@ const map = (() => {
   const tooltip = document.getElementById("tooltip");
   const notice = document.getElementById("notice");
 
-  let webgl = true, started = false, home = true, size = 0, waiting = 0;
+  let webgl = true, lost = false, started = false, home = true, size = 0, waiting = 0;
   let painted = { colouring: null, shown: null, marked: null };
   let layers = [];  // of each plotly trace, the tracks of its points
   let rings = { selected: -1, playing: -1, neighbours: [] };
+  let pinched = false;  // whether the touch that goes on, or went last, was one of two fingers
   let pointed = -1;  // the track whose row in a list the mouse is over
   let range = { x: [0, 1], y: [0, 1] };
   let asked = null;  // the view that an address asked for, as long as it is the one that is seen
@@ -62,6 +63,11 @@ const map = (() => {
     return { x: [x, x + unit * stage.clientWidth], y: [y, y + unit * stage.clientHeight] };
   }
 
+  function showWhole() {
+    range = whole();
+    heading = headHeight();
+  }
+
   function headHeight() {
     return document.getElementById("head").clientHeight;
   }
@@ -77,7 +83,6 @@ const map = (() => {
     const size_ = (id) => document.getElementById(id).getBoundingClientRect();
     const [head, legend, view] = [size_("head"), size_("legend"), size_("stage")];
     const below = legendBelow();
-    heading = headHeight();
     return around(left, right, bottom, top, {
       left: EDGE + (below ? 0 : legend.width),
       right: EDGE + size_("tools").width,
@@ -185,7 +190,7 @@ const map = (() => {
     const shown = painted.shown.reduce((sum, each) => sum + each, 0);
     notice.hidden = webgl;
     const left = shown > painted.drawn ? `: ${painted.drawn.toLocaleString("en")} of ${shown.toLocaleString("en")} tracks; filter or search to see others` : "";
-    notice.textContent = webgl ? "" : `This browser has no WebGL; drawn as SVG${left}.`;
+    notice.textContent = webgl ? "" : `${lost ? "The browser has taken its WebGL away; load the page again to have it back. Drawn" : "This browser has no WebGL; drawn"} as SVG${left}.`;
   }
 
   function paint(colouring, shown, marked) {
@@ -196,7 +201,7 @@ const map = (() => {
     }
     // A legend that is a strip changes its height with the colour, and the heading with filters; a legend at the side
     // may not move the map
-    if (home && (!started || legendBelow() || headHeight() !== heading)) range = whole();
+    if (home && (!started || legendBelow() || headHeight() !== heading)) showWhole();
     return draw();
   }
 
@@ -218,6 +223,9 @@ const map = (() => {
     }
     drawRings();
     hideTooltip();
+    const units = [(range.x[1] - range.x[0]) / stage.clientWidth, (range.y[1] - range.y[0]) / stage.clientHeight];
+    // With the shift key plotly zooms to a box, of any shape
+    if (done && Math.abs(units[0] / units[1] - 1) > 0.01) setRange(around(...range.x, ...range.y), false).catch(store.fail);
     if (done) settle();
   }
 
@@ -240,15 +248,15 @@ const map = (() => {
     plot.on("plotly_relayout", (event) => moved(event, true));
     plot.on("plotly_hover", (event) => showTooltip(trackOf(event)));
     plot.on("plotly_unhover", hideTooltip);
-    plot.on("plotly_click", (event) => { const track = trackOf(event); if (track >= 0) on.pick(track); });
+    plot.on("plotly_click", (event) => { const track = trackOf(event); if (track >= 0 && !pinched) on.pick(track); });
     plot.on("plotly_selected", (event) => {
       const found = event && event.points ? event.points.map((point) => layers[point.curveNumber].tracks[point.pointNumber]) : [];
       lasso(false);
       if (found.length) on.lasso(found.sort((a, b) => a - b));
       else draw().catch(store.fail);
     });
-    plot.on("plotly_webglcontextlost", () => { webgl = false; draw().catch(store.fail); });
-    plot.addEventListener("dblclick", () => { if (!plot.classList.contains("over")) setRange(whole(), true); });
+    plot.on("plotly_webglcontextlost", () => { webgl = false; lost = true; draw().catch(store.fail); });
+    plot.addEventListener("dblclick", () => { if (!plot.classList.contains("over")) setRange(whole(), true).catch(store.fail); });
     // What had the focus would get the keys that are meant for the map
     plot.addEventListener("pointerdown", () => document.activeElement.blur());
     listenToFingers();
@@ -264,6 +272,8 @@ const map = (() => {
       return { x: (one.clientX + other.clientX) / 2 - edge.left, y: (one.clientY + other.clientY) / 2 - edge.top, apart: Math.hypot(dx, dy) || 1 };
     };
     const follow = (event) => {
+      // Plotly saw the first finger come and go, and takes that for a click
+      if (event.type === "touchstart") pinched = event.touches.length > 1;
       if (event.touches.length !== 2) {
         before = null;
         return;
@@ -287,7 +297,7 @@ const map = (() => {
 
   async function resized() {
     if (stage.clientWidth === layout.width && stage.clientHeight === layout.height) return;
-    if (home) range = whole();
+    if (home) showWhole();
     else {
       const unit = (range.x[1] - range.x[0]) / layout.width;
       const middle = (pair) => (pair[0] + pair[1]) / 2;
@@ -376,7 +386,10 @@ const map = (() => {
   return {
     paint, zoom, reveal, lasso, on,
     fits: () => !home || headHeight() === heading,
-    fit: () => setRange(whole(), true),
+    fit: () => {
+      showWhole();
+      return setRange(range, true);
+    },
     isLasso: () => layout.dragmode === "lasso",
     point: (track) => { pointed = track; drawRings(); },
     ring: (wanted) => { rings = wanted; drawRings(); },

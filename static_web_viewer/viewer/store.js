@@ -48,6 +48,12 @@ const store = (() => {
     const box = document.getElementById("remark");
     box.textContent = text;
     box.hidden = !text;
+    tell(text);
+  }
+
+  /** Say something to who cannot see the page. */
+  function tell(text) {
+    document.getElementById("told").textContent = text;
   }
 
   window.addEventListener("error", (event) => {
@@ -56,11 +62,17 @@ const store = (() => {
     else if (event.message && !/ResizeObserver/.test(event.message)) fail(`The page stopped: ${event.message}`);
   }, true);
   window.addEventListener("unhandledrejection", (event) => fail(event.reason));
-  document.addEventListener("securitypolicyviolation", (event) => fail(`The browser forbids ${event.violatedDirective} ${event.blockedURI}.`));
+  // An inline script is none of ours: extensions of the browser have some
+  document.addEventListener("securitypolicyviolation", (event) => event.blockedURI === "inline" || fail(`The browser forbids ${event.violatedDirective} ${event.blockedURI}.`));
 
   return {
     receive: (part, json) => slot(part).resolve(JSON.parse(json)),
-    part: (part) => slot(part).promise,
+    /** What a data file has handed over, once: it is large. */
+    part: async (part) => {
+      const content = await slot(part).promise;
+      parts.delete(part);
+      return content;
+    },
     floats: (base64) => new Float32Array(bytes(base64).buffer),
     words: (base64) => new Uint32Array(bytes(base64).buffer),
     signed: (base64) => new Int8Array(bytes(base64).buffer),
@@ -68,5 +80,6 @@ const store = (() => {
     load,
     fail,
     remark,
+    tell,
   };
 })();

@@ -20,7 +20,7 @@ const tracks = (() => {
   }
 
   function takeMap(content) {
-    Object.assign(all, { count: content.count, title: content.title, about: content.about, x: store.floats(content.x), y: store.floats(content.y), first: content.column.key, order: content.order });
+    Object.assign(all, { count: content.count, about: content.about, x: store.floats(content.x), y: store.floats(content.y), first: content.column.key, order: content.order });
     addColumn(content.column);
   }
 
@@ -77,7 +77,7 @@ const tracks = (() => {
     const given = labelled(track, "title");
     if (given || !all.filenames) return given || "";
     const base = all.filenames[track].split("/").pop();
-    return base.replace(/(?<=.)\.[^.]*$/, "");
+    return base.replace(/(.)\.[^.]*$/, "$1");
   }
 
   /** Where the audio is, relative to the page; null where there is none. */
