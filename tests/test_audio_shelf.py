@@ -257,7 +257,8 @@ def test_what_a_killed_run_has_left_goes_though_its_track_is_no_more(music, out)
 
 MANY = 24
 SCRIPT = """
-import resource, sys
+import resource, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in what a shell runs in the background
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from static_web_viewer.page_audio import provide_audio

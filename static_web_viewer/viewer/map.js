@@ -332,7 +332,7 @@ const map = (() => {
       made.setAttribute("r", radius + more);
       return made;
     };
-    const made = rings.neighbours.map((track, rank) => {
+    const made = rings.neighbours.filter((track) => painted.shown[track]).map((track, rank) => {
       const ring = circle(track, "neighbour", 2.5);
       ring.style.opacity = 0.9 - (0.7 * rank) / rings.neighbours.length;
       return ring;
