@@ -20,6 +20,8 @@ from static_web_viewer.audio_shelf import MANIFEST_NAME
 from static_web_viewer.page_audio import provide_audio, prune_audio
 from utils import ROOT, UserError
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = f"audio/{MANIFEST_NAME}"
 
 

@@ -17,6 +17,8 @@ import run_folder
 from static_web_viewer.display_vector_data import build_parser, main
 from utils import ROOT
 
+pytestmark = pytest.mark.slow
+
 TRACKS = 36
 DIMS = 16
 

@@ -27,6 +27,8 @@ from static_web_viewer.layout import (
 )
 from utils import ROOT, UserError
 
+pytestmark = pytest.mark.slow
+
 AWKWARD = ["-a, b.mp3.npy", 'quo"te.npy', " spaces .mp3.npy", "\udcff\udc80.mp3.npy", "ordner/søng.npy.npy", "#=1.npy"]
 
 

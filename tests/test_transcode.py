@@ -27,6 +27,8 @@ from static_web_viewer.transcode import (
     opened,
 )
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 0.5
 
 
