@@ -61,7 +61,7 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
         except UserError as error:
             return complain(str(error), error.exit_code)
         except KeyboardInterrupt:
-            return complain("interrupted; what was finished is kept, and the same command goes on", 128 + signal.SIGINT)
+            return complain(INTERRUPTED, EXIT_INTERRUPTED)
         except BrokenPipeError:  # `script.py | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_ERROR

@@ -44,12 +44,16 @@ class Column:
             return None
         return np.array([known.get(value, np.nan) for value in self.values], np.float32)
 
-    def content(self) -> dict:
-        """Return the column for a data file: numbers with their text, or categories, the most frequent first."""
+    def encoded(self) -> tuple[list[str], np.ndarray]:
+        """Return the different values, the most frequent first and none last, and (tracks,) positions in them."""
         counts = Counter(self.values)
-        order = sorted(counts, key=lambda value: (not value, -counts[value], value))  # no value comes last
+        order = sorted(counts, key=lambda value: (not value, -counts[value], value))
         position = {value: place for place, value in enumerate(order)}
-        codes = np.array([position[value] for value in self.values], _smallest_type(len(order)))
+        return order, np.array([position[value] for value in self.values], _smallest_type(len(order)))
+
+    def content(self) -> dict:
+        """Return the column for a data file: its values and codes, and the numbers where it is a scale."""
+        order, codes = self.encoded()
         content = {
             "key": printable(self.key),
             "name": printable(self.name),

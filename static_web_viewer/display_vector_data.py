@@ -118,15 +118,11 @@ def shift(old_xy: np.ndarray, xy: np.ndarray) -> str:
     return f"{plural(int(known.sum()), 'track')} moved by {percent:.1f}% of its width in median"
 
 
-def draw_map(xy: np.ndarray, column: dict, title: str) -> Figure:
-    """Return the map as a figure, coloured by the most frequent values of a column.
-
-    xy      (tracks, 2).
-    column  of Column.content().
-    """
+def draw_map(xy: np.ndarray, column: Column, title: str) -> Figure:
+    """Return the map as a figure, (tracks, 2) -> Figure, coloured by the most frequent values of a column."""
     from matplotlib.lines import Line2D
 
-    codes, values = page_data.unpacked(column["codes"], f"u{column['bytes']}"), column["values"]
+    values, codes = column.encoded()
     own = min(PICTURE_LABELS, len(values))
     places = sorted(range(own), key=values.__getitem__)  # a label's colour is that of its place in the alphabet
     figure = plots.new_figure(height_inches=6.0)
@@ -144,7 +140,7 @@ def draw_map(xy: np.ndarray, column: dict, title: str) -> Figure:
     plots.outside_legend(figure, handles, texts, loc="outside right center")
     axes.set_aspect("equal")
     axes.axis("off")
-    figure.suptitle(f"{plots.shown(title, 60)}, by {plots.shown(column['name'])}", fontsize=11, parse_math=False)
+    figure.suptitle(f"{plots.shown(title, 60)}, by {plots.shown(column.name)}", fontsize=11, parse_math=False)
     return figure
 
 
@@ -227,7 +223,7 @@ def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -
     about = [f"vectors: {found.kind} of save {found.save}", f"map: {places.state['made']}", distances.told()]
     contents = [column.content() for column in columns]
     data = page_data.data_files(names, places.xy, contents, first, distances, addresses, about)
-    plots.save_figure(draw_map(places.xy, contents[first], title), out / page_folder.PICTURE_NAME)
+    plots.save_figure(draw_map(places.xy, columns[first], title), out / page_folder.PICTURE_NAME)
     if arguments.output_table is not None:
         write_file(arguments.output_table, output_table(names, places.xy, columns))
     page_folder.write_page(out, title, data, {"layout": places.state})

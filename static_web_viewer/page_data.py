@@ -40,11 +40,6 @@ def packed(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
 
 
-def unpacked(text: str, kind: str) -> np.ndarray:
-    """Return the flat array that `packed` made a text of; `kind` is its dtype, such as "u2"."""
-    return np.frombuffer(base64.b64decode(text), np.dtype(kind).newbyteorder("<"))
-
-
 def quantised(rows: np.ndarray) -> np.ndarray:
     """Return unit vectors as int8, each with a scale of its own, which does not touch an angle.
 

@@ -2,7 +2,7 @@
 
 index.html      replaced last; it names every other file it needs
 viewer/, data/  files with a hash of their content in their name, so a new page never touches those of the old
-audio/          see page_audio.py
+audio/          see audio_shelf.py
 layout.csv      where each track lies; the next page starts from it
 map.png         the map as a picture
 page.json       what the layout was made of; the files of this page and of the one before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -61,6 +62,11 @@ def write_audio(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ, ffmpeg:
     content = samples.astype("<f4").tobytes()
     subprocess.run([*argv, *options, f"file:{path}"], input=content, check=True)
     return path
+
+
+def unpacked(text: str, kind: str) -> np.ndarray:
+    """Return the flat array that a data file of the page holds as text; `kind` is its dtype, such as "u2"."""
+    return np.frombuffer(base64.b64decode(text), np.dtype(kind).newbyteorder("<"))
 
 
 def tree(folder: Path) -> dict[str, tuple[bytes, int]]:

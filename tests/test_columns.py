@@ -7,9 +7,9 @@ import io
 
 import numpy as np
 import pytest
+from conftest import unpacked
 
 from static_web_viewer.columns import Column, default_column, label_columns, output_table, own_columns
-from static_web_viewer.page_data import unpacked
 from utils import UserError
 
 NAMES = ["jazz/a, b.mp3.npy", "jazz/c.mp3.npy", "rock/\udcff.mp3.npy", "top.mp3.npy"]

@@ -7,12 +7,13 @@ import re
 
 import numpy as np
 import pytest
+from conftest import unpacked
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation import directions
 from static_web_viewer import layout, page_data
-from static_web_viewer.page_data import audio_addresses, packed, page_distances, quantised, script, unpacked
+from static_web_viewer.page_data import audio_addresses, packed, page_distances, quantised, script
 
 HOSTILE = [
     "</script><script>alert(1)</script>",

@@ -125,16 +125,17 @@
     const ends = document.createElement("p");
     bar.className = "bar";
     bar.style.background = `linear-gradient(to right, ${colouring.stops.join(",")})`;
+    const byDistance = state.colour === DISTANCE;
+    const words = byDistance ? [" near", "", " far"] : ["", "", ""];
     const numbers = [colouring.low, (colouring.low + colouring.high) / 2, colouring.high];
     ends.append(...numbers.map((number, i) => {
       const end = document.createElement("span");
-      const digits = Number(number.toPrecision(3));
-      end.textContent = state.colour === DISTANCE ? (i === 0 ? "0 near" : i === 2 ? `${digits} far` : `${digits}`) : String(Math.abs(number) >= 1000 ? Math.round(number) : digits);
+      end.textContent = (Math.abs(number) >= 1000 ? Math.round(number) : Number(number.toPrecision(3))) + words[i];
       return end;
     }));
     const name = document.createElement("p");
     name.dir = "auto";
-    name.textContent = state.colour === DISTANCE ? `cosine distance to ${tracks.title(state.selected)}` : element("colour").selectedOptions[0].textContent;
+    name.textContent = byDistance ? `cosine distance to ${tracks.title(state.selected)}` : element("colour").selectedOptions[0].textContent;
     return [name, bar, ends];
   }
 
@@ -323,10 +324,10 @@
     element("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(safely(search), 120); });
     const handlers = {
       "by-distance": () => setColour(state.colour === DISTANCE ? before || tracks.all.first : DISTANCE),
-      "zoom-in": () => map.zoom(1.5),
-      "zoom-out": () => map.zoom(1 / 1.5),
-      reset: () => map.fit(),
-      lasso: () => map.lasso(!map.isLasso()),
+      "zoom-in": KEYS["+"],
+      "zoom-out": KEYS["-"],
+      reset: KEYS[0],
+      lasso: KEYS.l,
     };
     for (const [id, work] of Object.entries(handlers)) element(id).addEventListener("click", safely(work));
     element("colour").addEventListener("change", safely((event) => setColour(event.target.value)));
@@ -348,7 +349,6 @@
     showColour();
     if (view) map.setView(view);
     else if (map.view()) await map.fit();
-    if (track >= 0) map.reveal(track);
     // The heading has grown since by what there is to choose from
     const asDrawn = !document.documentElement.dataset.ready && state.colour === drawn && !filters.any() && map.fits();
     wanted = null;

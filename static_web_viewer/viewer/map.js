@@ -5,8 +5,6 @@ const map = (() => {
   const SVG_POINTS = 5000;  // what a page without WebGL can draw and still be moved
   const EDGE = 28;  // pixels that stay free around the whole map
   const FAINT = { light: 0.15, dark: 0.24 };  // opacity of what a list or a search leaves out
-  const CROWD = 3000;  // tracks, from which on colours are laid down in rounds, so that none hides the others
-  const ROUNDS = 4;
   const stage = document.getElementById("stage");
   const plot = document.getElementById("map");
   const overlay = document.getElementById("overlay");
@@ -57,10 +55,24 @@ const map = (() => {
   function around(left, right, bottom, top, inset = { left: 0, right: 0, bottom: 0, top: 0 }) {
     const width = Math.max(stage.clientWidth - inset.left - inset.right, 50);
     const height = Math.max(stage.clientHeight - inset.bottom - inset.top, 50);
-    const unit = Math.max((right - left) / width, (top - bottom) / height) || 1 / width;
-    const x = (left + right) / 2 - unit * (width / 2 + inset.left);
-    const y = (bottom + top) / 2 - unit * (height / 2 + inset.bottom);
-    return { x: [x, x + unit * stage.clientWidth], y: [y, y + unit * stage.clientHeight] };
+    const scale = Math.max((right - left) / width, (top - bottom) / height) || 1 / width;
+    return centred((left + right - scale * (inset.left - inset.right)) / 2, (bottom + top - scale * (inset.bottom - inset.top)) / 2, scale);
+  }
+
+  /** Ranges around a place; `scale` is how much of the map a pixel is. */
+  function centred(x, y, scale) {
+    const [across, up] = [(scale * stage.clientWidth) / 2, (scale * stage.clientHeight) / 2];
+    return { x: [x - across, x + across], y: [y - up, y + up] };
+  }
+
+  /** How much of the map a pixel is at present. */
+  function unit() {
+    return (range.x[1] - range.x[0]) / stage.clientWidth;
+  }
+
+  /** The middle of what is seen. */
+  function middle() {
+    return [(range.x[0] + range.x[1]) / 2, (range.y[0] + range.y[1]) / 2];
   }
 
   function showWhole() {
@@ -93,57 +105,13 @@ const map = (() => {
 
   /** Points are small where there are many, and grow as one looks closer. */
   function pointSize() {
-    const points = Math.max(painted.shown ? painted.drawn : tracks.all.count, 1);
-    const whole_ = whole();
-    const zoom = (whole_.x[1] - whole_.x[0]) / (range.x[1] - range.x[0]);
+    const points = Math.max(painted.drawn, 1);
+    const all = whole();
+    const closer = (all.x[1] - all.x[0]) / (range.x[1] - range.x[0]);
     const screen = Math.min(Math.max(Math.min(stage.clientWidth, stage.clientHeight) / 800, 0.75), 1.4);
     const dense = 1.3 * Math.sqrt((0.4 * stage.clientWidth * stage.clientHeight) / points);  // more would be one blot
-    const wanted = Math.min(19 * points ** -0.14 * screen, dense) * Math.max(zoom, 0.5) ** 0.35;
+    const wanted = Math.min(19 * points ** -0.14 * screen, dense) * Math.max(closer, 0.5) ** 0.35;
     return Math.round(4 * Math.min(Math.max(wanted, 1.25), 16)) / 4;
-  }
-
-  /** One layer a colour, and one a colour of what is left faint: [{colour, faint, tracks}], the lowest first. */
-  function layered() {
-    const { colouring, shown, marked } = painted;
-    const { groups, groupOf, order } = colouring;
-    const keep = webgl ? null : thinned(shown, marked);
-    // 0: not drawn; 1: faint; 2: drawn
-    const level = new Uint8Array(shown.length);
-    for (let i = 0; i < level.length; i++) level[i] = !shown[i] || (keep && !keep[i]) ? 0 : marked && !marked[i] ? 1 : 2;
-    const sizes = [1, 2].map(() => new Uint32Array(groups.length));
-    for (let i = 0; i < level.length; i++) if (level[i]) sizes[level[i] - 1][groupOf[i]]++;
-    const members = sizes.map((counts) => Array.from(counts, (count) => new Uint32Array(count)));
-    const rounds = colouring.fair && level.length > CROWD ? ROUNDS : 1;
-    sizes.forEach((counts) => counts.fill(0));
-    for (let i = 0; i < level.length; i++) {
-      if (!level[i]) continue;
-      const which = level[i] - 1, group = groupOf[i];
-      members[which][group][sizes[which][group]++] = i;
-    }
-    const filled = [];
-    members.forEach((some, which) => {
-      for (let round = 0; round < rounds; round++) {
-        for (const group of order) {
-          const part = rounds === 1 ? some[group] : some[group].filter((_, place) => place % rounds === round);
-          if (part.length) filled.push({ colour: groups[group].colour, faint: which === 0, tracks: part });
-        }
-      }
-    });
-    return filled;
-  }
-
-  /** Without WebGL: which 5,000 of the tracks are drawn, those in a list first, the others evenly. */
-  function thinned(shown, marked) {
-    const candidates = [[], []];
-    for (let i = 0; i < shown.length; i++) if (shown[i]) candidates[marked && marked[i] ? 0 : 1].push(i);
-    const keep = new Uint8Array(shown.length);
-    let room = SVG_POINTS;
-    for (const some of candidates) {
-      const taken = Math.min(room, some.length);
-      for (let k = 0; k < taken; k++) keep[some[Math.floor((k * some.length) / taken)]] = 1;
-      room -= taken;
-    }
-    return keep;
   }
 
   function taken(values, places) {
@@ -154,7 +122,7 @@ const map = (() => {
 
   function traces() {
     const { x, y } = tracks.all;
-    layers = layered();
+    layers = layered(painted, webgl ? Infinity : SVG_POINTS);
     painted.drawn = layers.reduce((sum, layer) => sum + layer.tracks.length, 0);
     size = pointSize();
     const [full, low] = [painted.drawn > 20000 ? 0.8 : 0.92, FAINT[colours.scheme()]];
@@ -175,8 +143,7 @@ const map = (() => {
     layout.height = stage.clientHeight;
     layout.xaxis.range = [...range.x];
     layout.yaxis.range = [...range.y];
-    const drawing = started ? Plotly.react(plot, traces(), layout, config) : Plotly.newPlot(plot, traces(), layout, config);
-    await drawing;
+    await (started ? Plotly.react : Plotly.newPlot)(plot, traces(), layout, config);
     if (!started) listen();
     started = true;
     tell();
@@ -187,10 +154,11 @@ const map = (() => {
 
   /** Say what the map cannot show here. */
   function tell() {
-    const shown = painted.shown.reduce((sum, each) => sum + each, 0);
     notice.hidden = webgl;
+    if (webgl) return;
+    const shown = painted.shown.reduce((sum, each) => sum + each, 0);
     const left = shown > painted.drawn ? `: ${painted.drawn.toLocaleString("en")} of ${shown.toLocaleString("en")} tracks; filter or search to see others` : "";
-    notice.textContent = webgl ? "" : `${lost ? "The browser has taken its WebGL away; load the page again to have it back. Drawn" : "This browser has no WebGL; drawn"} as SVG${left}.`;
+    notice.textContent = `${lost ? "The browser has taken its WebGL away; load the page again to have it back. Drawn" : "This browser has no WebGL; drawn"} as SVG${left}.`;
   }
 
   function paint(colouring, shown, marked) {
@@ -223,9 +191,9 @@ const map = (() => {
     }
     drawRings();
     hideTooltip();
-    const units = [(range.x[1] - range.x[0]) / stage.clientWidth, (range.y[1] - range.y[0]) / stage.clientHeight];
+    const upright = (range.y[1] - range.y[0]) / stage.clientHeight;
     // With the shift key plotly zooms to a box, of any shape
-    if (done && Math.abs(units[0] / units[1] - 1) > 0.01) setRange(around(...range.x, ...range.y), false).catch(store.fail);
+    if (done && Math.abs(unit() / upright - 1) > 0.01) setRange(around(...range.x, ...range.y), false).catch(store.fail);
     if (done) settle();
   }
 
@@ -256,7 +224,7 @@ const map = (() => {
       else draw().catch(store.fail);
     });
     plot.on("plotly_webglcontextlost", () => { webgl = false; lost = true; draw().catch(store.fail); });
-    plot.addEventListener("dblclick", () => { if (!plot.classList.contains("over")) setRange(whole(), true).catch(store.fail); });
+    plot.addEventListener("dblclick", () => { if (!plot.classList.contains("over")) fit().catch(store.fail); });
     // What had the focus would get the keys that are meant for the map
     plot.addEventListener("pointerdown", () => document.activeElement.blur());
     listenToFingers();
@@ -282,13 +250,11 @@ const map = (() => {
       event.stopPropagation();  // or plotly would move the map by the first finger
       const now = read(event.touches);
       if (before) {
-        const { clientWidth: width, clientHeight: height } = stage;
-        const unit = (range.x[1] - range.x[0]) / width;
-        const wanted = unit * (before.apart / now.apart);
+        const wanted = unit() * (before.apart / now.apart);
         // What was between the fingers stays between them
-        const left = range.x[0] + unit * before.x - wanted * now.x;
-        const top = range.y[1] - unit * before.y + wanted * now.y;
-        setRange({ x: [left, left + wanted * width], y: [top - wanted * height, top] }, false);
+        const x = range.x[0] + unit() * before.x + wanted * (stage.clientWidth / 2 - now.x);
+        const y = range.y[1] - unit() * before.y - wanted * (stage.clientHeight / 2 - now.y);
+        setRange(centred(x, y, wanted), false);
       }
       before = now;
     };
@@ -298,12 +264,7 @@ const map = (() => {
   async function resized() {
     if (stage.clientWidth === layout.width && stage.clientHeight === layout.height) return;
     if (home) showWhole();
-    else {
-      const unit = (range.x[1] - range.x[0]) / layout.width;
-      const middle = (pair) => (pair[0] + pair[1]) / 2;
-      const [x, y] = [middle(range.x), middle(range.y)];
-      range = { x: [x - (unit * stage.clientWidth) / 2, x + (unit * stage.clientWidth) / 2], y: [y - (unit * stage.clientHeight) / 2, y + (unit * stage.clientHeight) / 2] };
-    }
+    else range = centred(...middle(), (range.x[1] - range.x[0]) / layout.width);
     await draw();
   }
 
@@ -367,10 +328,14 @@ const map = (() => {
     plot.classList.remove("over");
   }
 
+  function fit() {
+    showWhole();
+    return setRange(range, true);
+  }
+
   /** Zoom around the middle: above 1 closer. */
   function zoom(factor) {
-    const grown = (pair) => { const middle = (pair[0] + pair[1]) / 2, half = (pair[1] - pair[0]) / 2 / factor; return [middle - half, middle + half]; };
-    return setRange({ x: grown(range.x), y: grown(range.y) }, false);
+    return setRange(centred(...middle(), unit() / factor), false);
   }
 
   /** Move the view, not its scale, so that a track is on it. */
@@ -378,18 +343,12 @@ const map = (() => {
     const [x, y] = place(track);
     const edge = 24;
     if (x >= edge && y >= edge && x <= stage.clientWidth - edge && y <= stage.clientHeight - edge) return;
-    const half = (pair) => (pair[1] - pair[0]) / 2;
-    const [a, b] = [tracks.all.x[track], tracks.all.y[track]];
-    setRange({ x: [a - half(range.x), a + half(range.x)], y: [b - half(range.y), b + half(range.y)] }, false);
+    setRange(centred(tracks.all.x[track], tracks.all.y[track], unit()), false);
   }
 
   return {
-    paint, zoom, reveal, lasso, on,
+    paint, fit, zoom, reveal, lasso, on,
     fits: () => !home || headHeight() === heading,
-    fit: () => {
-      showWhole();
-      return setRange(range, true);
-    },
     isLasso: () => layout.dragmode === "lasso",
     point: (track) => { pointed = track; drawRings(); },
     ring: (wanted) => { rings = wanted; drawRings(); },
