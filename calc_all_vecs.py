@@ -21,8 +21,8 @@ import numpy as np
 import yaml
 
 from config import AUDIO_KEYS, build_config, read_config_file, refuse_changed_keys
-from mel_folder import MelList, list_mels, read_audio_half, read_mel
-from run_folder import CONFIG_NAME, LOCK_NAME, folder_lock, newest, read_weights, require_run
+from mels.mel_folder import MelList, list_mels, read_audio_half, read_mel
+from runs.run_folder import CONFIG_NAME, LOCK_NAME, folder_lock, newest, read_weights, require_run
 from utils import (
     EXIT_DONE,
     Progress,
@@ -142,7 +142,7 @@ def main(argv: list[str] | None = None) -> int:
         ]
         skipped = []
         if to_do:
-            from model import Model
+            from learning.model import Model
 
             model = Model(config, weights)
             skipped = write_frame_vectors(model, mels, mel_folder, output, to_do, arguments.quiet)

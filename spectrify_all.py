@@ -27,7 +27,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from config import Config, add_config_arguments, audio_half, load_config, refuse_changed_keys, to_yaml
-from mel_folder import (
+from mels.mel_folder import (
     CONFIG_NAME,
     LEDGER_NAME,
     MEL_SUFFIX,
@@ -38,7 +38,7 @@ from mel_folder import (
     read_ledger,
     write_ledger,
 )
-from run_folder import LOCK_NAME, SAVE_NUMBER_NAME, folder_lock
+from runs.run_folder import LOCK_NAME, SAVE_NUMBER_NAME, folder_lock
 from utils import (
     EXIT_DONE,
     EXIT_ERROR,
@@ -64,7 +64,7 @@ from utils import (
 )
 
 if TYPE_CHECKING:
-    from audio import Decoders
+    from mels.decoding import Decoders
 
 SKIP_MARKERS = (".nomedia", ".notmusic")
 BATCH_FILES = 4  # to one decoder process: enough to pay its start-up once in a while, few enough to bound memory
@@ -108,7 +108,7 @@ class Plan:
 
 def find_sources(audio_folder: Path, exclude: list[str]) -> tuple[list[Source], int]:
     """Return the audio files, sorted by the bytes of their path, and the number of folders skipped for a marker."""
-    from audio import is_audio
+    from mels.decoding import is_audio
 
     names, skipped_folders = walk_files(audio_folder, is_audio, exclude, SKIP_MARKERS)
     sources = []
@@ -186,7 +186,7 @@ def spectrify_batch(
     """
     from threadpoolctl import threadpool_limits
 
-    import audio
+    from mels import decoding as audio
 
     if has_line_break(batch[0].name):
         tracks = [audio.Track("failed", 0.0, "a line break in the name; rename it", None)]
@@ -399,7 +399,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     audio_folder, mel_folder = arguments.audio_folder, arguments.mel_folder
     config, _ = load_config(arguments)
-    from audio import find_decoders
+    from mels.decoding import find_decoders
 
     if not audio_folder.is_dir():
         raise UserError(f"{audio_folder}: no such audio folder")

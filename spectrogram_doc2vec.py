@@ -26,8 +26,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from config import AUDIO_KEYS, Config, add_config_arguments, load_config, read_config_file, refuse_changed_keys
-from mel_folder import MelList, list_mels, read_audio_half
-from run_folder import (
+from learning.sampling import Corpus, held_out_pairs
+from learning.stop_rule import why_flat
+from learning.training import Interval, Limits, StopRequest, Tell, Training, begin, memory_estimate, save, train
+from mels.mel_folder import MelList, list_mels, read_audio_half
+from runs.run_folder import (
     CONFIG_NAME,
     folder_lock,
     is_whole,
@@ -41,9 +44,6 @@ from run_folder import (
     read_weights,
     repair,
 )
-from sampling import Corpus, held_out_pairs
-from stop_rule import why_flat
-from training import Interval, Limits, StopRequest, Tell, Training, begin, memory_estimate, save, train
 from utils import (
     EXIT_DONE,
     UserError,
@@ -60,7 +60,7 @@ from utils import (
 )
 
 if TYPE_CHECKING:
-    from model import Model
+    from learning.model import Model
 
 # What a run folder cannot change: the shape and meaning of its weights, and which frames were never trained on.
 FIXED_KEYS = (
@@ -203,8 +203,8 @@ def train_locked(corpus: Corpus, arguments, stop: StopRequest, limits: Limits, t
 
     Returns where it stands, the dimensions of its track descriptors (0: there are none), and what ended it.
     """
-    from descriptors import write_descriptors
-    from model import use_device
+    from learning.descriptors import write_descriptors
+    from learning.model import use_device
 
     run_folder, add_only = arguments.run_folder, arguments.add_only
     tell(f"device: {use_device(arguments.device)}, {usable_cores()} threads")

@@ -30,11 +30,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-import classification
-import evaluation
-import plots
-from mel_folder import MEL_SUFFIX
-from run_folder import add_vectors_argument, read_vectors, which_vectors
+from judging import classifiers as classification
+from judging import labels as evaluation
+from judging import pictures as plots
+from mels.mel_folder import MEL_SUFFIX
+from runs.run_folder import add_vectors_argument, read_vectors, which_vectors
 from utils import (
     EXIT_DONE,
     Progress,

@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-import plots
+from judging import pictures as plots
 from utils import EXIT_DONE, UserError, atomic_write, command, nearest, plural, printable, script_parser
 
 SUBSETS = ("small", "medium", "large", "full")  # each holds those before it

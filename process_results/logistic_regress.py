@@ -31,11 +31,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-import classification
-import evaluation
-import plots
-from classification import CLASSIFIERS, RBF_SVM
-from classification_report import (
+from judging import classifiers as classification
+from judging import labels as evaluation
+from judging import pictures as plots
+from judging.classifier_report import (
     Comparison,
     Table,
     classes_csv,
@@ -44,8 +43,9 @@ from classification_report import (
     format_table,
     scores_csv,
 )
-from mel_folder import read_mel
-from run_folder import Vectors, add_vectors_argument, read_vectors, which_vectors
+from judging.classifiers import CLASSIFIERS, RBF_SVM
+from mels.mel_folder import read_mel
+from runs.run_folder import Vectors, add_vectors_argument, read_vectors, which_vectors
 from utils import (
     EXIT_DONE,
     Progress,

@@ -18,8 +18,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-import plots
-from run_folder import CostRow, read_costs, require_run
+from judging import pictures as plots
+from runs.run_folder import CostRow, read_costs, require_run
 from utils import EXIT_DONE, UserError, command, duration, plural, printable, script_parser
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-import plots
+from judging import pictures as plots
 from utils import EXIT_DONE, UserError, command, plural, positive_float, printable, script_parser
 
 if TYPE_CHECKING:

@@ -26,12 +26,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-import classification
-import evaluation
-import plots
-from classification import RBF_SVM
-from mel_folder import MEL_SUFFIX
-from run_folder import add_vectors_argument, read_vectors, which_vectors
+from judging import classifiers as classification
+from judging import labels as evaluation
+from judging import pictures as plots
+from judging.classifiers import RBF_SVM
+from mels.mel_folder import MEL_SUFFIX
+from runs.run_folder import add_vectors_argument, read_vectors, which_vectors
 from utils import EXIT_DONE, UserError, command, csv_bytes, plural, printable, script_parser, write_file
 
 TABLE_HEADER = ("filename", "predicted", "probability", "second", "second_probability")

@@ -31,12 +31,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-import clusters as clustering
-import evaluation
-import plots
-from mel_folder import MEL_SUFFIX
-from playlists import check_playlists, songs_without_audio, write_playlists
-from run_folder import Vectors, add_vectors_argument, read_vectors, which_vectors
+from judging import cluster_report as clustering
+from judging import labels as evaluation
+from judging import pictures as plots
+from judging.playlists import check_playlists, songs_without_audio, write_playlists
+from mels.mel_folder import MEL_SUFFIX
+from runs.run_folder import Vectors, add_vectors_argument, read_vectors, which_vectors
 from utils import (
     EXIT_DONE,
     Progress,

@@ -32,11 +32,18 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-import evaluation
-import plots
-from run_folder import Vectors, add_vectors_argument, folder_lock, read_vectors, which_vectors
-from static_web_viewer import layout, page_audio, page_data, page_folder
-from static_web_viewer.columns import TABLE_COLUMNS, Column, default_column, label_columns, output_table, own_columns
+from judging import labels as evaluation
+from judging import pictures as plots
+from runs.run_folder import Vectors, add_vectors_argument, folder_lock, read_vectors, which_vectors
+from static_web_viewer.page import layout, page_audio, page_data, page_folder
+from static_web_viewer.page.columns import (
+    TABLE_COLUMNS,
+    Column,
+    default_column,
+    label_columns,
+    output_table,
+    own_columns,
+)
 from utils import (
     EXIT_DONE,
     UserError,

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from audio import find_decoders
 from config import DEFAULT_CONFIG, Config, build_config, read_config_file
+from mels.decoding import find_decoders
 
 RATE_HZ = 44100
 

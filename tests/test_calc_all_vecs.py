@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import small_settings, tree, write_mels
 
-import run_folder
 from calc_all_vecs import main
+from runs import run_folder
 from spectrogram_doc2vec import main as train
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def test_every_mel_gets_its_frame_vectors_seen_or_not(trained, tmp_path, capsys)
 
 def test_they_are_what_the_target_network_says(trained, tmp_path):
     from config import build_config, read_config_file
-    from model import Model
+    from learning.model import Model
 
     mels, run_of = trained
     assert run(mels, run_of, tmp_path / "out") == 0

@@ -9,7 +9,7 @@ import make_example_input
 import numpy as np
 import pytest
 
-from audio import MelFramer, find_decoders, is_audio, tracks_from_files
+from mels.decoding import MelFramer, find_decoders, is_audio, tracks_from_files
 from utils import ROOT, walk_files
 
 CLIPS = ROOT / "example_input"

@@ -27,9 +27,9 @@ from conftest import RATE_HZ, tone, tree, write_audio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio import FRAME_SAMPLES, Decoders, MelFramer
 from config import DEFAULT_CONFIG, build_config, read_config_file
-from mel_folder import LEDGER_NAME, LedgerRow, list_mels, read_ledger, read_mel, write_ledger
+from mels.decoding import FRAME_SAMPLES, Decoders, MelFramer
+from mels.mel_folder import LEDGER_NAME, LedgerRow, list_mels, read_ledger, read_mel, write_ledger
 from spectrify_all import BATCH_BYTES, BATCH_FILES, Source, build_parser, main, make_batches
 from utils import ROOT
 

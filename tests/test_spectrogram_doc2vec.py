@@ -20,9 +20,9 @@ from conftest import small_settings, tree, write_mels
 from hypothesis import given
 from hypothesis import strategies as st
 
-import run_folder
+from learning.stop_rule import is_scheduled, next_save_pairs, patience, rule_memory, should_stop, why_flat
+from runs import run_folder
 from spectrogram_doc2vec import main
-from stop_rule import is_scheduled, next_save_pairs, patience, rule_memory, should_stop, why_flat
 from utils import ROOT
 
 SCRIPT = ROOT / "spectrogram_doc2vec.py"
@@ -425,7 +425,7 @@ def test_what_a_run_will_use_is_said_first(mels, tmp_path, capsys):
     assert lines[1].startswith("memory: about ")
     assert lines[2].startswith("device: ")
     assert "threads" in lines[2]
-    import model
+    from learning import model
 
     if not model.tf.config.list_physical_devices("GPU"):
         assert "cpu (TensorFlow finds no GPU)" in lines[2]

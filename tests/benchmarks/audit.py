@@ -21,9 +21,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
-import evaluation
+from judging import labels as evaluation
 from process_results import audit_labels
-from run_folder import add_vectors_argument, read_vectors, which_vectors
+from runs.run_folder import add_vectors_argument, read_vectors, which_vectors
 from utils import EXIT_DONE, UserError, command, plural, positive_float, positive_int, printable, script_parser
 
 LOOKED_AT = 0.1  # of the list: what a person may have the patience for

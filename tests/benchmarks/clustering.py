@@ -27,8 +27,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
-import evaluation
-import run_folder
+from judging import labels as evaluation
+from runs import run_folder
 from utils import EXIT_DONE, ROOT, command, positive_float, positive_int, script_parser, usable_cores
 
 MEASURED = (  # the child's own peak memory, and not that of this process before its exec

@@ -28,9 +28,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
-import evaluation
-import run_folder
-from static_web_viewer.layout import map_width, nearest_neighbours, pca_layout, tsne
+from judging import labels as evaluation
+from runs import run_folder
+from static_web_viewer.page.layout import map_width, nearest_neighbours, pca_layout, tsne
 from utils import EXIT_DONE, command, positive_int, script_parser, usable_cores
 
 NEIGHBOURS, JUDGED = 90, 10

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))  # the sh
 
 from browser import WITH_WEBGL, Browser, chromium, file_address
 
-import run_folder
+from runs import run_folder
 from static_web_viewer import display_vector_data
-from static_web_viewer.page_folder import viewer_files
+from static_web_viewer.page.page_folder import viewer_files
 
 KINDS = 25
 PAINTED = "await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mel_folder import list_mels, read_mel
-from model import tf  # the same TensorFlow, its greetings kept from stderr
+from learning.model import tf  # the same TensorFlow, its greetings kept from stderr
+from mels.mel_folder import list_mels, read_mel
 
 BATCH, HIDDEN, DIMS, WINDOW, LEARNING_RATE = 1024, 512, 80, 4, 0.001
 

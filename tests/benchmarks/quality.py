@@ -31,11 +31,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
-import classification
-import evaluation
 from config import add_config_arguments, load_config
-from mel_folder import list_mels, read_mel
-from run_folder import SONG_VECTORS, TRACK_DESCRIPTORS, newest_save, read_descriptors, read_song_list, vectors_path
+from judging import classifiers as classification
+from judging import labels as evaluation
+from mels.mel_folder import list_mels, read_mel
+from runs.run_folder import SONG_VECTORS, TRACK_DESCRIPTORS, newest_save, read_descriptors, read_song_list, vectors_path
 from utils import EXIT_DONE, ROOT, command, positive_float, positive_int, script_parser, write_file
 
 MFCC, LOG_MEL, UNTRAINED, PLAIN = "MFCC statistics", "mean log-mel", "untrained networks", "plain model"
@@ -110,10 +110,10 @@ def train(arguments, run: Path, seed: int, *flags: str) -> None:
 
 def untrained_descriptors(arguments, labels: Labels, run: Path) -> np.ndarray:
     """Return the descriptors (songs, dims) of the same networks before training, song vectors inferred with them."""
-    import model as networks
     from config import build_config, read_config_file
-    from descriptors import Standard, mean_contexts
-    from sampling import Corpus, sample_inputs
+    from learning import model as networks
+    from learning.descriptors import Standard, mean_contexts
+    from learning.sampling import Corpus, sample_inputs
 
     mels = list_mels(arguments.mel_folder)
     config = build_config(read_config_file(run / "config.yaml"), "run")

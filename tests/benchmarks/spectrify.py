@@ -46,9 +46,9 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
-from audio import MelFramer, find_decoders
 from config import DEFAULT_CONFIG, build_config, read_config_file
-from mel_folder import LEDGER_NAME, read_ledger, write_ledger
+from mels.decoding import MelFramer, find_decoders
+from mels.mel_folder import LEDGER_NAME, read_ledger, write_ledger
 from utils import EXIT_DONE, ROOT, UserError, atomic_write, command, positive_int, script_parser, write_file
 
 RATE_HZ = 44100

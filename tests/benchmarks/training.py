@@ -36,8 +36,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
 from config import DEFAULT_CONFIG, build_config, read_config_file, to_yaml
-from mel_folder import LedgerRow, write_ledger
-from sampling import Corpus, Pools, blocks, draw_block, sample_inputs
+from learning.sampling import Corpus, Pools, blocks, draw_block, sample_inputs
+from mels.mel_folder import LedgerRow, write_ledger
 from utils import EXIT_DONE, ROOT, command, script_parser
 
 PLAIN_SECONDS = 240.0
@@ -91,7 +91,8 @@ def products_of_step(config, bins: int) -> float:
 
 def measure_machine() -> None:
     import model as networks  # before TensorFlow, whose greetings it keeps from stderr
-    from model import tf
+
+    from learning.model import tf
 
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder) / "mels"
@@ -127,7 +128,7 @@ def _corpus(folder: Path, songs: int, config) -> Corpus:
 
 
 def measure_songs(most_songs: int) -> None:
-    import model as networks
+    from learning import model as networks
 
     config = default_config()
     print(machine())
@@ -138,7 +139,7 @@ def measure_songs(most_songs: int) -> None:
 
 
 def _measure_flat_cost(networks, folder: Path, config, most_songs: int) -> None:
-    from training import PoolSongs, Training, prefetch
+    from learning.training import PoolSongs, Training, prefetch
 
     @contextlib.contextmanager
     def prepared(songs: int):
@@ -197,7 +198,7 @@ def measure_memory(counts: list[int]) -> None:
 
 
 def measure_open(songs: int) -> None:
-    from mel_folder import LEDGER_NAME, list_mels
+    from mels.mel_folder import LEDGER_NAME, list_mels
 
     print(machine())
     with tempfile.TemporaryDirectory() as scratch:
@@ -225,9 +226,9 @@ def drop_caches() -> bool:
 def measure_plain(arguments) -> None:
     from plain_model import train_plain
 
-    import classification
-    import evaluation
-    from run_folder import read_song_vectors
+    from judging import classifiers as classification
+    from judging import labels as evaluation
+    from runs.run_folder import read_song_vectors
 
     table = evaluation.read_label_table(arguments.labels)
 

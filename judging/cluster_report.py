@@ -1,0 +1,273 @@
+"""What can be said of clusters of tracks: how many to ask for, their typical tracks, the mel bands that set them apart.
+
+The clusters themselves, and how they agree with labels, are in evaluation.py. Functions of arrays raise ValueError,
+functions of files UserError.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from judging import labels as evaluation
+from mels.mel_folder import read_audio_half, read_mel
+from utils import Progress, UserError, printable
+
+SURVEY_SONGS = 20_000  # that a survey's centroids are learned from, so that millions of songs take minutes
+SURVEY_SEEDS = 5  # clusterings of each number: ten pairs to compare
+STABLE = 0.8  # adjusted Rand between seeds, see suggest
+SONGS_BLOCK = 1 << 16  # songs at a time, in float64
+LABELS_SHOWN = 30  # rows of a picture: more could not be read
+MELS_READ = 300  # of each cluster: the error of a mean is then below 0.06 deviations
+BANDS = 3  # named of each cluster
+BAND_SHARE = 0.7  # of the deviation at a band's peak: neighbours of the same sign that reach it are of the band
+
+
+@dataclass(frozen=True)
+class NumberOfClusters:
+    """What a survey found for one number of clusters."""
+
+    clusters: int
+    silhouette: float  # in [-1, 1]; nan where all songs are in one cluster
+    agreement: float  # NMI with the labels: to be read, never to choose by
+    stability: float  # in [-1, 1]
+
+
+def survey(
+    vectors: np.ndarray,
+    numbers: Sequence[int],
+    labelled: np.ndarray,
+    labels: np.ndarray,
+    seed: int = 0,
+    tell: Callable[[], None] = lambda: None,
+) -> list[NumberOfClusters]:
+    """Judge each number of clusters by clusterings of five seeds.
+
+    Centroids are learned from at most 20,000 songs, drawn by the seed; the judged clusterings hold all songs.
+
+    vectors   (songs, dims), finite and not zero.
+    labelled  (labelled,) int64, songs that have a label; labels (labelled,) int64.
+    tell      called after each clustering, for a progress bar.
+    Returns   silhouette and NMI of the first seed, and the mean adjusted Rand over all pairs of seeds.
+    """
+    for number in numbers:
+        evaluation.check_cluster_count(number, len(vectors))
+    rows = evaluation.directions(vectors)
+    sample = evaluation.sample_rows(rows, max(SURVEY_SONGS, max(numbers)), seed)
+    found = []
+    for number in numbers:
+        clusterings = []
+        for step in range(SURVEY_SEEDS):
+            centroids = evaluation.learn_centroids(sample, number, seed + step)
+            clusterings.append(evaluation.nearest_centroids(rows, centroids))
+            tell()
+        first = clusterings[0]
+        table = evaluation.contingency(labels, first[labelled], (int(labels.max()) + 1, number))
+        pairs = [
+            evaluation.clustering_scores(evaluation.contingency(one, other, (number, number)))["adjusted Rand"]
+            for one, other in itertools.combinations(clusterings, 2)
+        ]
+        agreement = evaluation.clustering_scores(table)["NMI"]
+        found.append(NumberOfClusters(number, silhouette(rows, first), agreement, float(np.mean(pairs))))
+    return found
+
+
+def suggest(found: Sequence[NumberOfClusters]) -> int:
+    """Return the number with the largest silhouette among those whose stability is at least 0.8; labels have no say.
+
+    Where none is as stable, the most stable one. The smallest number wins where several are equal. The silhouette
+    alone would take clusters that another seed does not find again.
+    Reference: 0.8 is where Tibshirani and Walther 2005, Cluster validation by prediction strength, draw the line.
+    """
+    stable = [one for one in found if one.stability >= STABLE and not np.isnan(one.silhouette)]
+    if stable:
+        return max(stable, key=lambda one: one.silhouette).clusters
+    return max(found, key=lambda one: one.stability).clusters
+
+
+def silhouette(rows: np.ndarray, clusters: np.ndarray) -> float:
+    """Return the mean silhouette by cosine distance: exact, in time that grows with the songs, not with their square.
+
+    The mean distance 1 - x.y to the members y of a cluster is 1 - x.(their mean), so no pair is ever looked at.
+
+    rows      (songs, dims) float32 of length 1.
+    clusters  (songs,) int64. A song alone in its cluster counts 0.
+    Returns   a float in [-1, 1]; nan where there are fewer than two clusters.
+    Reference Rousseeuw 1987.
+    """
+    held, clusters = np.unique(clusters, return_inverse=True)
+    if len(held) < 2:
+        return float("nan")
+    sums, sizes = cluster_sums(rows, clusters, len(held)), np.bincount(clusters)
+    total = 0.0
+    for start in range(0, len(rows), SONGS_BLOCK):
+        own = clusters[start : start + SONGS_BLOCK]
+        block = rows[start : start + SONGS_BLOCK].astype(np.float64)
+        products, here = block @ sums.T, np.arange(len(own))  # (block, clusters)
+        within = products[here, own] - np.einsum("ij,ij->i", block, block)
+        inner = np.maximum(0.0, 1.0 - within / np.maximum(sizes[own] - 1, 1))
+        distances = np.maximum(0.0, 1.0 - products / sizes)
+        distances[here, own] = np.inf
+        outer = distances.min(axis=1)
+        larger = np.maximum(np.maximum(inner, outer), np.finfo(np.float64).tiny)
+        total += float(np.where(sizes[own] > 1, (outer - inner) / larger, 0.0).sum())
+    return total / len(rows)
+
+
+def cluster_sums(rows: np.ndarray, clusters: np.ndarray, count: int) -> np.ndarray:
+    """Return the sum of the rows of each cluster: (songs, dims), (songs,) below `count` -> (count, dims) float64."""
+    return np.stack([rows[clusters == cluster].sum(axis=0, dtype=np.float64) for cluster in range(count)])
+
+
+def typical_first(vectors: np.ndarray, clusters: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return the songs of each cluster, those first whose cosine to its centroid is largest.
+
+    vectors  (songs, dims), finite and not zero; clusters (songs,) int64 below `count`.
+    Returns  for each cluster (members,) int64; songs of the same cosine stand in their order.
+    """
+    rows = evaluation.directions(vectors)
+    centroids = cluster_sums(rows, clusters, count).astype(np.float32)
+    products = np.empty(len(rows), np.float32)  # cosines times the length of the centroid, which changes no order
+    for start in range(0, len(rows), SONGS_BLOCK):
+        block = slice(start, start + SONGS_BLOCK)
+        products[block] = np.einsum("ij,ij->i", rows[block], centroids[clusters[block]])
+    order = np.lexsort((-products, clusters))
+    return np.split(order, np.cumsum(np.bincount(clusters, minlength=count))[:-1])
+
+
+def band_deviations(means: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
+    """Return how far each cluster's mean of each mel bin lies from the mean of all tracks, in deviations over tracks.
+
+    means    for each cluster (tracks read, mel_bins): the mean log-mel of some of its tracks, or of none.
+    sizes    for each cluster the number of all its tracks: what it weighs in mean and deviation of all.
+    Returns  (clusters, mel_bins) float64; nan where no track was read, 0 for a bin in which all tracks are alike.
+    Raises   ValueError where no track at all was read.
+    """
+    read = [number for number, rows in enumerate(means) if len(rows)]
+    if not read:
+        raise ValueError("no mel of any cluster")
+    weights = np.array([sizes[number] for number in read], np.float64)[:, None] / sum(sizes[number] for number in read)
+    centres = np.stack([means[number].mean(axis=0) for number in read])  # (read, mel_bins)
+    overall = (weights * centres).sum(axis=0)
+    variance = (weights * (np.stack([means[number].var(axis=0) for number in read]) + (centres - overall) ** 2)).sum(0)
+    found = np.full((len(means), len(overall)), np.nan)
+    found[read] = (centres - overall) / np.sqrt(np.where(variance > 1e-12, variance, np.inf))
+    return found
+
+
+def strongest_bands(deviations: np.ndarray) -> list[tuple[int, int, float]]:
+    """Return the mel bands that deviate most, as (first bin, last bin, deviation at the peak), largest first.
+
+    deviations  (mel_bins,). A band reaches from its peak over neighbours of the same sign and at least 0.7 of its
+                height; the next one is sought beyond the bins of that sign around it, not on its slope.
+    """
+    left, bands = np.where(np.isfinite(deviations), deviations, 0.0), []
+    while len(bands) < BANDS and np.abs(left).max() > 0:
+        peak = int(np.abs(left).argmax())
+        heights = left * np.sign(left[peak])  # above 0: of the peak's sign
+        first, last = _run_around(heights >= BAND_SHARE * heights[peak], peak)
+        bands.append((first, last, float(left[peak])))
+        start, stop = _run_around(heights > 0, peak)
+        left[start : stop + 1] = 0.0
+    return bands
+
+
+def _run_around(held: np.ndarray, place: int) -> tuple[int, int]:
+    breaks = np.flatnonzero(~held)
+    after = int(np.searchsorted(breaks, place))
+    first = int(breaks[after - 1]) + 1 if after else 0
+    return first, int(breaks[after]) - 1 if after < len(breaks) else len(held) - 1
+
+
+def mel_edges_hz(low_hz: float, high_hz: float, bins: int) -> np.ndarray:
+    """Return the corners of the triangular mel filters: (bins + 2,) float64; bin i reaches from corner i to i + 2.
+
+    HTK mel, 1127 ln(1 + f / 700), as in audio.mel_matrix.
+    """
+    low, high = 1127.0 * np.log1p(np.array([low_hz, high_hz]) / 700.0)
+    return 700.0 * np.expm1(np.linspace(low, high, bins + 2) / 1127.0)
+
+
+def staircase_order(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the orders of labels and clusters in which each cluster's largest share lies on a stair going down.
+
+    table    (labels, clusters) int, songs.
+    Returns  (labels,) and (clusters,) int64. Labels that are the most frequent of a cluster come by the largest share
+             that they have of one, the clusters of a label likewise. A label that is nowhere the most frequent stands
+             behind the one that is so where most of its songs are. Clusters without a labelled song come last.
+    """
+    sizes, top = table.sum(axis=0), table.argmax(axis=0)  # (clusters,)
+    shares = table.max(axis=0) / np.maximum(sizes, 1)
+    best = np.full(len(table), -1.0)  # (labels,) largest share of a cluster whose most frequent label it is
+    np.maximum.at(best, top[sizes > 0], shares[sizes > 0])
+    leads = best >= 0
+    leader = np.where(leads, np.arange(len(table)), top[table.argmax(axis=1)])
+    labels = np.lexsort((-table.sum(axis=1), ~leads, leader, -best[leader]))
+    position = np.argsort(labels)
+    return labels, np.lexsort((-shares, position[top], sizes == 0))
+
+
+def join_rare(table: np.ndarray, labels: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Join the rarest labels into one last row where there are more than a picture can show.
+
+    Returns  (shown, clusters) int and the shown labels, in their order; the last is "N other labels" where any were
+             joined.
+    """
+    if len(labels) <= LABELS_SHOWN:
+        return table, list(labels)
+    by_frequency = np.argsort(-table.sum(axis=1), kind="stable")
+    kept, rest = np.sort(by_frequency[: LABELS_SHOWN - 1]), by_frequency[LABELS_SHOWN - 1 :]
+    joined = np.vstack([table[kept], table[rest].sum(axis=0)])
+    return joined, [labels[i] for i in kept] + [f"{len(rest)} other labels"]
+
+
+def require_mels(folder: Path, names: Sequence[str]) -> None:
+    """Raise UserError where none of the songs has a mel in the folder; looks no further than the first that has."""
+    if not any(os.path.exists(folder / name) for name in names):
+        first = printable(names[0]) if names else ""
+        raise UserError(
+            f"{folder}: holds no mel of the run, not even {first!r}; name the folder that it was trained on"
+        )
+
+
+def read_bands(folder: Path, members: list[list[str]], seed: int, quiet: bool) -> tuple[list[list[str]], int]:
+    """Return the bands that set each cluster apart, as text, and how many mels could not be read.
+
+    At most 300 mels a cluster are read, drawn by the seed. They are named by the audio half that made the folder.
+
+    members  the songs of each cluster. Raises UserError where no mel of them is in the folder.
+    """
+    draws = np.random.default_rng(seed % 2**64)
+    chosen = [draws.permutation(len(names))[:MELS_READ] for names in members]
+    means, gone, bins = [[] for _ in members], [], 0
+    progress = Progress(sum(map(len, chosen)), "mel bands", "mels", quiet)
+    for names, rows, read in zip(members, chosen, means, strict=True):
+        for row in np.sort(rows):
+            try:
+                mean = evaluation.mean_log_mel(read_mel(folder / names[row]))
+                bins = bins or len(mean)
+                if len(mean) != bins:
+                    raise ValueError(f"{len(mean)} bins where others have {bins}")
+                read.append(mean)
+            except (OSError, ValueError) as error:
+                gone.append(f"{names[row]}: {getattr(error, 'strerror', None) or error}")
+            progress.advance()
+    progress.close()
+    if not bins:
+        raise UserError(f"{folder}: no usable mel of the run ({gone[0]}); name the folder that it was trained on")
+    named = band_names(read_audio_half(folder), bins)
+    deviations = band_deviations(list(map(np.array, means)), list(map(len, members)))
+    return [[named(*band) for band in strongest_bands(one)] for one in deviations], len(gone)
+
+
+def band_names(audio_half: Mapping[str, object], bins: int) -> Callable[[int, int, float], str]:
+    """Return what names a band (first bin, last bin, deviation): in Hz, or by bins where nobody knows them."""
+    if audio_half.get("mel_bins") != bins:
+        return lambda first, last, deviation: f"bins {first}-{last} {deviation:+.1f}"
+    edges = mel_edges_hz(float(audio_half["mel_low_hz"]), float(audio_half["mel_high_hz"]), bins)
+    return lambda first, last, deviation: f"{edges[first]:.0f}-{edges[last + 2]:.0f} Hz {deviation:+.1f}"

@@ -1,0 +1,377 @@
+"""Which frames a training step sees: held-out frames, pools of songs read from disk, draws of pairs. No TensorFlow.
+
+Every draw comes from (seed, purpose, index) alone, never from a generator that runs on. So a training that was stopped
+and resumed draws what one that never stopped draws, and a song's held-out frames are the same in every run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from config import Config
+from mels.mel_folder import read_mel
+
+DIFFERENCE_REACH = 2  # frames; x[t + 2] - x[t - 2] is the difference fed beside x[t]
+TILT_TERMS = 3  # cosine terms over the bins that make a random spectral tilt: all of it smooth
+NOISE_ROWS = 4096  # of the table that input noise is taken from: drawing as many normal numbers anew costs as a network
+LEAST_HELD_OUT = 2  # frames; fewer hold no pair, and the song is trained on whole
+MOST_HELD_OUT = 100  # frames of a song; more of it would cost reading and tell nothing new
+HELD_OUT_SONGS = 1000  # songs that the held-out cost looks at, at most
+HELD_OUT_PAIRS = 20_000  # pairs that the held-out cost uses, at most, whatever the corpus: noise far below a percent
+DRAWS_PER_POOL_SONG = 128  # positive pairs a song, on average, before the next pool comes in
+
+# What a random generator is for: the same index means another stream for each.
+_STEP, _POOL, _EXCERPT, _SAMPLE, _HELD_OUT = range(5)
+
+
+def generator(seed: int, purpose: int, index: int) -> np.random.Generator:
+    """Return a generator that depends on its arguments alone (counter-based: Salmon et al. 2011, Philox)."""
+    return np.random.Generator(np.random.Philox(key=np.array([seed, (purpose << 56) + index], np.uint64)))
+
+
+def uniform_of_name(name: str, seed: int) -> float:
+    """Return a number in [0, 1) that depends on a song's name and the seed: it survives the growth of the corpus."""
+    digest = hashlib.blake2b(os.fsencode(name), digest_size=8, key=seed.to_bytes(8, "little")).digest()
+    return int.from_bytes(digest, "little") / 2.0**64
+
+
+def held_out_block(frames: int, share: float, position: float) -> tuple[int, int]:
+    """Return the frames [start, stop) of a song that training never sees; empty for a song too short to spare any.
+
+    frames    of the song; share of them to hold out; position in [0, 1) of the block in the song.
+    """
+    count = min(round(share * frames), MOST_HELD_OUT)
+    if count < LEAST_HELD_OUT:
+        return 0, 0
+    start = int(position * (frames - count + 1))
+    return start, start + count
+
+
+def trainable_segments(start: int, stop: int, held_out: tuple[int, int], margin: int) -> tuple[int, int, int, int]:
+    """Return the two runs of frames [a, b), [c, d) of an excerpt [start, stop) that lie clear of the held-out block.
+
+    All in frames of the song. `margin` frames on each side of the block are left out too: their differences see it.
+    """
+    first, last = held_out
+    if first == last:
+        return start, stop, stop, stop
+    before = max(start, min(stop, first - margin))
+    after = min(stop, max(start, last + margin))
+    return start, before, after, stop
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The songs to train on, and how. Row i of every array is song i of the run's music list."""
+
+    folder: Path
+    names: list[str]
+    frames: np.ndarray  # (songs,) int64
+    bins: int
+    config: Config
+    stamps: np.ndarray | None = None  # (songs,) int64: another number where the mel has changed
+
+    def held_out(self, song: int) -> tuple[int, int]:
+        name, config = self.names[song], self.config
+        return held_out_block(int(self.frames[song]), config.held_out_share, uniform_of_name(name, config.seed))
+
+    @property
+    def margin(self) -> int:
+        return DIFFERENCE_REACH if self.config.differences else 0
+
+
+@dataclass
+class Pool:
+    """Some songs' frames in memory, with what is needed to draw pairs from them."""
+
+    songs: np.ndarray  # (pool songs,) int64: rows of the corpus, rising; only songs that can be drawn
+    mels: np.ndarray  # (pool frames, bins) float: their frames one after another
+    first: np.ndarray  # (pool songs,) int64: the song's first row in mels
+    last: np.ndarray  # (pool songs,) int64: the song's last row in mels
+    segments: np.ndarray  # (pool songs, 4) int64: the two trainable runs [a, b), [c, d), as rows of mels
+    skipped: list[str] = field(default_factory=list)  # one line a song that could not be read
+
+
+def read_pool(corpus: Corpus, songs: np.ndarray, index: int) -> Pool:
+    """Read songs into memory, long ones by an excerpt. `index` tells one reading from the next, so excerpts differ.
+
+    Songs that are gone, broken or have no frame are skipped and named.
+    """
+    config = corpus.config
+    room = max(1, config.pool_frames // max(1, min(config.pool_songs, len(corpus.names))))
+    total = int(corpus.frames.sum())
+    uniforms = generator(config.seed, _EXCERPT, index).random(len(songs))
+    kept, mels, first, last, segments, skipped, rows = [], [], [], [], [], [], 0
+    for song, uniform in zip(songs.tolist(), uniforms, strict=True):
+        frames = int(corpus.frames[song])
+        count = frames if total <= config.pool_frames else min(frames, room)
+        start = int(uniform * (frames - count + 1))
+        try:
+            mel = read_mel(corpus.folder / corpus.names[song], start, start + count)
+            if mel.shape[1] != corpus.bins or not len(mel):
+                raise ValueError(f"{mel.shape[0]} frames of {mel.shape[1]} bins, expected {corpus.bins} bins")
+        except (OSError, ValueError) as error:
+            skipped.append(f"{corpus.names[song]}: {error}")
+            continue
+        runs = np.array(trainable_segments(start, start + len(mel), corpus.held_out(song), corpus.margin))
+        if runs[1] == runs[0] and runs[3] == runs[2]:
+            continue  # this excerpt lies in the held-out block; another one will not
+        kept.append(song)
+        mels.append(mel)
+        first.append(rows)
+        segments.append(runs - start + rows)
+        rows += len(mel)
+        last.append(rows - 1)
+    if not kept:
+        return Pool(*(np.zeros(0, np.int64) for _ in range(4)), np.zeros((0, 4), np.int64), skipped)
+    return Pool(np.array(kept), np.concatenate(mels), np.array(first), np.array(last), np.array(segments), skipped)
+
+
+class Pools:
+    """The sequence of pools: a random order of all songs, cut into pools, then another order, and so on.
+
+    The next pool is read in the background while one is in use.
+    """
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+        config = corpus.config
+        songs = len(corpus.names)
+        self.pool_songs = min(config.pool_songs, songs)
+        self.pools_per_round = -(-songs // self.pool_songs)
+        # With everything in memory there is nothing to change.
+        self.everything = self.pools_per_round == 1 and int(corpus.frames.sum()) <= config.pool_frames
+        self.steps_per_pool = max(1, self.pool_songs * DRAWS_PER_POOL_SONG // config.batch_size)
+        self.skipped: set[str] = set()
+        self._reader = ThreadPoolExecutor(1, "pool")
+        self._next: tuple[int, Future[Pool]] | None = None
+        self._current: tuple[int, Pool] | None = None
+
+    def index(self, step: int) -> int:
+        """Return which pool a step draws from."""
+        return 0 if self.everything else step // self.steps_per_pool
+
+    def steps_left(self, step: int) -> int:
+        """Return how many steps from this one on draw from the same pool."""
+        return 10**9 if self.everything else self.steps_per_pool - step % self.steps_per_pool
+
+    def songs(self, index: int) -> np.ndarray:
+        """Return the songs of a pool, rising."""
+        this_round, place = divmod(index, self.pools_per_round)
+        order = generator(self.corpus.config.seed, _POOL, this_round).permutation(len(self.corpus.names))
+        return np.sort(order[place * self.pool_songs : (place + 1) * self.pool_songs])
+
+    def get(self, step: int) -> Pool:
+        """Return the pool of a step, and begin to read the one after it."""
+        index = self.index(step)
+        if self._current is None or self._current[0] != index:
+            was_ahead = self._next is not None and self._next[0] == index
+            pool = self._next[1].result() if was_ahead else self._read(index)
+            self._current = (index, pool)
+            self.skipped.update(pool.skipped)
+            if not self.everything:
+                self._next = (index + 1, self._reader.submit(self._read, index + 1))
+        return self._current[1]
+
+    def _read(self, index: int) -> Pool:
+        return read_pool(self.corpus, self.songs(index), index)
+
+    def close(self) -> None:
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Positive pairs as rows of a pool's mels."""
+
+    target: np.ndarray  # (pairs,) int64
+    context: np.ndarray  # (pairs,) int64
+    song: np.ndarray  # (pairs,) int64: place of their song in the pool
+
+
+def draw_pairs(pool: Pool, uniforms: np.ndarray, window: int) -> Pairs:
+    """Turn uniform numbers into positive pairs: a song, then two of its frames at most `window` apart.
+
+    pool      holds at least one song.
+    uniforms  (pairs, 4) in [0, 1): they choose song, distance, place and which of the two is the target.
+    A song with a single trainable frame pairs it with itself: better than a vector that stays noise.
+    """
+    song = (uniforms[:, 0] * len(pool.songs)).astype(np.int64)
+    a, b, c, d = pool.segments[song].T
+    longest = np.maximum(b - a, d - c) - 1  # the largest distance of two frames in one run
+    distance = np.minimum(1 + (uniforms[:, 1] * np.minimum(window, longest)).astype(np.int64), longest)
+    places_before = np.maximum(b - a - distance, 0)
+    places_after = np.maximum(d - c - distance, 0)
+    place = (uniforms[:, 2] * (places_before + places_after)).astype(np.int64)
+    early = np.where(place < places_before, a + place, c + place - places_before)
+    late = early + distance
+    swap = uniforms[:, 3] < 0.5
+    return Pairs(np.where(swap, late, early), np.where(swap, early, late), song)
+
+
+def gather_inputs(mels: np.ndarray, rows: np.ndarray, first: np.ndarray, last: np.ndarray, differences: bool):
+    """Return what the networks need of some frames, (1 or 3, rows, bins): x[t]; with differences x[t - 2] and x[t + 2].
+
+    first, last  (rows,) the bounds of each frame's song in mels: at its edges the nearest frame stands in.
+    """
+    if not differences:
+        return mels[rows][None]
+    before = np.maximum(rows - DIFFERENCE_REACH, first)
+    after = np.minimum(rows + DIFFERENCE_REACH, last)
+    return mels[np.stack([rows, before, after])]
+
+
+@dataclass
+class Block:
+    """Some successive training steps. All arrays have room for `most` steps; the first `steps` of them count."""
+
+    first_step: int
+    steps: int
+    pool_index: int
+    pool: Pool
+    inputs: np.ndarray  # (most, 2, 1 or 3, batch, bins): target and context frames, as gather_inputs gives them
+    song: np.ndarray  # (most, batch) int32: place of the pair's song in the pool
+    keep_frame: np.ndarray  # (most, batch, 1) float32: 0 where the frame's own embedding is left out of the pair
+    tilt: np.ndarray  # (most, 2, batch, TILT_TERMS) float32 coefficients
+    noise: np.ndarray  # (most, 2, batch) int32 rows of the table of input noise
+
+
+def draw_block(pools: Pools, first_step: int, steps: int, most: int) -> Block | None:
+    """Draw the steps [first_step, first_step + steps), which share a pool. None where no song could be read."""
+    config, pool = pools.corpus.config, pools.get(first_step)
+    if not len(pool.songs):
+        return None
+    batch, variants = config.batch_size, 3 if config.differences else 1
+    block = Block(
+        first_step,
+        steps,
+        pools.index(first_step),
+        pool,
+        np.zeros((most, 2, variants, batch, pools.corpus.bins), pool.mels.dtype),
+        np.zeros((most, batch), np.int32),
+        np.zeros((most, batch, 1), np.float32),
+        np.zeros((most, 2, batch, TILT_TERMS), np.float32),
+        np.zeros((most, 2, batch), np.int32),
+    )
+    for place in range(steps):
+        draws = generator(config.seed, _STEP, first_step + place)
+        uniforms = draws.random((batch, 5))
+        pairs = draw_pairs(pool, uniforms[:, :4], config.window)
+        bounds = pool.first[pairs.song], pool.last[pairs.song]
+        for side, rows in enumerate((pairs.target, pairs.context)):
+            block.inputs[place, side] = gather_inputs(pool.mels, rows, *bounds, config.differences)
+        block.song[place] = pairs.song
+        block.keep_frame[place, :, 0] = uniforms[:, 4] >= config.frame_dropout
+        if config.spectral_tilt:
+            block.tilt[place] = draws.standard_normal((2, batch, TILT_TERMS), np.float32)
+        if config.input_noise:
+            block.noise[place] = draws.integers(0, NOISE_ROWS, (2, batch))
+    return block
+
+
+def blocks(pools: Pools, first_step: int, boundary, most: int) -> Iterator[Block | None]:
+    """Yield block after block, for ever. None reaches across a pool's end, nor across the step boundary(first step)."""
+    step = first_step
+    while True:
+        steps = min(most, pools.steps_left(step), boundary(step) - step)
+        yield draw_block(pools, step, steps, most)
+        step += steps
+
+
+@dataclass(frozen=True)
+class InputSample:
+    """Frames of the corpus, drawn song by song: for the inputs' mean and scale, and to stand for the corpus later."""
+
+    mean: np.ndarray  # (bins,) float32
+    scale: np.ndarray  # (bins,) float32, standard deviation
+    difference_scale: np.ndarray  # (bins,) float32, standard deviation of the differences
+    reference: np.ndarray  # (1 or 3, REFERENCE_FRAMES, bins): inputs of frames of the whole corpus
+
+
+REFERENCE_FRAMES = 2048  # many more than a vector has dimensions, see Model.infer_song_vectors
+_SAMPLE_SONGS = 2000
+_SAMPLE_FRAMES = 100  # a song
+_LEAST_SCALE = 1e-3  # a bin that never changes must not be blown up
+
+
+def sample_inputs(corpus: Corpus) -> InputSample:
+    """Measure the inputs on 100 training frames each of at most 2000 songs. Raises ValueError if none is readable."""
+    config = corpus.config
+    draws = generator(config.seed, _SAMPLE, 0)
+    chosen = draws.permutation(len(corpus.names))[:_SAMPLE_SONGS]
+    frames, differences, inputs = [], [], []
+    for song in np.sort(chosen).tolist():
+        pool = read_pool(corpus, np.array([song]), 0)
+        if not len(pool.songs):
+            continue
+        rows = draw_pairs(pool, draws.random((_SAMPLE_FRAMES, 4)), 1).target
+        bounds = np.zeros(len(rows), np.int64), np.full(len(rows), len(pool.mels) - 1)
+        x, before, after = gather_inputs(pool.mels, rows, *bounds, True)
+        frames.append(x.astype(np.float32))
+        differences.append(after.astype(np.float32) - before.astype(np.float32))
+        inputs.append(np.stack([x, before, after])[: 3 if config.differences else 1])
+    if not frames:
+        raise ValueError("no song could be read")
+    frames, differences = np.concatenate(frames), np.concatenate(differences)
+    inputs = np.concatenate(inputs, axis=1)
+    reference = inputs[:, draws.integers(0, inputs.shape[1], REFERENCE_FRAMES)]
+    return InputSample(
+        frames.mean(0, dtype=np.float64).astype(np.float32),
+        np.maximum(frames.std(0, dtype=np.float64), _LEAST_SCALE).astype(np.float32),
+        np.maximum(differences.std(0, dtype=np.float64), _LEAST_SCALE).astype(np.float32),
+        reference,
+    )
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Positive pairs of frames that training never sees, in batches of one size."""
+
+    inputs: np.ndarray  # (batches, 2, 1 or 3, batch, bins)
+    song: np.ndarray  # (batches, batch) int64: rows of the corpus
+
+    @property
+    def pairs(self) -> int:
+        return self.song.size
+
+
+def held_out_pairs(corpus: Corpus) -> HeldOut | None:
+    """Draw the pairs for the held-out cost, always the same for the same songs. None where no song can spare frames."""
+    config = corpus.config
+    draws = generator(config.seed, _HELD_OUT, 0)
+    by_chance = sorted(range(len(corpus.names)), key=lambda song: uniform_of_name(corpus.names[song], config.seed))
+    chosen = list(itertools.islice((song for song in by_chance if corpus.held_out(song) != (0, 0)), HELD_OUT_SONGS))
+    inputs, songs = [], []
+    for song in sorted(chosen):
+        start, stop = corpus.held_out(song)
+        reach = corpus.margin
+        from_frame, to_frame = max(0, start - reach), min(int(corpus.frames[song]), stop + reach)
+        try:
+            mel = read_mel(corpus.folder / corpus.names[song], from_frame, to_frame)
+        except (OSError, ValueError):
+            continue  # training counts and names it
+        if len(mel) != to_frame - from_frame or mel.shape[1] != corpus.bins:
+            continue
+        block = np.array([[start - from_frame, stop - from_frame, stop - from_frame, stop - from_frame]])
+        pool = Pool(np.array([song]), mel, np.array([0]), np.array([len(mel) - 1]), block)
+        count = min(HELD_OUT_PAIRS // len(chosen), 2 * config.window * (stop - start))
+        pairs = draw_pairs(pool, draws.random((count, 4)), config.window)
+        bounds = np.zeros(count, np.int64), np.full(count, len(mel) - 1)
+        both = [gather_inputs(mel, rows, *bounds, config.differences) for rows in (pairs.target, pairs.context)]
+        inputs.append(np.stack(both))
+        songs.append(np.full(count, song))
+    if not inputs:
+        return None
+    inputs, songs = np.concatenate(inputs, axis=2), np.concatenate(songs)  # (2, 1 or 3, pairs, bins), (pairs,)
+    batch = min(config.batch_size, len(songs))
+    order = draws.permutation(len(songs))[: len(songs) // batch * batch]
+    batches = inputs[:, :, order].reshape(*inputs.shape[:2], -1, batch, corpus.bins)
+    return HeldOut(np.moveaxis(batches, 2, 0), songs[order].reshape(-1, batch))

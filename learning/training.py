@@ -1,0 +1,344 @@
+"""A training: where it stands, taking it up, taking in changed songs, and the loop from save to save.
+
+TensorFlow is imported by the functions that need it, through model.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from config import to_yaml
+from learning.sampling import Block, Corpus, HeldOut, Pools, blocks, sample_inputs
+from learning.stop_rule import is_scheduled, next_save_pairs, why_flat
+from mels.mel_folder import read_mel
+from runs.run_folder import CostRow, commit_save, newest_list, newest_save, read_costs, read_song_vectors, read_weights
+from utils import UserError, duration
+
+if TYPE_CHECKING:
+    from learning.model import Model
+
+BLOCKS_AHEAD = 2  # blocks of training steps drawn in the background while TensorFlow works
+TENSORFLOW_BYTES = 800_000_000  # resident before the first song: the libraries, the compiled step
+
+Tell = Callable[[str], None]  # prints a line of progress
+
+
+class StopRequest:
+    """Set by SIGINT and SIGTERM, and looked at where it is safe to stop."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        def handle(number, _frame):
+            self.signal = signal.Signals(number)
+
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def __str__(self) -> str:
+        return self.signal.name if self.signal else ""
+
+
+@dataclass
+class Training:
+    """Where a training stands. Rows of the arrays are `corpus.names`."""
+
+    run: Path
+    corpus: Corpus
+    stamps: np.ndarray  # (songs,) int64: of the mels that the vectors are of
+    vectors: np.ndarray  # (songs, dims) float32
+    squares: np.ndarray  # (songs, 1) float32, Adagrad's state
+    save: int  # number of the newest committed save
+    costs: list[CostRow]
+    list_save: int  # the save from which the song list is as it is
+    list_changed: bool = True  # the next save has to write it
+    changes: str = ""  # what is new since the last run, in words
+
+    @property
+    def pairs(self) -> int:
+        return self.costs[-1].pairs if self.costs else 0
+
+    @property
+    def seconds(self) -> float:
+        return self.costs[-1].seconds if self.costs else 0.0
+
+    @property
+    def why_flat(self) -> str:
+        return why_flat(self.costs, self.list_save, self.corpus.config, int(self.corpus.frames.sum()))
+
+    def commit(self, model: Model, row: CostRow) -> None:
+        """Write the next save; `row` is its line of cost_list.csv."""
+        self.save = row.epoc
+        if self.list_changed:
+            self.list_save = self.save
+        commit_save(
+            self.run,
+            self.save,
+            self.vectors,
+            {"network": model.state(), "songs": {"squares": self.squares, "stamps": self.stamps}},
+            [*self.costs, row],
+            to_yaml(dataclasses.asdict(self.corpus.config)),
+            self.corpus.config.keep_vectors,
+            self.corpus.names if self.list_changed else None,
+        )
+        self.costs.append(row)
+        self.list_changed = False
+
+
+def memory_estimate(corpus: Corpus) -> int:
+    """Return about how many bytes a training of this corpus will hold resident."""
+    config, songs = corpus.config, len(corpus.names)
+    frame = corpus.bins * 2
+    pool = min(int(corpus.frames.sum()), config.pool_frames, min(songs, config.pool_songs) * int(corpus.frames.max()))
+    pools = 3 * pool * frame  # the present one, the next one, and the pieces that it is put together from
+    table = songs * (3 * 4 * config.output_vector_size + 400)  # vectors, their copy in a save; names and their index
+    block = 16 * config.batch_size * 6 * frame * (BLOCKS_AHEAD + 2)
+    step = 8 * 4 * config.batch_size * (config.batch_size + 2 * config.hidden_size + 4 * corpus.bins)
+    return TENSORFLOW_BYTES + pools + table + block + step
+
+
+def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
+    """Start a training, or take up one where its newest save left it, with the songs as they are now."""
+    from learning import model as networks
+
+    config, names = corpus.config, corpus.names
+    save = newest_save(run)
+    if not save:
+        try:
+            sample = sample_inputs(corpus)
+        except ValueError as error:
+            raise UserError(f"{corpus.folder}: {error}; make the mel folder anew with spectrify_all.py") from None
+        model = networks.Model(config, networks.first_weights(config, corpus.bins, sample))
+        vectors = networks.first_song_vectors(names, config)
+        squares = np.zeros((len(names), 1), np.float32)
+        return Training(run, corpus, corpus.stamps, vectors, squares, save=0, costs=[], list_save=0), model
+    old = read_song_vectors(run)
+    model = networks.Model(config, read_weights(run, "network", save))
+    songs = read_weights(run, "songs", save)
+    training = Training(
+        run=run,
+        corpus=corpus,
+        stamps=songs["stamps"],
+        vectors=old.vectors,
+        squares=songs["squares"],
+        save=save,
+        costs=read_costs(run),
+        list_save=newest_list(run, save),
+        list_changed=False,
+    )
+    if old.names != names or not np.array_equal(songs["stamps"], corpus.stamps):
+        take_in(training, model, old.names, add_only)
+    return training, model
+
+
+def take_in(training: Training, model: Model, old_names: list[str], add_only: bool) -> None:
+    """Match rows to songs by name: kept songs keep theirs, new ones get an inferred vector, gone ones are dropped.
+
+    A song whose mel is another now is inferred anew too, except with add_only, which moves no old row.
+    """
+    from learning.model import first_song_vectors
+
+    corpus, config = training.corpus, training.corpus.config
+    rows = {name: row for row, name in enumerate(old_names)}
+    old_rows = np.array([rows.get(name, -1) for name in corpus.names])
+    kept = old_rows >= 0
+    vectors = np.zeros((len(corpus.names), config.output_vector_size), np.float32)
+    squares = np.zeros((len(corpus.names), 1), np.float32)
+    vectors[kept], squares[kept] = training.vectors[old_rows[kept]], training.squares[old_rows[kept]]
+    # a state of zero would make the first step of an inferred vector as long as that of noise
+    squares[~kept] = np.median(training.squares)
+    old_stamps = np.where(kept, training.stamps[old_rows], corpus.stamps)
+    changed = old_stamps != corpus.stamps
+    counts = {name: int(which.sum()) for name, which in (("kept", kept), ("changed", changed), ("new", ~kept))}
+    gone = len(old_names) - counts["kept"]
+    training.changes = (
+        f"{counts['kept']:,} kept, {counts['changed']:,} of them changed, {counts['new']:,} new, {gone:,} gone"
+    )
+    # what stays as it was keeps its stamp too, so that a later training sees the change
+    training.stamps = old_stamps if add_only else corpus.stamps
+    to_infer = np.flatnonzero(~kept if add_only else ~kept | changed).tolist()
+
+    readable: list[int] = []
+
+    def mels() -> Iterator[np.ndarray]:
+        for row in to_infer:
+            try:
+                mel = read_mel(corpus.folder / corpus.names[row])
+            except (OSError, ValueError):  # training counts and names it
+                if not kept[row]:
+                    vectors[row] = first_song_vectors([corpus.names[row]], config)[0]
+                continue
+            readable.append(row)
+            yield mel
+
+    for place, vector in enumerate(model.infer_song_vectors(mels())):
+        vectors[readable[place]] = vector
+    training.vectors, training.squares, training.list_changed = vectors, squares, True
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a training beside the stop rule."""
+
+    forever: bool
+    max_minutes: float | None  # of training time of this call
+    max_saves: int | None  # over all calls
+
+
+@dataclass
+class Interval:
+    """What happened since the last save."""
+
+    cost_sum: float = 0.0
+    steps: int = 0
+    seconds: float = 0.0
+    waited_seconds: float = 0.0  # for mels to be read and pairs to be drawn; part of seconds
+
+    @property
+    def cost(self) -> float:
+        return self.cost_sum / self.steps if self.steps else math.nan
+
+
+def prefetch(iterator: Iterator, ahead: int) -> Iterator:
+    """Yield what an iterator yields, made by a thread of its own that stays `ahead` items in front."""
+    with ThreadPoolExecutor(1, "prefetch") as thread:
+        pending = deque(thread.submit(next, iterator) for _ in range(ahead))
+        try:
+            while True:
+                item = pending.popleft()
+                pending.append(thread.submit(next, iterator))
+                yield item.result()
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
+
+
+class PoolSongs:
+    """Moves song vectors between the table of all songs and the pool that the model holds."""
+
+    def __init__(self, training: Training, model: Model, places: int) -> None:
+        self.training, self.model, self.places = training, model, places
+        self.index, self.songs = -1, np.zeros(0, np.int64)
+
+    def bring(self, block: Block) -> None:
+        """See to it that the model holds the songs of a block's pool, in as many places whatever the pool."""
+        if block.pool_index == self.index:
+            return
+        self.write_back()
+        self.index, self.songs = block.pool_index, block.pool.songs
+        vectors = np.zeros((self.places, self.training.vectors.shape[1]), np.float32)
+        squares = np.zeros((self.places, 1), np.float32)
+        vectors[: len(self.songs)] = self.training.vectors[self.songs]
+        squares[: len(self.songs)] = self.training.squares[self.songs]
+        self.model.load_songs(vectors, squares)
+
+    def write_back(self) -> None:
+        if len(self.songs):
+            vectors, squares = self.model.songs()
+            self.training.vectors[self.songs] = vectors[: len(self.songs)]
+            self.training.squares[self.songs] = squares[: len(self.songs)]
+
+
+def train(
+    training: Training, model: Model, held_out: HeldOut | None, stop: StopRequest, limits: Limits, tell: Tell
+) -> str:
+    """Train and commit save after save until something ends it; return what did."""
+    from learning.model import STEPS_PER_CALL
+
+    corpus, config = training.corpus, training.corpus.config
+    pools = Pools(corpus)
+    pool_songs = PoolSongs(training, model, pools.pool_songs)
+    first_step, first_pairs, first_seconds = model.step, training.pairs, training.seconds
+
+    def next_save_step(step: int) -> int:
+        pairs = first_pairs + (step - first_step) * config.batch_size
+        return step + (next_save_pairs(pairs, config) - pairs) // config.batch_size
+
+    interval, pairs = Interval(), first_pairs
+    steps = prefetch(blocks(pools, first_step, next_save_step, STEPS_PER_CALL), BLOCKS_AHEAD)
+    with contextlib.closing(pools), contextlib.closing(steps):
+        block = next_block(steps, corpus)
+        pool_songs.bring(block)
+        model.train(dataclasses.replace(block, steps=0))  # compiles, which is not training time
+        waited = 0.0
+        while True:
+            if stop and not interval.steps:
+                return str(stop)
+            started = time.monotonic()
+            pool_songs.bring(block)
+            costs = model.train(block)
+            interval.seconds += time.monotonic() - started + waited
+            interval.waited_seconds += waited
+            interval.cost_sum = sum(costs.tolist(), interval.cost_sum)
+            interval.steps += block.steps
+            pairs += block.steps * config.batch_size
+            seconds = training.seconds + interval.seconds
+            out_of_time = limits.max_minutes is not None and seconds - first_seconds >= 60 * limits.max_minutes
+            scheduled = is_scheduled(pairs, config)
+            if scheduled or stop or out_of_time:
+                pool_songs.write_back()
+                save(training, model, held_out, interval, pairs, len(pools.skipped), tell)
+                interval = Interval()
+                if reason := why_stop(training, scheduled, stop, out_of_time, limits):
+                    return reason
+            started = time.monotonic()
+            block = next_block(steps, corpus)
+            waited = time.monotonic() - started
+
+
+def next_block(steps: Iterator[Block | None], corpus: Corpus) -> Block:
+    """Return the next block. Raises UserError where not one song of its pool could be read."""
+    block = next(steps)
+    if block is None:
+        raise UserError(
+            f"{corpus.folder}: no mel could be read; make it anew with spectrify_all.py, the saves are kept"
+        )
+    return block
+
+
+def save(
+    training: Training, model: Model, held_out: HeldOut | None, interval: Interval, pairs: int, skipped: int, tell: Tell
+) -> None:
+    """Commit a save and say in one line how training stands."""
+    held_out_cost = model.held_out_cost(held_out, training.vectors) if held_out else math.nan
+    seconds = training.seconds + interval.seconds
+    new_pairs = pairs - training.pairs
+    training.commit(model, CostRow(training.save + 1, interval.cost, held_out_cost, pairs, seconds))
+    rate = new_pairs / max(interval.seconds, 1e-9)
+    waited = interval.waited_seconds / max(interval.seconds, 1e-9)
+    tell(
+        f"save {training.save}: cost {interval.cost:.4f}, held-out {held_out_cost:.4f}, {pairs:,} pairs, "
+        f"{rate:,.0f} pairs/s, {duration(seconds)}, waited {waited:.1%} for mels"
+        + (f", {skipped:,} unreadable" if skipped else "")
+    )
+
+
+def why_stop(training: Training, scheduled: bool, stop: StopRequest, out_of_time: bool, limits: Limits) -> str:
+    """Return what ends training after a save, empty where nothing does."""
+    if stop:
+        return str(stop)
+    if limits.max_saves is not None and training.save >= limits.max_saves:
+        return f"save {limits.max_saves} is reached (--max-saves)"
+    if scheduled and not limits.forever and training.why_flat:
+        return training.why_flat
+    return f"{limits.max_minutes:g} minutes are over (--max-minutes)" if out_of_time else ""

@@ -1,0 +1,129 @@
+"""What is known of each track: the columns of the label table, and those that need no table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from judging import labels as evaluation
+from mels.mel_folder import MEL_SUFFIX
+from static_web_viewer.page.page_data import packed
+from utils import csv_bytes, plural, printable
+
+FEWEST_NUMBERS = 13  # different values that make a column of numbers a scale; fewer are categories
+MOST_GROUPS = 60  # values of a column that colours the map unasked; the page tells the largest 19 apart, or all of 20
+LABEL = "label:"  # what the keys of the label table's columns begin with
+TABLE_COLUMNS = ("filename", "x", "y", "folder", "cluster", "new")
+
+
+@dataclass(frozen=True)
+class Column:
+    """What can be coloured, filtered and read of every track."""
+
+    key: str  # unique; what the page's address names
+    name: str  # as it is shown
+    values: Sequence[str]  # of every track, empty where it has none
+
+    def numbers(self) -> np.ndarray | None:
+        """Return (tracks,) float32, NaN where there is no value; None where the column is no scale of numbers."""
+        given = {value for value in self.values if value}
+        if len(given) < FEWEST_NUMBERS:
+            return None
+        if any("_" in value for value in given):  # which Python would read as digits' separator
+            return None
+        try:
+            known = {value: float(value) for value in given}
+        except ValueError:
+            return None
+        # float32 is what the page computes with; larger numbers are categories, as "nan" and "inf" are
+        if not all(abs(number) < float(np.finfo(np.float32).max) for number in known.values()):
+            return None
+        return np.array([known.get(value, np.nan) for value in self.values], np.float32)
+
+    def encoded(self) -> tuple[list[str], np.ndarray]:
+        """Return the different values, the most frequent first and none last, and (tracks,) positions in them."""
+        counts = Counter(self.values)
+        order = sorted(counts, key=lambda value: (not value, -counts[value], value))
+        position = {value: place for place, value in enumerate(order)}
+        return order, np.array([position[value] for value in self.values], _smallest_type(len(order)))
+
+    def content(self) -> dict:
+        """Return the column for a data file: its values and codes, and the numbers where it is a scale."""
+        order, codes = self.encoded()
+        content = {
+            "key": printable(self.key),
+            "name": printable(self.name),
+            "values": [printable(value) for value in order],
+            "codes": packed(codes),
+            "bytes": codes.itemsize,
+        }
+        numbers = self.numbers()
+        return content if numbers is None else content | {"numbers": packed(numbers)}
+
+
+def _smallest_type(values: int) -> type:
+    return next(kind for kind in (np.uint8, np.uint16, np.uint32) if values <= np.iinfo(kind).max + 1)
+
+
+def default_column(columns: Sequence[Column], tracks: int) -> int:
+    """Return which column colours the map at first: the first that divides it into a readable number of groups."""
+    for place, column in enumerate(columns):
+        groups = len({value for value in column.values if value})
+        if column.numbers() is None and 2 <= groups <= min(MOST_GROUPS, max(2, tracks // 2)):
+            return place
+    return len(columns) - 1
+
+
+def label_columns(labels: Path | None, names: Sequence[str], listed: bool) -> list[Column]:
+    """Return the columns of the label table, and print how many tracks have a row; [] without a table."""
+    if labels is None:
+        return []
+    table = evaluation.read_label_table(labels)
+    headings = [column for column in table.columns if column and column != evaluation.FILENAME_COLUMN]
+    found = evaluation.match_rows(table, names, headings)
+    without_track = [key for key in found if isinstance(key, str)]
+    if len(without_track) == len(found):
+        raise evaluation.no_row_matches(table, names, found)
+    without_row = [track for track in range(len(names)) if track not in found]
+    left_out = f"{plural(len(without_row), 'track')} without a row, {plural(len(without_track), 'row')} without a track"
+    print(f"labels: {plural(len(headings), 'column')} for {plural(len(names) - len(without_row), 'track')}; {left_out}")
+    if listed:
+        for track in without_row:
+            print(f"track without a row: {printable(names[track].removesuffix(MEL_SUFFIX))}")
+        for filename in without_track:
+            print(f"row without a track: {printable(filename)}")
+    nothing = [""] * len(headings)
+    rows = [found.get(track, nothing) for track in range(len(names))]
+    return [Column(LABEL + heading, heading, [row[place] for row in rows]) for place, heading in enumerate(headings)]
+
+
+def own_columns(names: Sequence[str], clusters: np.ndarray, new: np.ndarray) -> list[Column]:
+    """Return the columns that need no label table: the first folder of each track's path, its cluster, and new."""
+    sizes = np.bincount(clusters)
+    number = np.argsort(np.argsort(-sizes, kind="stable")) + 1  # cluster 1 is the largest
+    folders = [name.split("/", 1)[0] if "/" in name else "" for name in names]
+    columns = [
+        Column("cluster", "cluster", [f"cluster {number[cluster]}" for cluster in clusters]),
+        Column("new", "new", ["new" if track else "known" for track in new]),
+    ]
+    return [Column("folder", "folder", folders), *columns] if len(set(folders)) > 1 else columns
+
+
+def output_table(names: Sequence[str], xy: np.ndarray, columns: Sequence[Column]) -> bytes:
+    """Return x, y and all columns of every track as CSV. names as in music_list.txt, xy (tracks, 2)."""
+    own = {column.key: column.values for column in columns if not column.key.startswith(LABEL)}
+    labels = [column for column in columns if column.key.startswith(LABEL)]
+    nothing = [""] * len(names)
+    fields = [
+        [name.removesuffix(MEL_SUFFIX) for name in names],
+        *(map(str, column) for column in xy.T),
+        *(own.get(key, nothing) for key in TABLE_COLUMNS[3:]),
+        *(column.values for column in labels),
+    ]
+    # A label table may have a column of the same name
+    headings = [f"{column.name} (table)" if column.name in TABLE_COLUMNS else column.name for column in labels]
+    return csv_bytes([*TABLE_COLUMNS, *headings], zip(*fields, strict=True))

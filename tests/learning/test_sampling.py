@@ -1,0 +1,181 @@
+"""Which frames a training step sees."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from conftest import write_mels
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learning.sampling import (
+    MOST_HELD_OUT,
+    Corpus,
+    Pool,
+    Pools,
+    draw_block,
+    draw_pairs,
+    gather_inputs,
+    held_out_block,
+    held_out_pairs,
+    read_pool,
+    sample_inputs,
+    trainable_segments,
+)
+from mels.mel_folder import list_mels
+
+
+def corpus_of(folder, config, **changes) -> Corpus:
+    mels = list_mels(folder)
+    config = dataclasses.replace(config, mel_bins=mels.bins, batch_size=64, **changes)
+    return Corpus(folder, mels.names, mels.frames, mels.bins, config)
+
+
+@given(st.integers(1, 5000), st.floats(0.01, 0.5), st.floats(0, 1, exclude_max=True))
+def test_held_out_block_lies_in_the_song(frames, share, position):
+    start, stop = held_out_block(frames, share, position)
+    assert 0 <= start <= stop <= frames
+    assert stop - start <= min(MOST_HELD_OUT, frames)
+    assert (stop > start) == (round(share * frames) >= 2)
+
+
+@given(st.integers(2, 300), st.floats(0, 1, exclude_max=True), st.integers(0, 3), st.data())
+def test_segments_keep_clear_of_the_held_out_block(frames, position, margin, data):
+    block = held_out_block(frames, 0.1, position)
+    start = data.draw(st.integers(0, frames - 1))
+    stop = data.draw(st.integers(start + 1, frames))
+    a, b, c, d = trainable_segments(start, stop, block, margin)
+    assert start == a <= b <= c <= d == stop
+    trainable = {*range(a, b), *range(c, d)}
+    near = set(range(block[0] - margin, block[1] + margin)) if block[0] < block[1] else set()
+    assert trainable == set(range(start, stop)) - near
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5), st.integers(0, 9)), min_size=1, max_size=5),
+    st.integers(1, 6),
+    st.integers(0, 2**32),
+)
+def test_pairs_lie_in_one_run_of_one_song_within_the_window(songs, window, seed):
+    segments, row = [], 0
+    for before, hole, after in songs:
+        before = before or int(after == 0)  # a pool holds only songs with a trainable frame
+        segments.append([row, row + before, row + before + hole, row + before + hole + after])
+        row += before + hole + after
+    bounds = np.array(segments)
+    pool = Pool(np.arange(len(songs)), np.zeros((row, 2)), bounds[:, 0], bounds[:, 3] - 1, bounds)
+    pairs = draw_pairs(pool, np.random.default_rng(seed).random((200, 4)), window)
+    a, b, c, d = bounds[pairs.song].T
+    low, high = np.minimum(pairs.target, pairs.context), np.maximum(pairs.target, pairs.context)
+    assert (((a <= low) & (high < b)) | ((c <= low) & (high < d))).all()
+    longest = np.maximum(b - a, d - c) - 1
+    assert (high - low <= window).all()
+    assert ((high > low) | (longest == 0)).all()  # only a song of single frames pairs one with itself
+
+
+def test_songs_are_drawn_evenly_whatever_their_length(tmp_path, config):
+    corpus = corpus_of(write_mels(tmp_path, {"a/short": 10, "a/long": 1000}), config)
+    pool = read_pool(corpus, np.array([0, 1]), 0)
+    pairs = draw_pairs(pool, np.random.default_rng(0).random((10000, 4)), 4)
+    assert abs(np.mean(pairs.song) - 0.5) < 0.03
+
+
+def test_inputs_at_the_edges_of_a_song_stay_in_the_song():
+    mels = np.arange(10)[:, None]
+    rows = np.array([0, 4, 5, 9])
+    first, last = np.array([0, 0, 5, 5]), np.array([4, 4, 9, 9])
+    expected = [[0, 4, 5, 9], [0, 2, 5, 7], [2, 4, 7, 9]]
+    assert gather_inputs(mels, rows, first, last, True)[:, :, 0].tolist() == expected
+    assert gather_inputs(mels, rows, first, last, False)[:, :, 0].tolist() == expected[:1]
+
+
+def test_no_draw_touches_a_held_out_frame_nor_its_differences(mels, config):
+    corpus = corpus_of(mels, config)
+    pools = Pools(corpus)
+    pool = pools.get(0)
+    reads = np.zeros(len(pool.mels), bool)
+    pool.mels[:] = np.arange(len(pool.mels))[:, None]  # each frame says which row it is
+    for step in range(0, 64, 16):
+        reads[np.unique(draw_block(pools, step, 16, 16).inputs.astype(int))] = True
+    for place, song in enumerate(pool.songs):
+        start, stop = corpus.held_out(int(song))
+        assert stop > start
+        assert not reads[pool.first[place] + start : pool.first[place] + stop].any()
+    assert reads.mean() > 0.8
+
+
+def test_held_out_pairs_are_held_out(mels, config):
+    corpus = corpus_of(mels, config, differences=False)
+    for song, name in enumerate(corpus.names):  # each frame says whether it is held out
+        start, stop = corpus.held_out(song)
+        mel = np.zeros((corpus.frames[song], corpus.bins), np.float16)
+        mel[start:stop] = 1 + song
+        np.save(mels / name, mel)
+    held_out = held_out_pairs(corpus)
+    assert (held_out.inputs == 1 + held_out.song[:, None, None, :, None]).all()
+    assert set(held_out.song.ravel()) == set(range(len(corpus.names)))
+
+
+def test_a_step_draws_the_same_whatever_block_it_comes_in(mels, config):
+    whole = draw_block(Pools(corpus_of(mels, config)), 0, 8, 8)
+    tail = draw_block(Pools(corpus_of(mels, config)), 5, 3, 8)
+    for name in ("inputs", "song", "keep_frame", "tilt", "noise"):
+        assert np.array_equal(getattr(whole, name)[5:8], getattr(tail, name)[:3]), name
+    assert not np.array_equal(whole.song[0], whole.song[1])
+
+
+@given(st.integers(1, 30), st.integers(1, 40))
+def test_every_round_of_pools_holds_every_song_once(songs, pool_songs):
+    from config import DEFAULT_CONFIG, build_config, read_config_file
+
+    config = build_config(read_config_file(DEFAULT_CONFIG) | {"pool_songs": pool_songs}, "test")
+    pools = Pools(Corpus(None, [f"song {song}" for song in range(songs)], np.full(songs, 9), 80, config))
+    for this_round in range(3):
+        first = this_round * pools.pools_per_round
+        members = [song for index in range(first, first + pools.pools_per_round) for song in pools.songs(index)]
+        assert sorted(members) == list(range(songs))
+    pools.close()
+
+
+def test_long_songs_come_in_by_excerpts_that_differ(tmp_path, config):
+    folder = write_mels(tmp_path, {f"a/{song}": 500 for song in range(4)})
+    corpus = corpus_of(folder, config, pool_songs=4, pool_frames=200)
+    first, again, later = (read_pool(corpus, np.arange(4), index) for index in (0, 0, 1))
+    assert len(first.mels) <= 200
+    assert np.array_equal(first.mels, again.mels)
+    assert not np.array_equal(first.mels, later.mels)
+    assert not Pools(corpus).everything
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "nan", "bins"])
+def test_a_song_that_cannot_be_read_is_skipped_and_named(mels, config, damage):
+    corpus = corpus_of(mels, config)
+    path = mels / corpus.names[3]
+    mel = np.load(path)
+    if damage == "gone":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[:-10])
+    elif damage == "nan":
+        mel[5, 2] = np.nan
+        np.save(path, mel)
+    else:
+        np.save(path, mel[:, :5])
+    pool = read_pool(corpus, np.arange(len(corpus.names)), 0)
+    assert 3 not in pool.songs
+    assert len(pool.songs) == len(corpus.names) - 1
+    assert len(pool.skipped) == 1
+    assert pool.skipped[0].startswith(corpus.names[3])
+
+
+def test_input_sample_measures_mean_and_scale(tmp_path, config):
+    draws = np.random.default_rng(0)
+    for song in range(20):
+        np.save(tmp_path / f"{song}.npy", (3 + 2 * draws.standard_normal((200, 4))).astype(np.float16))
+    sample = sample_inputs(corpus_of(tmp_path, config))
+    assert np.allclose(sample.mean, 3, atol=0.3)
+    assert np.allclose(sample.scale, 2, atol=0.2)
+    assert np.allclose(sample.difference_scale, np.sqrt(8), atol=0.3)
+    assert sample.reference.shape == (3, 2048, 4)

@@ -1,0 +1,755 @@
+"""Decoding and log-mel, on audio that is synthesised here and decoded by the real ffmpeg and sox."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import RATE_HZ, tone, write_audio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from config import Config
+from mels.decoding import (
+    BLOCK_FRAMES,
+    FRAME_SAMPLES,
+    LOG_OFFSET,
+    REASON_CHARACTERS,
+    Decoders,
+    MelFramer,
+    Track,
+    become_decoder,
+    find_decoders,
+    hop_samples,
+    is_audio,
+    log_mel,
+    mel_matrix,
+    tracks_from_files,
+)
+from utils import ROOT, UserError
+
+HALF_A_STEP = 2.0**-11  # of float16, relative: what one rounding may change
+
+
+def noise(seconds: float, rate_hz: int = 16000, seed: int = 0, peak: float = 0.5) -> np.ndarray:
+    """White noise, (samples,) float32."""
+    draws = np.random.default_rng(seed).uniform(-peak, peak, round(seconds * rate_hz))
+    return draws.astype(np.float32)
+
+
+@functools.cache
+def music(seconds: float, seed: int = 0) -> np.ndarray:
+    """Plucked chords over a drum of noise, (samples,) float32 at RATE_HZ: tonal and noisy, loud and quiet."""
+    random = np.random.default_rng(seed)
+    samples = np.zeros(round(seconds * RATE_HZ))
+    age = np.arange(RATE_HZ) / RATE_HZ  # a stroke fades for a second
+    for start in range(0, len(samples), RATE_HZ // 4):
+        stroke = 0.3 * np.exp(-40 * age) * random.standard_normal(RATE_HZ)
+        for hertz in random.choice([110, 165, 220, 277, 330, 440, 660], 3, replace=False):
+            stroke += np.exp(-4 * age) * sum(np.sin(2 * np.pi * hertz * k * age) / k for k in (1, 2, 3, 5, 8))
+        room = samples[start : start + RATE_HZ]
+        room += stroke[: len(room)]
+    return (0.5 * samples / np.abs(samples).max()).astype(np.float32)
+
+
+@functools.cache
+def music_16k(seconds: float, seed: int = 0) -> np.ndarray:
+    """The same at 16 kHz, by an ideal resampler: the spectrum above 8 kHz is cut off."""
+    samples = music(seconds, seed)
+    length = round(seconds * 16000)
+    spectrum = np.fft.rfft(samples)[: length // 2 + 1]
+    return (np.fft.irfft(spectrum, length) * length / len(samples)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def decoders(config) -> Decoders:
+    return find_decoders(config)
+
+
+@pytest.fixture(scope="module")
+def with_sox(config) -> tuple[Decoders, Config]:
+    if not shutil.which("sox"):
+        if "CI" in os.environ:
+            pytest.fail("sox is missing; apt install sox")
+        pytest.skip("sox is not installed")
+    config = dataclasses.replace(config, decoder="sox")
+    return find_decoders(config), config
+
+
+def decode(paths, decoders: Decoders, config: Config, timeout_seconds: float = 30.0) -> list[Track]:
+    framers = [MelFramer(config) for _ in paths]
+    return tracks_from_files([str(path) for path in paths], framers, decoders, config, timeout_seconds)
+
+
+# Log-mel
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["noise", "music", "tone", "silence", "quiet noise"])
+def test_log_mel_is_that_of_tf_signal(config, kind):
+    import tensorflow as tf
+
+    samples = {
+        "noise": noise(5),
+        "music": music_16k(5),
+        "tone": tone(5, 1000, rate_hz=16000)[:, 0],
+        "silence": np.zeros(16000, np.float32),
+        "quiet noise": noise(5, peak=1e-4),
+    }[kind]
+    spectrum = tf.abs(tf.signal.stft(samples, FRAME_SAMPLES, hop_samples(config), FRAME_SAMPLES))
+    weights = tf.signal.linear_to_mel_weight_matrix(
+        config.mel_bins, FRAME_SAMPLES // 2 + 1, config.sample_rate_hz, config.mel_low_hz, config.mel_high_hz
+    )
+    expected = tf.math.log(tf.matmul(spectrum, weights) + LOG_OFFSET).numpy()
+    found = log_mel(samples, config)
+    assert found.shape == expected.shape
+    assert found.dtype == np.float16
+
+    allowed = 1e-3 + HALF_A_STEP * 2.0 ** np.ceil(np.log2(np.abs(expected)))
+    if kind == "tone":  # what lies 60 dB below the peak is rounding of float32, here and there
+        heard = expected > expected.max(axis=1, keepdims=True) - np.log(10 ** (60 / 20))
+        assert heard.sum(axis=1).min() >= 2
+        allowed = np.where(heard, allowed, np.inf)
+    assert (np.abs(found - expected) <= allowed).all()
+
+    framer = MelFramer(config)  # and without the rounding to float16
+    frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES)[:: framer.hop]
+    unrounded = np.log(np.abs(np.fft.rfft(frames * framer.window)) @ framer.matrix + np.float32(LOG_OFFSET))
+    assert unrounded.dtype == np.float32
+    assert np.abs(unrounded - expected)[np.isfinite(allowed)].max() <= 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sample_rate_hz": 44100, "mel_bins": 128, "mel_low_hz": 20.0, "mel_high_hz": 22050.0},
+        {"sample_rate_hz": 8000, "mel_bins": 20, "mel_low_hz": 0.0, "mel_high_hz": 4000.0, "hop_seconds": 0.01},
+        {"sample_rate_hz": 16000, "mel_bins": 2, "mel_low_hz": 1000.0, "mel_high_hz": 1100.0},
+    ],
+)
+def test_the_mel_matrix_is_that_of_tf_signal(config, changes):
+    import tensorflow as tf
+
+    config = dataclasses.replace(config, **changes)
+    bands = (config.mel_low_hz, config.mel_high_hz, tf.float64)
+    expected = tf.signal.linear_to_mel_weight_matrix(
+        config.mel_bins, FRAME_SAMPLES // 2 + 1, config.sample_rate_hz, *bands
+    )
+    np.testing.assert_allclose(mel_matrix(config), expected.numpy(), atol=1e-6)
+
+
+@pytest.mark.slow
+@given(samples=st.integers(0, 40000), hop=st.integers(100, 5000))
+@settings(max_examples=50)
+def test_the_frame_count(config, samples, hop):
+    config = dataclasses.replace(config, hop_seconds=hop / config.sample_rate_hz)
+    expected = 1 + (samples - FRAME_SAMPLES) // hop if samples >= FRAME_SAMPLES else 0
+    assert log_mel(np.ones(samples, np.float32), config).shape == (expected, config.mel_bins)
+
+
+@pytest.mark.parametrize("hertz", [100, 440, 1000, 2500, 7000])
+def test_a_tone_lands_in_its_mel_bin(config, hertz):
+    mel = log_mel(tone(2, hertz, rate_hz=16000)[:, 0], config).astype(np.float32)
+    scale = 1127 * np.log1p(np.array([config.mel_low_hz, hertz, config.mel_high_hz]) / 700)
+    place = (scale[1] - scale[0]) / (scale[2] - scale[0]) * (config.mel_bins + 1) - 1  # bin 0 peaks one step up
+    assert np.abs(mel.argmax(axis=1) - place).max() <= 1
+
+
+def test_louder_by_a_factor_is_higher_by_its_logarithm(config):
+    quiet, loud = (log_mel(factor * music_16k(3), config).astype(np.float32) for factor in (0.1, 1.0))
+    heard = quiet > -4  # far above the offset of the logarithm
+    assert heard.mean() > 0.5
+    np.testing.assert_allclose((loud - quiet)[heard], np.log(10), atol=0.01)
+
+
+def test_silence_is_the_logarithm_of_the_offset(config):
+    mel = log_mel(np.zeros(16000, np.float32), config)
+    assert (mel == np.float16(np.log(LOG_OFFSET))).all()
+
+
+# Frames of a stream
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
+@given(
+    data=st.data(),
+    samples=st.integers(0, 3 * BLOCK_FRAMES * 300),
+    hop=st.sampled_from([160, 300, 2047, 2048, 2049, 3000, 9000]),
+)
+def test_any_cutting_gives_the_same_bits(config, data, samples, hop):
+    config = dataclasses.replace(config, hop_seconds=hop / config.sample_rate_hz)
+    stream = noise(6)[:samples]
+    whole = log_mel(stream, config)
+    cuts = data.draw(st.lists(st.integers(0, samples), max_size=12))
+    framer = MelFramer(config)
+    framer.feed(noise(1))  # another track before it
+    framer.reset()
+    for piece in np.split(stream, sorted(cuts)):
+        framer.feed(piece)
+    assert framer.samples == samples
+    assert framer.finish().tobytes() == whole.tobytes()
+
+
+@pytest.mark.slow
+def test_every_frame_is_that_of_its_own_samples(config):
+    stream = music_16k(15)
+    whole = log_mel(stream, config)
+    assert len(whole) > 2 * BLOCK_FRAMES
+    for place in range(0, len(whole), 7):
+        start = place * hop_samples(config)
+        alone = log_mel(stream[start : start + FRAME_SAMPLES], config)
+        np.testing.assert_allclose(alone[0].astype(np.float32), whole[place].astype(np.float32), atol=0.02)
+
+
+def test_the_peak_is_that_of_the_whole_stream(config):
+    framer = MelFramer(config)
+    for piece in ([0.1, -0.7], [0.2], []):
+        framer.feed(np.array(piece, np.float32))
+    assert framer.peak == np.float32(0.7)
+    framer.feed(np.array([np.nan], np.float32))
+    framer.feed(np.array([0.9], np.float32))
+    assert np.isnan(framer.peak)
+
+
+# Which files
+
+
+@pytest.mark.parametrize(
+    "name", ["a.mp3", "a.WAV", "a.Flac", "a b, c.ogg", "x.y.M4A", os.fsdecode(b"\xff.opus"), "a.mkv"]
+)
+def test_audio_is_told_by_its_extension_in_any_case(name):
+    assert is_audio(name)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "mp3", "a.mp3.txt", "cover.jpg", "a", "", "a.mp3 "])
+def test_what_is_no_audio(name):
+    assert not is_audio(name)
+
+
+# Which program
+
+
+def test_the_variable_names_the_ffmpeg(config, monkeypatch, tmp_path):
+    own = tmp_path / "my ffmpeg"
+    own.write_text("#!/bin/sh\nexit 3\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(own))
+    assert find_decoders(config).ffmpeg == str(own)
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "not executable"])
+def test_a_variable_that_names_no_program_is_an_error(config, monkeypatch, tmp_path, kind):
+    path = tmp_path / "my ffmpeg"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "not executable":
+        path.write_text("#!/bin/sh\n")
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(path))
+    with pytest.raises(UserError) as raised:
+        find_decoders(config)
+    assert str(raised.value) == (
+        f"no program ffmpeg found (IMAGEIO_FFMPEG_EXE is {str(path)!r}); pip install imageio-ffmpeg, or install ffmpeg"
+    )
+
+
+WHICH_FFMPEG = """
+from mels.decoding import find_decoders
+from config import DEFAULT_CONFIG, build_config, read_config_file
+from utils import UserError
+try:
+    print(find_decoders(build_config(read_config_file(DEFAULT_CONFIG), "")).ffmpeg)
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("variable", [True, False])
+@pytest.mark.parametrize("system", [True, False])
+def test_without_the_wheel_the_variable_counts_and_then_the_system(tmp_path, variable, system):
+    (tmp_path / "imageio_ffmpeg.py").write_text("raise ImportError('no wheel')")
+    for name in ("bin/ffmpeg", "own/ffmpeg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": str(tmp_path / "bin") if system else str(tmp_path)}
+    if variable:
+        environment["IMAGEIO_FFMPEG_EXE"] = str(tmp_path / "own/ffmpeg")
+    found = subprocess.check_output([sys.executable, "-c", WHICH_FFMPEG], env=environment, text=True).strip()
+    if variable:
+        assert found == str(tmp_path / "own/ffmpeg")
+    elif system:
+        assert found == str(tmp_path / "bin/ffmpeg")
+    else:
+        assert found == "no program ffmpeg found; pip install imageio-ffmpeg, or install ffmpeg"
+
+
+def test_sox_that_is_missing_is_an_error_with_the_remedy(config, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError) as raised:
+        find_decoders(dataclasses.replace(config, decoder="sox"))
+    assert str(raised.value) == (
+        "decoder: sox: no program sox found; install it (apt install sox), or use decoder: ffmpeg"
+    )
+    assert find_decoders(config).sox is None
+
+
+def test_sox_is_for_wav_only(with_sox):
+    decoders, _ = with_sox
+    assert [decoders.name_for(name) for name in ("a.wav", "A.WAV", "a.wave", "a.mp3", "a.flac")] == [
+        *("sox", "sox", "sox", "ffmpeg", "ffmpeg")
+    ]
+
+
+def test_nothing_goes_to_sox_by_default(decoders):
+    assert decoders.name_for("a.wav") == "ffmpeg"
+
+
+# Decoding
+
+
+@pytest.mark.parametrize(
+    "suffix", ["mp3", "MP3", "wav", "WAV", "flac", "Flac", "ogg", "OGG", "m4a", "M4A", "opus", "aiff"]
+)
+def test_every_format_gives_the_sound_that_went_in(tmp_path, config, decoders, ffmpeg, suffix):
+    samples = music(3)
+    path = write_audio(tmp_path / f"a b, é.{suffix}", samples[:, None], RATE_HZ, ffmpeg)
+    (track,) = decode([path], decoders, config)
+    assert (track.status, track.reason) == ("ok", "")
+    assert track.seconds == pytest.approx(3, abs=0.12)  # encoders pad
+    expected = log_mel(music_16k(3), config).astype(np.float32)
+    frames = min(len(expected), len(track.mel))
+    assert frames >= 28
+    low = slice(0, 40)  # the lossy ones leave out highs
+    difference = np.abs(track.mel[:frames, low] - expected[:frames, low])
+    assert np.median(difference) < 0.25
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW"])
+@pytest.mark.parametrize("program", ["ffmpeg", "sox"])
+def test_every_kind_of_wav(tmp_path, request, config, decoders, subtype, program):
+    if program == "sox":
+        decoders, config = request.getfixturevalue("with_sox")
+    path = tmp_path / "a b.wav"
+    soundfile.write(path, music_16k(2), 16000, subtype)
+    (track,) = decode([path], decoders, config)
+    assert (track.status, track.seconds, track.reason) == ("ok", 2.0, "")
+    expected = log_mel(music_16k(2), config).astype(np.float32)
+    heard = expected > -2
+    assert np.median(np.abs(track.mel - expected)[heard]) < (0.2 if subtype in ("PCM_U8", "ULAW") else 0.01)
+
+
+@pytest.mark.parametrize("program", ["ffmpeg", "sox"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 5, 6, 8])
+def test_mono_is_the_mean_of_the_channels(tmp_path, request, config, decoders, channels, program):
+    if program == "sox":
+        decoders, config = request.getfixturevalue("with_sox")
+    pitches = [300, 700, 1100, 1900, 3100, 4300, 5300, 6100]
+    levels = [0.9, 0.1, 0.3, 0.05, 0.6, 0.2, 0.4, 0.02]
+    samples = np.stack(
+        [tone(2, pitches[place], rate_hz=16000, peak=levels[place])[:, 0] for place in range(channels)], axis=1
+    )
+    path = tmp_path / "a b.wav"
+    soundfile.write(path, samples, 16000, "FLOAT")
+    (track,) = decode([path], decoders, config)
+    expected = log_mel(samples.mean(axis=1, dtype=np.float64).astype(np.float32), config).astype(np.float32)
+    assert track.mel.shape == expected.shape
+    heard = expected > expected.max() - np.log(10 ** (60 / 20))
+    np.testing.assert_allclose(track.mel[heard], expected[heard], atol=0.02)
+
+
+def test_opposite_channels_cancel_to_silence(tmp_path, config, decoders):
+    left = noise(1)
+    path = tmp_path / "a b.flac"
+    soundfile.write(path, np.stack([left, -left], axis=1), 16000, "PCM_16")
+    (track,) = decode([path], decoders, config)
+    assert (track.status, track.reason, track.mel) == ("silent", "digital silence from start to end", None)
+
+
+def test_the_mean_is_not_rounded_to_16_bits(tmp_path, config, decoders):
+    """Two channels whose mean lies between two steps of 16-bit audio."""
+    samples = np.zeros((32000, 2), np.int16)
+    samples[::20, 0] = 1
+    path = tmp_path / "a b.wav"
+    soundfile.write(path, samples, 16000, "PCM_16")
+    (track,) = decode([path], decoders, config)
+    expected = log_mel(samples.mean(axis=1).astype(np.float32) / 32768, config).astype(np.float32)
+    assert track.status == "ok"
+    np.testing.assert_allclose(track.mel, expected, atol=0.02)
+
+
+def test_a_batch_gives_what_each_file_alone_gives(tmp_path, config, decoders, ffmpeg):
+    suffixes = ["mp3", "wav", "flac", "ogg"]
+    paths = [
+        write_audio(tmp_path / f"{place}, é.{suffix}", music(1 + 1.5 * place, place)[:, None], RATE_HZ, ffmpeg)
+        for place, suffix in enumerate(suffixes)
+    ]
+    together = decode(paths, decoders, config)
+    for path, track in zip(paths, together, strict=True):
+        (alone,) = decode([path], decoders, config)
+        assert (track.status, track.seconds, track.reason) == (alone.status, alone.seconds, alone.reason)
+        assert track.mel.tobytes() == alone.mel.tobytes()
+
+
+def test_one_broken_file_in_a_batch_costs_only_itself(tmp_path, config, decoders, ffmpeg):
+    good = [tmp_path / "a.mp3", tmp_path / "b.mp3"]
+    for place, path in enumerate(good):
+        write_audio(path, music(2, place)[:, None], RATE_HZ, ffmpeg)
+    (tmp_path / "text.mp3").write_text("these are words\n" * 100)
+    tracks = decode([good[0], tmp_path / "text.mp3", good[1]], decoders, config)
+    assert [track.status for track in tracks] == ["ok", "failed", "ok"]
+    for path, track in zip(good, tracks[::2], strict=True):
+        assert track.mel.tobytes() == decode([path], decoders, config)[0].mel.tobytes()
+
+
+# Broken files
+
+
+@pytest.mark.parametrize(
+    ("suffix", "program"), [("mp3", "ffmpeg"), ("wav", "ffmpeg"), ("flac", "ffmpeg"), ("wav", "sox")]
+)
+def test_a_file_that_breaks_off_is_partial_with_its_share(tmp_path, request, config, decoders, ffmpeg, suffix, program):
+    if program == "sox":
+        decoders, config = request.getfixturevalue("with_sox")
+    path = write_audio(tmp_path / f"a b.{suffix}", music(8)[:, None], RATE_HZ, ffmpeg)
+    (whole,) = decode([path], decoders, config)
+    assert whole.status == "ok"
+    os.truncate(path, path.stat().st_size // 2)
+    (track,) = decode([path], decoders, config)
+    assert track.status == "partial"
+    share = float(track.reason.partition("%")[0])
+    assert share == pytest.approx(50, abs=8)
+    assert f"% decoded, {track.seconds:.1f} of " in track.reason
+    assert len(track.mel) == 1 + (round(track.seconds * 16000) - 2048) // 1600
+    # all but the last frames, where a lossy decoder conceals what is missing
+    np.testing.assert_allclose(track.mel[:-2].astype(float), whole.mel[: len(track.mel) - 2].astype(float), atol=0.1)
+
+
+def test_partial_files_in_a_batch_keep_their_own_shares(tmp_path, config, decoders, ffmpeg):
+    paths = []
+    for place, share in enumerate([0.25, 1, 0.75]):
+        path = write_audio(tmp_path / f"{place}.mp3", noise(8, RATE_HZ, place)[:, None], RATE_HZ, ffmpeg)
+        os.truncate(path, round(path.stat().st_size * share))
+        paths.append(path)
+    tracks = decode(paths, decoders, config)
+    assert [track.status for track in tracks] == ["partial", "ok", "partial"]
+    shares = [float(tracks[place].reason.partition("%")[0]) for place in (0, 2)]
+    assert shares == pytest.approx([25, 75], abs=6)
+
+
+def test_damage_in_the_middle_leaves_the_rest(tmp_path, config, decoders, ffmpeg):
+    path = write_audio(tmp_path / "a b.mp3", music(8)[:, None], RATE_HZ, ffmpeg)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 3000] = noise(3000 / 16000).astype(np.int8).tobytes()[:3000]
+    path.write_bytes(content)
+    (track,) = decode([path], decoders, config)
+    assert track.status in ("ok", "partial")
+    assert track.seconds > 7
+
+
+@pytest.mark.parametrize("samples", [1, 100, 2047])
+@pytest.mark.parametrize("program", ["ffmpeg", "sox"])
+def test_shorter_than_a_frame_is_too_short(tmp_path, request, config, decoders, samples, program):
+    if program == "sox":
+        decoders, config = request.getfixturevalue("with_sox")
+    path = tmp_path / "a b.wav"
+    soundfile.write(path, noise(1)[:samples], 16000)
+    (track,) = decode([path], decoders, config)
+    assert (track.status, track.seconds, track.mel) == ("too_short", samples / 16000, None)
+    assert track.reason == f"{samples / 16000:.3f} s, a frame is 0.128 s"
+
+
+@pytest.mark.parametrize("program", ["ffmpeg", "sox"])
+def test_a_wav_without_samples_is_too_short(tmp_path, request, config, decoders, program):
+    if program == "sox":
+        decoders, config = request.getfixturevalue("with_sox")
+    soundfile.write(tmp_path / "a b.wav", np.zeros(0, np.float32), 16000)
+    (track,) = decode([tmp_path / "a b.wav"], decoders, config)
+    assert track.status in ("too_short", "failed")
+    assert track.reason
+    assert "\n" not in track.reason
+
+
+def test_just_one_frame_is_enough(tmp_path, config, decoders):
+    soundfile.write(tmp_path / "a b.wav", noise(1)[:2048], 16000)
+    (track,) = decode([tmp_path / "a b.wav"], decoders, config)
+    assert (track.status, track.mel.shape) == ("ok", (1, 80))
+
+
+@pytest.mark.parametrize("suffix", ["wav", "mp3", "flac", "ogg", "m4a"])
+def test_digital_silence_is_silent(tmp_path, config, decoders, ffmpeg, suffix):
+    path = write_audio(tmp_path / f"a b.{suffix}", np.zeros((RATE_HZ, 2), np.float32), RATE_HZ, ffmpeg)
+    (track,) = decode([path], decoders, config)
+    assert (track.status, track.mel) == ("silent", None)
+    assert track.seconds == pytest.approx(1, abs=0.1)
+    assert track.reason == "digital silence from start to end"
+
+
+def test_the_quietest_sound_of_16_bits_is_not_silence(tmp_path, config, decoders):
+    samples = np.zeros(32000, np.int16)
+    samples[16000] = 1
+    soundfile.write(tmp_path / "a b.wav", samples, 16000)
+    assert decode([tmp_path / "a b.wav"], decoders, config)[0].status == "ok"
+
+
+no_audio = pytest.mark.parametrize(
+    "content", [b"", b"these are words\n" * 50, bytes(range(256)) * 40], ids=["empty", "text", "bytes"]
+)
+
+
+@pytest.mark.parametrize("name", ["a b.mp3", "a b.wav", "a b.flac", "a b.ogg", "a b.m4a"])
+@no_audio
+def test_what_is_no_audio_at_all_fails_with_the_decoders_words(tmp_path, config, decoders, name, content):
+    (tmp_path / name).write_bytes(content)
+    (track,) = decode([tmp_path / name], decoders, config)
+    assert (track.status, track.seconds, track.mel) == ("failed", 0.0, None)
+    assert 10 < len(track.reason) <= REASON_CHARACTERS
+    assert "\n" not in track.reason
+
+
+@no_audio
+def test_sox_says_what_is_no_wav(tmp_path, with_sox, content):
+    decoders, config = with_sox
+    (tmp_path / "a b.wav").write_bytes(content)
+    (track,) = decode([tmp_path / "a b.wav"], decoders, config)
+    assert (track.status, track.mel) == ("failed", None)
+    assert "WAV" in track.reason or "sox" in track.reason or "format" in track.reason
+    assert "\n" not in track.reason
+
+
+def test_a_film_without_sound_fails_and_one_with_sound_does_not(tmp_path, config, decoders, ffmpeg):
+    picture = ["-f", "lavfi", "-i", "testsrc=s=64x64:r=10:d=2"]
+    sound = ["-f", "lavfi", "-i", "sine=d=2"]
+    argv = [ffmpeg, "-v", "error", *picture]
+    subprocess.run([*argv, "-c:v", "mpeg4", tmp_path / "silent film.mp4"], check=True)
+    subprocess.run([*argv, *sound, "-c:v", "mpeg4", "-c:a", "aac", tmp_path / "a film.mp4"], check=True)
+    silent, spoken = decode([tmp_path / "silent film.mp4", tmp_path / "a film.mp4"], decoders, config)
+    assert (silent.status, silent.mel) == ("failed", None)
+    assert "matches no streams" in silent.reason or "stream" in silent.reason.lower()
+    assert spoken.status == "ok"
+    assert spoken.seconds == pytest.approx(2, abs=0.1)
+
+
+def test_cover_art_is_no_hindrance(tmp_path, config, decoders, ffmpeg):
+    plain = write_audio(tmp_path / "plain.mp3", music(2)[:, None], RATE_HZ, ffmpeg)
+    cover, with_cover = tmp_path / "cover.jpg", tmp_path / "with cover.mp3"
+    argv = [ffmpeg, "-v", "error"]
+    subprocess.run([*argv, "-f", "lavfi", "-i", "testsrc=s=64x64:d=1", "-frames:v", "1", cover], check=True)
+    argv += ["-i", plain, "-i", cover, "-map", "0:a", "-map", "1:v", "-c", "copy", "-disposition:v", "attached_pic"]
+    subprocess.run([*argv, with_cover], check=True)
+    (track,) = decode([with_cover], decoders, config)
+    assert (track.status, track.reason) == ("ok", "")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, 3e38])
+def test_samples_that_are_no_sound_fail(tmp_path, config, decoders, value):
+    samples = noise(2)
+    samples[16000] = value
+    soundfile.write(tmp_path / "a b.wav", samples, 16000, "FLOAT")
+    (track,) = decode([tmp_path / "a b.wav"], decoders, config)
+    assert track.mel is None or np.isfinite(track.mel).all()
+    if not np.isfinite(value):
+        assert (track.status, track.reason) == ("failed", "holds samples that are not finite")
+
+
+def riff(path: Path, stated_bytes: int, samples: np.ndarray) -> Path:
+    """A wav whose header states any number of bytes of sound."""
+    content = (samples * 32767).astype("<i2").tobytes()
+    header = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(content), b"WAVE", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16)
+    path.write_bytes(header + struct.pack("<4sI", b"data", stated_bytes) + content)
+    return path
+
+
+@pytest.mark.parametrize("program", ["ffmpeg", "sox"])
+@pytest.mark.parametrize("stated_bytes", [0xFFFFFFFF, 0x7FFFF000, 0x80000000])
+def test_a_wav_of_a_recorder_that_could_not_seek_back_is_whole(
+    tmp_path, request, config, decoders, stated_bytes, program
+):
+    if program == "sox":
+        decoders, config = request.getfixturevalue("with_sox")
+    (track,) = decode([riff(tmp_path / "a b.wav", stated_bytes, noise(2))], decoders, config)
+    assert (track.status, track.seconds) == ("ok", 2.0)
+
+
+# Words in files and names that only look like the decoder's own
+
+
+@pytest.mark.parametrize("break_", ["\u2028", "\x85", "\x1c", "\r", "\n", "\v", "\f"], ids=ascii)
+def test_a_tag_cannot_pass_for_the_decoders_words(tmp_path, config, decoders, ffmpeg, break_):
+    title = f"x{break_}[error] fooled{break_}[info]   Duration: 09:00:00.00, start{break_}  Duration: 08:00:00.00"
+    path = write_audio(tmp_path / "a b.mp3", music(2)[:, None], RATE_HZ, ffmpeg, "-metadata", f"title={title}")
+    (track,) = decode([path], decoders, config)
+    assert (track.status, track.reason) == ("ok", "")
+
+
+@pytest.mark.parametrize("break_", ["\u2028", "\x85", "\x1c", "\v", "\f"], ids=ascii)
+def test_a_name_cannot_pass_for_the_decoders_words(tmp_path, config, decoders, ffmpeg, break_):
+    path = tmp_path / f"x{break_}[error] fooled{break_}[info]   Duration: 09:00:00.00, start.mp3"
+    write_audio(tmp_path / "a.mp3", music(2)[:, None], RATE_HZ, ffmpeg).rename(path)
+    (track,) = decode([path], decoders, config)
+    assert (track.status, track.reason) == ("ok", "")
+
+
+def test_long_lyrics_do_not_hide_that_a_file_breaks_off(tmp_path, config, decoders, ffmpeg):
+    lyrics = "la la la, and on and on. " * 8000
+    samples = music(8)[:, None]
+    plain = write_audio(tmp_path / "plain.mp3", samples, RATE_HZ, ffmpeg).stat().st_size
+    (tmp_path / "lyrics.txt").write_text(f";FFMETADATA1\nlyrics={lyrics}\n")
+    path = tmp_path / "a b.mp3"
+    argv = [ffmpeg, "-v", "error", "-i", tmp_path / "plain.mp3", "-i", tmp_path / "lyrics.txt", "-map_metadata", "1"]
+    subprocess.run([*argv, "-c", "copy", path], check=True)
+    assert path.stat().st_size > plain + 100_000
+    (whole,) = decode([path], decoders, config)
+    assert (whole.status, whole.reason) == ("ok", "")
+    os.truncate(path, path.stat().st_size - plain // 2)
+    assert decode([path], decoders, config)[0].status == "partial"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("-i.mp3", "a b, c.mp3", "quo\"te's.mp3", "%d.mp3", "a:b.mp3", "http:x.mp3", "[x]*?.mp3", "|ls.mp3"),
+        *(os.fsdecode(b"\xff\xfe.mp3"), "tab\t.mp3", "back\\slash.mp3", "~.mp3", "@x.mp3", "$HOME.mp3", "Ünï.mp3"),
+        "concat:a|b.mp3",
+    ],
+)
+def test_any_name_is_a_name(tmp_path, monkeypatch, request, config, decoders, ffmpeg, name):
+    monkeypatch.chdir(tmp_path)
+    write_audio(tmp_path / "a.mp3", music(1)[:, None], RATE_HZ, ffmpeg).rename(tmp_path / name)
+    assert decode([name], decoders, config)[0].status == "ok"
+    with_sox, config = request.getfixturevalue("with_sox")
+    wav = name.replace(".mp3", ".wav")
+    write_audio(tmp_path / "a.wav", music_16k(1)[:, None], 16000).rename(tmp_path / wav)
+    assert decode([wav], with_sox, config)[0].status == "ok"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:{port}/a.mp3\n",
+        "ffconcat version 1.0\nfile 'http://127.0.0.1:{port}/a.mp3'\n",
+    ],
+    ids=["hls", "concat"],
+)
+def test_a_playlist_in_an_audio_files_clothes_reaches_no_network(tmp_path, config, decoders, content):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        (tmp_path / "a.mp3").write_text(content.format(port=server.getsockname()[1]))
+        (track,) = decode([tmp_path / "a.mp3"], decoders, config)
+        assert track.status == "failed"
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+# A decoder that hangs or dies
+
+
+def program(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def group_members(group: int) -> list[int]:
+    """The processes of a process group, those left out that only wait to be reaped."""
+    members = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            state, _, its_group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                members.append(int(folder.name))
+    return members
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("sleep 1000", "exec sleep 1000", "sleep 1000 & wait", "exec 2>&-; sleep 1000"),
+        "trap '' TERM INT; sleep 1000 & wait",
+    ],
+)
+def test_a_decoder_that_hangs_is_killed_with_all_that_it_started(tmp_path, config, text):
+    hanging = program(tmp_path / "my ffmpeg", f"echo $$ > '{tmp_path}/pid'; {text}")
+    (tmp_path / "a.mp3").write_bytes(b"x")
+    (track,) = decode([tmp_path / "a.mp3"], Decoders(hanging, None), config, timeout_seconds=0.5)
+    assert (track.status, track.seconds, track.reason) == ("failed", 0.0, "the decoder hung and was killed")
+    group, deadline = int((tmp_path / "pid").read_text()), time.monotonic() + 60
+    while group_members(group):  # what is killed takes its time on a busy machine
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not bind a process to its parent")
+def test_a_decoder_whose_parent_has_ended_meanwhile_does_not_start():
+    """Found by killing a run while its second decoder started: nobody was left to end that one."""
+    for parent, exit_code in [(os.getpid(), 0), (os.getppid(), 1)]:
+        assert subprocess.run(["true"], preexec_fn=functools.partial(become_decoder, parent)).returncode == exit_code
+
+
+def test_a_decoder_that_hangs_in_the_middle_leaves_what_came(tmp_path, config, decoders):
+    write_audio(tmp_path / "a.wav", noise(1)[:, None], 16000)
+    hanging = program(tmp_path / "my ffmpeg", f"'{decoders.ffmpeg}' -t 0.5 \"$@\"; sleep 1000")
+    (track,) = decode([tmp_path / "a.wav"], Decoders(hanging, None), config, timeout_seconds=1.0)
+    assert (track.status, track.seconds) == ("partial", 0.5)
+    assert track.reason == "50.0% decoded, 0.5 of 1.0 s: the decoder hung and was killed"
+
+
+def test_a_decoder_that_crashes_says_how(tmp_path, config):
+    (tmp_path / "a.mp3").write_bytes(b"x")
+    for text, said in [("kill -SEGV $$", "exit code -11"), ("exit 7", "exit code 7")]:
+        crashing = program(tmp_path / "my ffmpeg", text)
+        (track,) = decode([tmp_path / "a.mp3"], Decoders(crashing, None), config)
+        assert (track.status, track.reason) == ("failed", f"the decoder ended with {said}")
+
+
+def test_a_reason_is_one_short_line_whatever_the_decoder_says(tmp_path, config):
+    text = r"""printf '[mp3 @ 0x1] [error] tab\there \377 and %0999d\n[error] more\n' 1 >&2; exit 1"""
+    talking = program(tmp_path / "my ffmpeg", text)
+    (tmp_path / "a.mp3").write_bytes(b"x")
+    (track,) = decode([tmp_path / "a.mp3"], Decoders(talking, None), config)
+    assert track.status == "failed"
+    assert track.reason.startswith("tab here \N{REPLACEMENT CHARACTER} and 0000")
+    assert len(track.reason) == REASON_CHARACTERS
+
+
+def test_a_decoder_that_never_stops_talking_is_still_heard_out(tmp_path, config, decoders):
+    """A full stderr pipe must not block it, and memory must not grow with what it says."""
+    write_audio(tmp_path / "a.wav", noise(4)[:, None], 16000)
+    talking = program(
+        tmp_path / "my ffmpeg", f"head -c 5000000 /dev/zero | tr '\\0' '\\n' >&2; exec '{decoders.ffmpeg}' \"$@\""
+    )
+    (track,) = decode([tmp_path / "a.wav"], Decoders(talking, None), config)
+    assert (track.status, track.seconds) == ("ok", 4.0)
+
+
+def test_nothing_stays_open(tmp_path, config, decoders):
+    write_audio(tmp_path / "a.wav", noise(1)[:, None], 16000)
+    (tmp_path / "b.wav").write_bytes(b"x")
+    hanging = Decoders(program(tmp_path / "my ffmpeg", "sleep 1000"), None)
+    decode([tmp_path / "a.wav"], decoders, config)
+    before = os.listdir("/proc/self/fd")
+    decode([tmp_path / "a.wav", tmp_path / "b.wav"], decoders, config)
+    decode([tmp_path / "b.wav"], hanging, config, timeout_seconds=0.1)
+    with pytest.raises(OSError):
+        decode([tmp_path / "a.wav"], Decoders(str(tmp_path / "none"), None), config)
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_file_that_vanishes_is_a_failed_one(tmp_path, config, decoders):
+    (track,) = decode([tmp_path / "gone.mp3"], decoders, config)
+    assert track.status == "failed"
+    assert "No such file" in track.reason

@@ -1,0 +1,278 @@
+"""The mel folder: its ledger, which mels it holds, and reading them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import tree, write_mels
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config import to_yaml
+from mels.mel_folder import (
+    COLUMNS,
+    CONFIG_NAME,
+    LEDGER_NAME,
+    LedgerRow,
+    ledger_text,
+    list_mels,
+    mel_shape,
+    read_ledger,
+    read_mel,
+    write_ledger,
+)
+from utils import UserError
+
+NO_TEXT = os.fsdecode(b"\xff\xfe.mp3")
+AWKWARD = ["a b/c, d.mp3", "quo\"te's.wav", "-rf.mp3", "Søren.ogg", NO_TEXT, "tab\t,\u2028\x85.mp3"]
+
+names = st.binary(min_size=1).filter(lambda name: not set(name) & set(b"\0\n\r")).map(os.fsdecode)
+reasons = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))
+
+
+def row(filename: str, status: str = "ok", frames: int = 30) -> LedgerRow:
+    return LedgerRow(filename, status, 3.1, frames, 1234, "1700000000.123456789", "ffmpeg", "")
+
+
+def message(function, *arguments) -> str:
+    with pytest.raises(UserError) as raised:
+        function(*arguments)
+    return str(raised.value)
+
+
+# The ledger
+
+
+def test_the_columns_are_the_public_ones():
+    assert ",".join(COLUMNS) == "filename,status,seconds,frames,size,mtime,decoder,reason"
+
+
+@given(
+    rows=st.lists(
+        st.builds(
+            LedgerRow,
+            names,
+            st.sampled_from(["ok", "partial", "silent", "too_short", "failed"]),
+            st.integers(0, 10**9).map(lambda milliseconds: milliseconds / 1000),
+            *[st.integers(0, 2**40)] * 2,
+            st.integers(0, 10**18).map(lambda nanoseconds: f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09d}"),
+            st.sampled_from(["ffmpeg", "sox"]),
+            reasons,
+        ),
+        unique_by=lambda each: each.filename,
+        max_size=6,
+    )
+)
+def test_what_is_written_is_read_back_sorted_by_bytes(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("a ledger")
+    write_ledger(folder, {each.filename: each for each in rows})
+    read = read_ledger(folder)
+    assert read == {each.filename: each for each in rows}
+    assert list(read) == sorted(read, key=os.fsencode)
+    assert (folder / LEDGER_NAME).read_bytes().count(b"\n") == 1 + len(rows)
+
+
+def test_no_ledger_is_an_empty_one(tmp_path):
+    assert read_ledger(tmp_path) == {}
+    (tmp_path / LEDGER_NAME).write_bytes(b"")
+    assert read_ledger(tmp_path) == {}
+
+
+def test_the_last_row_of_a_file_is_the_one_that_holds(tmp_path):
+    (tmp_path / LEDGER_NAME).write_bytes(ledger_text([row("a", "failed", 0), row("b"), row("a")], header=True))
+    assert read_ledger(tmp_path) == {"a": row("a"), "b": row("b")}
+
+
+def test_a_torn_last_line_is_left_out_wherever_it_was_torn(tmp_path):
+    whole = ledger_text([row(name) for name in AWKWARD], header=True)
+    path = tmp_path / LEDGER_NAME
+    for end in range(len(ledger_text([], header=True)), len(whole)):
+        path.write_bytes(whole[:end])
+        read = read_ledger(tmp_path)
+        assert list(read) == AWKWARD[: whole[:end].count(b"\n") - 1]
+
+
+def test_a_file_that_is_no_ledger_is_refused(tmp_path):
+    (tmp_path / LEDGER_NAME).write_text("song,genre\na,b\n")
+    assert message(read_ledger, tmp_path) == (
+        f"{tmp_path / LEDGER_NAME}: its first line is not {','.join(COLUMNS)}; it is no ledger of spectrify_all.py"
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["a,ok", "", "a,ok,long,1,1,1,ffmpeg,", "a,ok,1,x,1,1,ffmpeg,", 'a,"ok,1,1,1,1,ffmpeg,']
+)
+def test_a_broken_row_is_named_by_its_line(tmp_path, line):
+    text = ledger_text([row("first")], header=True) + line.encode() + b"\n" + ledger_text([row("last")], header=False)
+    (tmp_path / LEDGER_NAME).write_bytes(text)
+    error = message(read_ledger, tmp_path)
+    assert error.startswith(f"{tmp_path / LEDGER_NAME}, line 3: not a ledger row: ")
+    assert error.endswith("remove that line")
+
+
+def test_a_stray_quote_in_a_long_ledger_is_an_error_in_words(tmp_path):
+    rows = [row(f"folder/{number}.mp3") for number in range(5000)]
+    text = ledger_text(rows, header=True).replace(b"folder/7.mp3", b'"folder/7.mp3')
+    (tmp_path / LEDGER_NAME).write_bytes(text)
+    assert f"{tmp_path / LEDGER_NAME}" in message(read_ledger, tmp_path)
+
+
+# Which mels there are
+
+
+def made_by_spectrify(folder: Path, songs: dict[str, int], **statuses: str) -> Path:
+    for name, frames in songs.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{name}.npy", np.zeros((frames, 12), np.float16))
+    rows = {name: row(name, statuses.get(name, "ok"), frames) for name, frames in songs.items()}
+    write_ledger(folder, rows)
+    (folder / CONFIG_NAME).write_bytes(to_yaml({"mel_bins": 12}))
+    return folder
+
+
+def test_a_mel_folder_is_listed_by_its_ledger(tmp_path):
+    songs = {name: 20 + place for place, name in enumerate(AWKWARD)}
+    folder = made_by_spectrify(tmp_path / "the mels", songs)
+    write_mels(folder, {"not in the ledger.mp3": 10})
+    before = tree(folder)
+    mels = list_mels(folder)
+    assert mels.names == sorted((f"{name}.npy" for name in songs), key=os.fsencode)
+    assert mels.frames.tolist() == [songs[name.removesuffix(".npy")] for name in mels.names]
+    assert (mels.frames.dtype, mels.bins, mels.left_out) == (np.int64, 12, [])
+    assert tree(folder) == before
+
+
+def test_mels_are_sorted_by_the_bytes_of_their_own_names(tmp_path):
+    folder = made_by_spectrify(tmp_path, {"a.mp3": 3, "a.mp3-b.mp3": 3, "a.mp3/x.mp3": 3} | {"a": 3})
+    assert list_mels(folder).names == ["a.mp3-b.mp3.npy", "a.mp3.npy", "a.mp3/x.mp3.npy", "a.npy"]
+
+
+def test_only_rows_with_a_mel_count(tmp_path):
+    songs = dict.fromkeys(["ok", "partial", "silent", "too_short", "failed"], 5)
+    folder = made_by_spectrify(tmp_path, songs, **{name: name for name in songs})
+    assert list_mels(folder).names == ["ok.npy", "partial.npy"]
+
+
+def test_a_bare_folder_is_listed_by_its_files(tmp_path):
+    folder = write_mels(tmp_path, {"b, é/1.mp3": 7, "a": 3, ".hidden/a": 3}, bins=5)
+    mels = list_mels(folder)
+    assert (mels.names, mels.frames.tolist(), mels.bins) == (["a.npy", "b, é/1.mp3.npy"], [3, 7], 5)
+
+
+def test_files_that_are_no_mels_are_left_out_with_the_reason(tmp_path):
+    write_mels(tmp_path, {"a": 3}, bins=5)
+    np.save(tmp_path / "other bins.npy", np.zeros((3, 6), np.float32))
+    np.save(tmp_path / "flat.npy", np.zeros(3, np.float32))
+    np.save(tmp_path / "whole numbers.npy", np.zeros((3, 5), np.int16))
+    np.save(tmp_path / "no bins.npy", np.zeros((3, 0), np.float32))
+    np.save(tmp_path / "objects.npy", np.array([[None, {}]]), allow_pickle=True)
+    np.savez(tmp_path / "many.npz", np.zeros((3, 5)))
+    (tmp_path / "many.npz").rename(tmp_path / "many.npy")
+    (tmp_path / "text.npy").write_text("hello")
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "line\nbreak.npy").write_bytes((tmp_path / "a.npy").read_bytes())
+    mels = list_mels(tmp_path)
+    assert mels.names == ["a.npy"]
+    said = dict(line.split(": ", 1) for line in mels.left_out)
+    assert said["other bins.npy"] == "6 bins where a.npy has 5"
+    assert said["line\nbreak.npy"] == "a line break in the name; rename it"
+    assert said["flat.npy"] == "an array of shape (3,) and type float32 is no mel: expected floats (frames, bins)"
+    assert said.keys() == {
+        *("other bins.npy", "flat.npy", "whole numbers.npy", "no bins.npy", "objects.npy", "many.npy"),
+        *("text.npy", "empty.npy", "line\nbreak.npy"),
+    }
+
+
+def test_a_folder_without_mels_says_what_to_do(tmp_path):
+    missing = tmp_path / "none"
+    assert message(list_mels, missing) == (
+        f"{missing}: no such mel folder; make one with spectrify_all.py AUDIO_FOLDER {missing}"
+    )
+    assert message(list_mels, tmp_path) == f"{tmp_path}: no usable mel file (frames, bins) ending in .npy"
+    (tmp_path / "text.npy").write_text("hello")
+    assert "ending in .npy; text.npy: " in message(list_mels, tmp_path)
+    write_ledger(tmp_path, {"a": row("a", "failed", 0)})
+    assert message(list_mels, tmp_path).endswith(f"ending in .npy; see {LEDGER_NAME}")
+
+
+def test_a_mel_that_the_ledger_names_and_that_is_gone_is_a_plain_error(tmp_path):
+    write_ledger(tmp_path, {"a": row("a")})
+    with pytest.raises(OSError, match=r"a\.npy"):
+        list_mels(tmp_path)
+
+
+# Reading a mel
+
+
+@given(
+    frames=st.integers(0, 9),
+    bins=st.integers(1, 4),
+    start=st.one_of(st.none(), st.integers(-12, 12)),
+    stop=st.one_of(st.none(), st.integers(-12, 12)),
+    dtype=st.sampled_from(["<f2", "<f4", ">f4", "<f8"]),
+    order=st.sampled_from("CF"),
+)
+def test_a_part_of_a_mel_is_that_slice_of_it(tmp_path_factory, frames, bins, start, stop, dtype, order):
+    path = tmp_path_factory.mktemp("a mel") / "a.npy"
+    mel = np.arange(frames * bins, dtype=dtype).reshape(frames, bins)
+    np.save(path, np.asarray(mel, order=order))
+    assert mel_shape(path) == (frames, bins)
+    part = read_mel(path, start or 0, stop)
+    assert part.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(part, mel[start or 0 : stop])
+
+
+def test_every_header_version_is_read(tmp_path):
+    mel = np.arange(6, dtype=np.float16).reshape(3, 2)
+    for version in [(1, 0), (2, 0), (3, 0)]:
+        with open(tmp_path / "a.npy", "wb") as file:
+            np.lib.format.write_array(file, mel, version=version)
+        np.testing.assert_array_equal(read_mel(tmp_path / "a.npy"), mel)
+
+
+def test_a_mel_that_is_cut_short_is_refused_wherever_it_was_cut(tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((3, 4), np.float16))
+    content = path.read_bytes()
+    for end in range(len(content)):
+        path.write_bytes(content[:end])
+        with pytest.raises(ValueError):
+            read_mel(path)
+
+
+@given(place=st.integers(0, 127), byte=st.integers(0, 255))
+def test_a_broken_header_is_a_value_error_or_harmless(tmp_path_factory, place, byte):
+    path = tmp_path_factory.mktemp("a mel") / "a.npy"
+    np.save(path, np.ones((3, 4), np.float16))
+    content = bytearray(path.read_bytes())
+    content[place] = byte
+    path.write_bytes(content)
+    try:
+        mel = read_mel(path)
+    except ValueError:
+        return
+    assert mel.ndim == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(tmp_path, value):
+    mel = np.ones((5, 2), np.float16)
+    mel[3, 1] = value
+    np.save(tmp_path / "a.npy", mel)
+    with pytest.raises(ValueError, match="holds values that are not finite"):
+        read_mel(tmp_path / "a.npy")
+    assert read_mel(tmp_path / "a.npy", 0, 3).shape == (3, 2)
+
+
+def test_a_mel_that_is_gone_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_mel(tmp_path / "gone.npy")
+
+
+def test_rows_are_values():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        row("a").frames = 3

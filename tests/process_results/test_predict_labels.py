@@ -1,0 +1,140 @@
+"""Predicting labels: what is predicted, how sure, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from judging import labels as evaluation
+from process_results import predict_labels
+from runs import run_folder
+
+CLASSES = ("drone", "jazz, é", "Ёлка")
+NAMES = sorted((f"{i:03}, {CLASSES[i % 3]}.mp3.npy" for i in range(120)), key=lambda name: name.encode())
+
+
+def class_of(name: str) -> str:
+    return name.removesuffix(".mp3.npy").removesuffix(".mp3").split(", ", 1)[1]
+
+
+def write_labels(path: Path, names: list[str], label=class_of) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = [(name.removesuffix(".npy"), label(name), f"artist {i % 7}") for i, name in enumerate(names)]
+        csv.writer(file).writerows([("filename", "genre", "artist"), *rows])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run of three classes that overlap a little, and the labels of every fourth track."""
+    folder = tmp_path / "a place"
+    (folder / "run").mkdir(parents=True)
+    centres = 2.0 * np.eye(3, 8)
+    draws = np.random.default_rng(0)
+    vectors = np.stack([centres[CLASSES.index(class_of(name))] for name in NAMES]) + 0.7 * draws.standard_normal(
+        (120, 8)
+    )
+    costs = [run_folder.CostRow(1, 2.0, 2.1, 1000, 3.0)]
+    run_folder.commit_save(folder / "run", 1, vectors.astype(np.float32), {}, costs, b"seed: 0\n", 5, NAMES)
+    write_labels(folder / "labels.csv", NAMES[::4])
+    return folder
+
+
+def run_main(folder: Path, *more: str) -> int:
+    argv = [folder / "run", folder / "labels.csv", "--output", folder / "out.csv"]
+    return predict_labels.main([*map(str, argv), *more])
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_unlabelled_are_predicted_most_certain_first(folder, capsys):
+    assert run_main(folder) == 0
+    out = capsys.readouterr().out
+    rows = read_table(folder / "out.csv")
+    assert {row["filename"] + ".npy" for row in rows} == set(NAMES) - set(NAMES[::4])
+    right = [row["predicted"] == class_of(row["filename"]) for row in rows]
+    assert np.mean(right) > 0.85
+    probabilities = [float(row["probability"]) for row in rows]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert np.mean(right[:30]) >= np.mean(right[-30:])
+    for row in rows:
+        assert row["second"] in set(CLASSES) - {row["predicted"]}
+        assert float(row["probability"]) + float(row["second_probability"]) <= 1.001
+    assert f"{folder / 'out.csv'}: 90 tracks predicted from 30 labelled ones of 3 classes; " in out
+    assert "on tracks that it has not learned from: right for " in out
+
+
+def test_all_predicts_the_labelled_too_and_the_same_command_gives_the_same_bytes(folder):
+    assert run_main(folder, "--all", "--group-column", "artist") == 0
+    first = (folder / "out.csv").read_bytes()
+    rows = {row["filename"] + ".npy": row for row in read_table(folder / "out.csv")}
+    assert set(rows) == set(NAMES)
+    # of those that it learned from it is no surer than of the others
+    labelled, others = ([float(rows[name]["probability"]) for name in names] for names in (NAMES[::4], NAMES[1::4]))
+    assert np.mean(labelled) < np.mean(others) + 0.1
+    assert run_main(folder, "--all", "--group-column", "artist") == 0
+    assert (folder / "out.csv").read_bytes() == first
+
+
+def test_probabilities_are_as_often_right_as_they_say():
+    random = np.random.default_rng(0)
+    codes = np.arange(3000) % 3
+    vectors = 1.2 * np.eye(3, 6)[codes] + random.standard_normal((3000, 6))
+    folds = evaluation.make_folds([str(code) for code in codes[:400]])
+    predictor = predict_labels.fit(vectors[:400], codes[:400], folds, None, 0)
+    found = predictor.probabilities(vectors[400:])
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    right = found.argmax(axis=1) == codes[400:]
+    assert abs(right.mean() - found.max(axis=1).mean()) < 0.06
+    assert abs(predictor.accuracy - predictor.confidence) < 0.06
+    for low, high in ((0.4, 0.6), (0.6, 0.8), (0.8, 1.0)):
+        some = (found.max(axis=1) >= low) & (found.max(axis=1) < high)
+        assert abs(right[some].mean() - found.max(axis=1)[some].mean()) < 0.12
+
+
+def test_the_temperature_is_found():
+    random = np.random.default_rng(0)
+    scores = 4.0 * random.standard_normal((20_000, 3))
+    probabilities = predict_labels.softmax(scores / 2.5)
+    codes = (probabilities.cumsum(axis=1) > random.random((20_000, 1))).argmax(axis=1)
+    assert predict_labels.fit_temperature(scores, codes) == pytest.approx(2.5, rel=0.05)
+
+
+def test_two_classes(folder):
+    write_labels(folder / "labels.csv", [name for name in NAMES[::2] if class_of(name) != "Ёлка"])
+    assert run_main(folder) == 0
+    assert {row["predicted"] for row in read_table(folder / "out.csv")} <= {"drone", "jazz, é"}
+
+
+@pytest.mark.parametrize(
+    ("change", "flags", "says"),
+    [
+        (lambda name: "drone", [], "column 'genre': one class only, 'drone': there is nothing to tell apart"),
+        (lambda name: name, [], "column 'genre': no class of two or more members"),
+        (None, ["--label-column", "gender"], "no column 'gender'; did you mean 'genre'?"),
+        (None, ["--vectors", "descriptor"], "holds no descriptor_at_1.npy"),
+    ],
+)
+def test_errors_are_one_line(folder, capsys, change, flags, says):
+    if change:
+        write_labels(folder / "labels.csv", NAMES[::4], change)
+    assert run_main(folder, *flags) == 1
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+    assert not (folder / "out.csv").exists()
+
+
+def test_nothing_to_predict_and_a_foreign_table_are_refused(folder, capsys):
+    write_labels(folder / "labels.csv", NAMES)
+    assert run_main(folder) == 1
+    assert "every track of the run has a label; use --all" in capsys.readouterr().err
+    (folder / "out.csv").write_text("my,own,table\n")
+    assert run_main(folder, "--all") == 1
+    assert "is no table of this script, and would be replaced" in capsys.readouterr().err
+    assert (folder / "out.csv").read_text() == "my,own,table\n"

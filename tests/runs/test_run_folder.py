@@ -1,0 +1,510 @@
+"""The run folder: one whole save is readable whenever the writer dies, and no vector gets another song's name."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import math
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import tree
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runs import run_folder
+from runs.run_folder import (
+    CostRow,
+    commit_descriptors,
+    commit_save,
+    decode_names,
+    encode_names,
+    folder_lock,
+    is_whole,
+    newest_descriptors,
+    newest_save,
+    prepare,
+    read_costs,
+    read_descriptors,
+    read_song_list,
+    read_song_vectors,
+    read_vectors,
+    read_weights,
+    repair,
+    require_run,
+)
+from utils import ROOT, LockedError, UserError
+
+FIRST_LIST = ["a b/c, d.mp3.npy", os.fsdecode(b"\xff.mp3.npy"), "Søren.mp3.npy"]
+SECOND_LIST = ["a b/c, d.mp3.npy", "between.mp3.npy", "Søren.mp3.npy", "zoë.mp3.npy"]
+
+
+def vectors_of(names: list[str], save: int) -> np.ndarray:
+    """Vectors that tell whose they are, and of which save."""
+    rows = [[zlib.crc32(os.fsencode(name)) % 65536, save] for name in names]
+    return np.array(rows, np.float32).reshape(-1, 2)
+
+
+def commit(run: Path, save: int, names: list[str], is_new: bool, keep_vectors: int = 2) -> None:
+    weights = {part: {"w": np.full((3, 2), save, np.float32)} for part in ("network", "optimizer")}
+    costs = [CostRow(epoc, 1 / epoc, math.nan, 100 * epoc, 1.5 * epoc) for epoc in range(1, save + 1)]
+    config = f"seed: {save}\n".encode()
+    commit_save(run, save, vectors_of(names, save), weights, costs, config, keep_vectors, names if is_new else None)
+
+
+def check_is_save(run: Path, save: int, names: list[str]) -> None:
+    songs = read_song_vectors(run)
+    assert (songs.save, songs.names) == (save, names)
+    np.testing.assert_array_equal(songs.vectors, vectors_of(names, save))
+    for part in ("network", "optimizer"):
+        assert (read_weights(run, part, save)["w"] == save).all()
+    assert [each.epoc for each in read_costs(run)] == list(range(1, save + 1))
+
+
+def message(function, *arguments) -> str:
+    with pytest.raises(UserError) as raised:
+        function(*arguments)
+    return str(raised.value)
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """A run folder at save 3, all three saves with the same songs."""
+    run = tmp_path / "a run, é"
+    prepare(run)
+    for save in (1, 2, 3):
+        commit(run, save, FIRST_LIST, is_new=save == 1)
+    return run
+
+
+# A save and its readers
+
+
+def test_a_run_folder_holds_the_public_names(run):
+    assert sorted(path.name for path in run.iterdir()) == [
+        *("config.yaml", "cost_list.csv", "epoc_num.txt", "music_list.txt", "music_list_at_1.txt"),
+        *("vector_at_2.npy", "vector_at_3.npy", "weights"),
+    ]
+    assert sorted(path.name for path in (run / "weights").iterdir()) == ["network_at_3.npz", "optimizer_at_3.npz"]
+    assert (run / "epoc_num.txt").read_text() == "3\n"
+    assert (run / "music_list.txt").read_bytes() == "".join(f"{name}\n" for name in FIRST_LIST).encode(
+        "utf-8", "surrogateescape"
+    )
+    assert (run / "cost_list.csv").read_text().splitlines()[:2] == [
+        "epoc,cost,held_out_cost,pairs,seconds",
+        "1,1.000000,nan,100,1.50",
+    ]
+    check_is_save(run, 3, FIRST_LIST)
+    assert is_whole(run)
+
+
+def test_equal_saves_are_equal_bytes(tmp_path):
+    for name in ("one", "two"):
+        prepare(tmp_path / name)
+        commit(tmp_path / name, 1, FIRST_LIST, is_new=True)
+    one, two = ({name: each[0] for name, each in tree(tmp_path / name).items()} for name in ("one", "two"))
+    assert one == two
+
+
+def test_reading_touches_nothing(run):
+    before = tree(run)
+    check_is_save(run, 3, FIRST_LIST)
+    assert is_whole(run)
+    assert tree(run) == before
+
+
+@given(names=st.lists(st.binary(min_size=1).filter(lambda name: b"\n" not in name and b"\0" not in name)))
+def test_any_names_survive_the_list(names):
+    decoded = [os.fsdecode(name) for name in names]
+    assert decode_names(encode_names(decoded)) == decoded
+    assert encode_names(decoded) == b"".join(name + b"\n" for name in names)
+
+
+song_lists = st.lists(st.sampled_from("abcdef"), unique=True, max_size=4).map(sorted)
+
+
+@settings(max_examples=20)
+@given(lists=st.lists(song_lists, min_size=1, max_size=8), keep_vectors=st.integers(1, 4))
+def test_every_kept_save_keeps_its_own_names(tmp_path_factory, lists, keep_vectors):
+    run = tmp_path_factory.mktemp("a run")
+    for place, names in enumerate(lists):
+        commit(run, place + 1, names, not place or names != lists[place - 1], keep_vectors)
+        kept = sorted(int(path.stem.removeprefix("vector_at_")) for path in run.glob("vector_at_*.npy"))
+        assert kept == list(range(max(1, place + 2 - keep_vectors), place + 2))
+        for save in kept:
+            assert read_song_list(run, save) == lists[save - 1]
+            np.testing.assert_array_equal(np.load(run / f"vector_at_{save}.npy"), vectors_of(lists[save - 1], save))
+        assert decode_names((run / "music_list.txt").read_bytes()) == names
+        written = {int(path.stem.removeprefix("music_list_at_")) for path in run.glob("music_list_at_*.txt")}
+        assert len(written) <= len(kept)
+
+
+def test_a_folder_without_numbered_lists_is_read_by_music_list(run):
+    (run / "music_list_at_1.txt").unlink()
+    check_is_save(run, 3, FIRST_LIST)
+    check = read_song_list(run, 2)
+    assert check == FIRST_LIST
+
+
+def test_a_list_of_a_later_save_is_not_looked_at(run):
+    (run / "music_list_at_4.txt").write_bytes(encode_names(SECOND_LIST))
+    check_is_save(run, 3, FIRST_LIST)
+    assert not is_whole(run)
+
+
+# Track descriptors, and vectors of one's own
+
+
+def describe(run: Path, save: int, names: list[str]) -> None:
+    descriptors = np.concatenate([vectors_of(names, save)] * 2, axis=1)
+    commit_descriptors(run, save, descriptors, {"mean": np.zeros(4, np.float32)}, step=10 * save)
+
+
+def check_descriptors(run: Path, save: int, names: list[str]) -> None:
+    found = read_descriptors(run)
+    assert (found.save, found.names, found.kind) == (save, names, "track descriptors")
+    np.testing.assert_array_equal(found.vectors[:, 2:], vectors_of(names, save))
+
+
+def test_descriptors_stay_until_newer_ones_are_there_with_their_own_names(run):
+    describe(run, 3, FIRST_LIST)
+    for save in range(4, 9):
+        commit(run, save, SECOND_LIST, is_new=save == 4)
+        check_descriptors(run, 3, FIRST_LIST)
+        check_is_save(run, save, SECOND_LIST)
+    describe(run, 8, SECOND_LIST)
+    check_descriptors(run, 8, SECOND_LIST)
+    assert [path.name for path in run.glob("descriptor_at_*")] == ["descriptor_at_8.npy"]
+    assert sorted(path.name for path in (run / "weights").iterdir()) == [
+        *("descriptor_at_8.npz", "network_at_8.npz", "optimizer_at_8.npz"),
+    ]
+    commit(run, 9, SECOND_LIST, is_new=False)
+    assert [path.name for path in run.glob("music_list_at_*")] == ["music_list_at_4.txt"]
+    assert is_whole(run)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_descriptors_killed_at_any_instant_are_old_or_new(run, tmp_path, after):
+    describe(run, 3, FIRST_LIST)
+    commit(run, 4, SECOND_LIST, is_new=True)
+    outcomes, was_killed = [], True
+    while was_killed:
+        left = tmp_path / f"left {len(outcomes)}"
+        shutil.copytree(run, left)
+        was_killed = killed_at(len(outcomes), lambda folder=left: describe(folder, 4, SECOND_LIST), after)
+        outcomes.append(read_descriptors(left).save)
+        check_descriptors(left, outcomes[-1], SECOND_LIST if outcomes[-1] == 4 else FIRST_LIST)
+        repair(left)
+        describe(left, 4, SECOND_LIST)
+        check_descriptors(left, 4, SECOND_LIST)
+        assert len(list((left / "weights").iterdir())) == 3
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {3, 4}
+
+
+def test_a_reader_tries_again_where_descriptors_are_replaced_under_it(run):
+    describe(run, 3, FIRST_LIST)
+    commit(run, 4, FIRST_LIST, is_new=False)
+    seen = []
+
+    def read(save: int) -> int:
+        seen.append(save)
+        if len(seen) == 1:
+            describe(run, 4, FIRST_LIST)
+            raise FileNotFoundError("descriptor_at_3.npy")
+        return save
+
+    assert run_folder.newest(run, read) == 4
+    assert seen == [4, 4]
+
+
+def test_descriptors_of_a_save_that_was_never_committed_are_removed(run):
+    describe(run, 4, FIRST_LIST)
+    assert newest_descriptors(run) == 0
+    assert not is_whole(run)
+    repair(run)
+    assert is_whole(run)
+    assert not list(run.rglob("descriptor_*"))
+
+
+def test_what_vectors_are_read(run, tmp_path):
+    assert message(read_vectors, run, "descriptor") == (
+        f"{run}: holds no descriptor_at_3.npy; make it with spectrogram_doc2vec.py MEL_FOLDER {run}, or use "
+        "--vectors song"
+    )
+    describe(run, 3, FIRST_LIST)
+    assert read_vectors(run, "song").kind == "song vectors"
+    assert read_vectors(run, "descriptor").vectors.shape == (3, 4)
+    mine = tmp_path / "my own.npy"
+    np.save(mine, np.eye(3))
+    found = read_vectors(run, str(mine))
+    assert (found.kind, found.names, found.save) == ("my own.npy", FIRST_LIST, 3)
+    np.testing.assert_array_equal(found.vectors, np.eye(3))
+
+    assert "write song, descriptor, or the path of an .npy file" in message(read_vectors, run, "songs")
+    assert "no such file" in message(read_vectors, run, str(tmp_path / "none.npy"))
+    np.save(mine, np.eye(4))
+    assert "shape (4, 4) does not fit the 3 songs" in message(read_vectors, run, str(mine))
+    np.save(mine, np.full((3, 2), "text"))
+    assert "expected floats" in message(read_vectors, run, str(mine))
+    mine.write_bytes(b"no array")
+    assert f"{mine}: not readable" in message(read_vectors, run, str(mine))
+
+
+# Killed at any instant
+
+
+def killed_at(operation: int, work: Callable[[], None], after: bool) -> bool:
+    """Do the work in a child process that ends before or after its n-th change of the disk; tell whether it did."""
+    child = os.fork()
+    if not child:
+        try:
+            left = [operation]
+
+            def counted(change):
+                def changing(*arguments):
+                    if not left[0] and not after:
+                        os._exit(9)
+                    result = change(*arguments)
+                    if not left[0]:
+                        os._exit(9)
+                    left[0] -= 1
+                    return result
+
+                return changing
+
+            for name in ("replace", "fsync", "unlink"):
+                setattr(os, name, counted(getattr(os, name)))
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    exit_code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert exit_code in (0, 9)
+    return exit_code == 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("names", "is_new"), [(FIRST_LIST, False), (SECOND_LIST, True)], ids=["same", "grown"])
+def test_a_save_killed_at_any_instant_leaves_one_whole_save(run, tmp_path, names, is_new, after):
+    outcomes = []
+    while True:
+        left = tmp_path / f"left {len(outcomes)}"
+        shutil.copytree(run, left)
+        was_killed = killed_at(len(outcomes), lambda folder=left: commit(folder, 4, names, is_new), after)
+        save = newest_save(left)
+        outcomes.append(save)
+        check_is_save(left, save, names if save == 4 else FIRST_LIST)
+        if not was_killed:
+            break
+
+        repair(left)
+        assert is_whole(left)
+        check_is_save(left, save, names if save == 4 else FIRST_LIST)
+        is_new_still = is_new and save == 3
+        commit(left, save + 1, names, is_new_still)
+        check_is_save(left, save + 1, names)
+        assert is_whole(left)
+        assert len(list((left / "weights").iterdir())) == 2
+        assert not [path for path in left.rglob("*") if path.name.startswith(".")]
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {3, 4}
+    assert len(outcomes) > 12
+
+
+def test_a_repair_killed_at_any_instant_leaves_the_save_and_ends_the_next_time(run, tmp_path):
+    killed_at(9, lambda: commit(run, 4, SECOND_LIST, True), after=True)
+    assert newest_save(run) == 3
+    assert not is_whole(run)
+    (run / "music_list.txt").write_bytes(encode_names(SECOND_LIST))
+    operation, was_killed = 0, True
+    while was_killed:
+        left = tmp_path / f"left {operation}"
+        shutil.copytree(run, left)
+        was_killed = killed_at(operation, lambda folder=left: repair(folder), after=False)
+        check_is_save(left, 3, FIRST_LIST)
+        repair(left)
+        assert is_whole(left)
+        operation += 1
+    assert operation > 3
+
+
+@pytest.mark.slow
+def test_readers_never_meet_a_half_save(run):
+    """A writer that changes its songs at every save and keeps one save only, and a reader that never waits."""
+    lists = [FIRST_LIST, SECOND_LIST, SECOND_LIST[1:], FIRST_LIST[:1]]
+    child = os.fork()
+    if not child:
+        try:
+            for save in range(4, 200):
+                commit(run, save, lists[save % 4], is_new=True, keep_vectors=1)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    seen = set()
+    try:
+        while not os.waitpid(child, os.WNOHANG)[0]:
+            songs = read_song_vectors(run)
+            seen.add(songs.save)
+            assert songs.names == (lists[songs.save % 4] if songs.save > 3 else FIRST_LIST)
+            np.testing.assert_array_equal(songs.vectors, vectors_of(songs.names, songs.save))
+            weights = run_folder.newest(run, lambda save: (save, read_weights(run, "network", save)["w"]))
+            assert (weights[1] == weights[0]).all()
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    assert len(seen) > 10
+    assert newest_save(run) == 199
+
+
+def test_a_disk_that_is_full_says_so_and_leaves_the_save_before(run):
+    child = os.fork()
+    if not child:
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (130, 130))  # not even the vectors' header and rows
+            commit(run, 4, FIRST_LIST, is_new=False)
+        except OSError as error:
+            os._exit(error.errno or 0)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == errno.EFBIG
+    assert is_whole(run)
+    check_is_save(run, 3, FIRST_LIST)
+
+
+# What is refused
+
+
+def test_no_folder_and_no_save_name_the_command(tmp_path):
+    assert message(require_run, tmp_path / "none") == (
+        f"{tmp_path / 'none'}: no such run folder; make one with spectrogram_doc2vec.py MEL_FOLDER {tmp_path / 'none'}"
+    )
+    assert message(read_song_vectors, tmp_path) == (
+        f"{tmp_path}: holds no epoc_num.txt, so no save; train it with spectrogram_doc2vec.py first"
+    )
+
+
+@pytest.mark.parametrize("content", [b"five\n", b"", b"\xff\xfe", b"3.5"])
+def test_a_number_that_is_none_is_named(run, content):
+    (run / "epoc_num.txt").write_bytes(content)
+    assert message(read_song_vectors, run).startswith(f"{run / 'epoc_num.txt'}: expected the number of a save, found ")
+
+
+@pytest.mark.parametrize("size", [None, 0, 5, 100, 140], ids=lambda size: f"{size} bytes")
+def test_vectors_that_are_not_readable_are_named(run, size):
+    path = run / "vector_at_3.npy"
+    if size is None:
+        path.unlink()
+    else:
+        os.truncate(path, size)
+    error = message(read_song_vectors, run)
+    assert error.startswith(f"{path}: not readable (")
+    assert "epoc_num.txt says 3" in error
+
+
+def test_vectors_that_do_not_fit_the_names_are_named(run):
+    np.save(run / "vector_at_3.npy", np.zeros((7, 2), np.float32))
+    assert message(read_song_vectors, run) == (
+        f"{run / 'vector_at_3.npy'}: shape (7, 2) does not fit the 3 songs of the music list"
+    )
+
+
+@pytest.mark.parametrize("size", [None, 0, 5, 100, 200], ids=lambda size: f"{size} bytes")
+def test_weights_that_are_not_readable_are_named(run, size):
+    path = run / "weights" / "network_at_3.npz"
+    if size is None:
+        path.unlink()
+    else:
+        os.truncate(path, size)
+    assert message(read_weights, run, "network", 3).startswith(f"{path}: not readable (")
+
+
+def test_weights_whose_bytes_have_changed_are_named(run):
+    path = run / "weights" / "network_at_3.npz"
+    content = path.read_bytes()
+    stored = np.full((3, 2), 3, np.float32).tobytes()
+    path.write_bytes(content.replace(stored, stored[::-1]))
+    assert message(read_weights, run, "network", 3).startswith(f"{path}: not readable (")
+
+
+@pytest.mark.parametrize(
+    "text", ["epoc,cost\n1,2\n", "epoc,cost,held_out_cost,pairs,seconds\n1,x,0,0,0\n", "\xff\n1\n"]
+)
+def test_a_table_of_costs_that_is_none_is_named(run, text):
+    (run / "cost_list.csv").write_bytes(text.encode("latin-1"))
+    assert message(read_costs, run).startswith(f"{run / 'cost_list.csv'}: not a table of epoc,cost,held_out_cost,pairs")
+
+
+def test_no_table_of_costs_is_an_empty_one(run):
+    (run / "cost_list.csv").unlink()
+    assert read_costs(run) == []
+
+
+def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
+    (tmp_path / "holiday, 1999.jpg").touch()
+    assert message(prepare, tmp_path) == (
+        f"{tmp_path}: is no run folder, and holds 'holiday, 1999.jpg' already; name a new or an empty folder"
+    )
+    path = tmp_path / "holiday, 1999.jpg"
+    assert message(prepare, path) == f"{path}: is a file; name a folder for the output"
+
+
+def test_a_folder_that_a_killed_first_run_left_is_ours(run, tmp_path):
+    (run / "epoc_num.txt").unlink()
+    (run / ".hidden").touch()
+    prepare(run)
+    repair(run)
+    assert not list(run.glob("*_at_*"))
+    commit(run, 1, SECOND_LIST, is_new=True)
+    check_is_save(run, 1, SECOND_LIST)
+
+
+# The lock
+
+
+def test_a_second_writer_is_told_who_holds_the_lock(tmp_path):
+    with folder_lock(tmp_path):
+        error = message(folder_lock(tmp_path).__enter__)
+    assert f"{tmp_path}: in use (pid: {os.getpid()}, host: " in error
+    assert ", since: 2" in error
+    with folder_lock(tmp_path):
+        pass
+
+
+def test_a_lock_of_another_process_exits_75_and_goes_with_it(tmp_path):
+    script = "import run_folder, sys\nwith run_folder.folder_lock(sys.argv[1]): print(1, flush=True); input()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"1\n"
+    with pytest.raises(LockedError, match=f"pid: {holder.pid}") as raised, folder_lock(tmp_path):
+        pass
+    assert raised.value.exit_code == 75
+    holder.kill()
+    holder.communicate()
+    with folder_lock(tmp_path):
+        assert f"pid: {os.getpid()}\n" in (tmp_path / "lock").read_text()
+
+
+def test_a_lock_without_a_word_in_it_is_somebodys(tmp_path):
+    descriptor = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    assert "in use (another process)" in message(folder_lock(tmp_path).__enter__)
+    os.close(descriptor)
+
+
+def test_a_file_left_over_is_no_lock(tmp_path):
+    (tmp_path / "lock").write_text("pid: 1\nhost: here\nsince: long ago\nand something longer than what is written\n")
+    with folder_lock(tmp_path):
+        assert (tmp_path / "lock").read_text().count("\n") == 3

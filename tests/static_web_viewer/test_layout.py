@@ -1,0 +1,422 @@
+"""layout: exact neighbours, maps from scratch and grown, places by neighbours, and the table that keeps them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import hypothesis.extra.numpy as hypothesis_numpy
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judging.labels import directions
+from static_web_viewer.page import layout
+from static_web_viewer.page.layout import (
+    LAYOUT_HEADER,
+    fit_to_known,
+    layout_table,
+    map_width,
+    nearest_neighbours,
+    pca_layout,
+    place_by_neighbours,
+    read_layout,
+    tsne,
+)
+from utils import ROOT, UserError
+
+pytestmark = pytest.mark.slow
+
+AWKWARD = ["-a, b.mp3.npy", 'quo"te.npy', " spaces .mp3.npy", "\udcff\udc80.mp3.npy", "ordner/søng.npy.npy", "#=1.npy"]
+
+
+def clustered(tracks: int, kinds: int = 5, dims: int = 12, noise: float = 0.3, seed: int = 0):
+    """Rows of length 1 around as many directions as there are kinds, and each one's kind."""
+    draws = np.random.default_rng(seed)
+    kind = np.arange(tracks) % kinds
+    centres = draws.standard_normal((kinds, dims))
+    return directions((centres[kind] + noise * draws.standard_normal((tracks, dims))).astype(np.float32)), kind
+
+
+def brute_force(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    rows = rows.astype(np.float64)
+    distances = np.square(rows[:, None] - rows[None]).sum(axis=2) / 2
+    np.fill_diagonal(distances, np.inf)
+    order = np.lexsort((np.broadcast_to(np.arange(len(rows)), distances.shape), distances), axis=1)[:, :count]
+    return order, np.take_along_axis(distances, order, axis=1)
+
+
+def kept(xy: np.ndarray, indices: np.ndarray, count: int = 10) -> float:
+    """The share of the true nearest that are among as many nearest on the map."""
+    squares = np.square(xy[:, None] - xy[None]).sum(axis=2)
+    np.fill_diagonal(squares, np.inf)
+    near = np.argsort(squares, axis=1)[:, :count]
+    return float(np.mean([len(np.intersect1d(a, b)) for a, b in zip(near, indices[:, :count], strict=True)])) / count
+
+
+def grown(rows: np.ndarray, known: np.ndarray):
+    """A map of the known rows, and the map of all that grew from it."""
+    start = np.full((len(rows), 2), np.nan, np.float32)
+    start[known] = tsne(rows[known], *nearest_neighbours(rows[known], 90))
+    return start, tsne(rows, *nearest_neighbours(rows, 90), start=start)
+
+
+def median_shift(xy: np.ndarray, start: np.ndarray) -> float:
+    known = np.isfinite(start).all(axis=1)
+    return float(np.median(np.linalg.norm(xy - start, axis=1)[known]) / map_width(start[known]))
+
+
+@pytest.fixture(scope="module")
+def collection():
+    """300 tracks of five kinds with their neighbours, and their map."""
+    rows, kind = clustered(300)
+    indices, distances = nearest_neighbours(rows, 90)
+    return rows, kind, indices, distances, tsne(rows, indices, distances)
+
+
+def test_neighbours_are_those_of_a_search_through_all_pairs(monkeypatch):
+    monkeypatch.setattr(layout, "SEARCH_BLOCK", 64)  # several blocks
+    rows, _ = clustered(333)
+    indices, distances = nearest_neighbours(rows, 20)
+    expected, known = brute_force(rows, 20)
+    assert indices.dtype == np.int32 and distances.dtype == np.float32
+    np.testing.assert_array_equal(indices, expected)
+    np.testing.assert_allclose(distances, known, rtol=1e-5, atol=1e-7)
+
+
+def test_equal_tracks_are_at_distance_0_in_their_order_and_never_their_own_neighbours():
+    rows, _ = clustered(40)
+    rows = rows[np.arange(200) % 40]  # each track five times
+    indices, distances = nearest_neighbours(rows, 12)
+    track = np.arange(200)
+    expected = [[other for other in range(row % 40, 200, 40) if other != row] for row in track]
+    np.testing.assert_array_equal(indices[:, :4], expected)
+    assert (distances[:, :4] == 0).all() and (distances[:, 4:] > 0).all()
+    assert not (indices == track[:, None]).any()
+    np.testing.assert_allclose(distances, brute_force(rows, 12)[1], rtol=1e-5, atol=1e-7)
+
+
+def test_more_equal_tracks_than_neighbours():
+    indices, distances = nearest_neighbours(np.repeat(clustered(1)[0], 50, axis=0), 6)
+    assert (distances == 0).all() and not (indices == np.arange(50)[:, None]).any()
+    assert all(len(set(row)) == 6 for row in indices.tolist())
+
+
+@given(
+    hypothesis_numpy.arrays(np.float32, st.tuples(st.integers(1, 12), st.just(3)), elements=st.integers(-2, 2)),
+    st.integers(1, 15),
+)
+def test_neighbours_of_any_tracks(vectors, count):
+    rows = directions(vectors + np.float32([0, 0, 7]))
+    indices, distances = nearest_neighbours(rows, count)
+    assert indices.shape == distances.shape == (len(rows), min(count, len(rows) - 1))
+    np.testing.assert_allclose(distances, brute_force(rows, min(count, len(rows) - 1))[1], atol=1e-6)
+    for row, (others, far) in enumerate(zip(indices.tolist(), distances.tolist(), strict=True)):
+        assert row not in others and len(set(others)) == len(others)
+        assert sorted(zip(far, others, strict=True)) == list(zip(far, others, strict=True))
+
+
+def test_neighbours_and_map_are_the_same_on_any_number_of_cores(monkeypatch):
+    rows, _ = clustered(200)
+    monkeypatch.setattr(layout, "SEARCH_BLOCK", 64)
+    monkeypatch.setattr(layout, "THREADS_LEAST", 0)
+    monkeypatch.setattr(layout, "EARLY", (4, 12, 0.5))
+    monkeypatch.setattr(layout, "MAIN", (4, 1, 0.8))
+    for barnes_hut_below in (10_000, 0):
+        monkeypatch.setattr(layout, "FFT_LEAST", barnes_hut_below)
+        found = []
+        for cores in (1, 2):
+            monkeypatch.setattr(layout, "usable_cores", lambda cores=cores: cores)
+            indices, distances = nearest_neighbours(rows, 90)
+            xy = tsne(rows, indices, distances, seed=5)
+            found.append((indices.tobytes(), distances.tobytes(), xy.tobytes()))
+        assert found[0] == found[1]
+        assert np.isfinite(xy).all()
+
+
+def test_pca_finds_a_plane():
+    draws = np.random.default_rng(0)
+    plane = draws.standard_normal((50, 2)) * [3, 1]
+    plane -= plane.mean(axis=0)
+    axes = np.linalg.qr(draws.standard_normal((6, 2)))[0]
+    xy = pca_layout((plane @ axes.T + draws.standard_normal(6)).astype(np.float32))
+    assert xy.dtype == np.float32 and abs(xy.mean(axis=0)).max() < 1e-6
+    distances = [np.linalg.norm(points[:, None] - points[None], axis=2) for points in (plane, xy)]
+    np.testing.assert_allclose(*distances, atol=1e-5)
+    assert xy[:, 0].std() > xy[:, 1].std()
+
+
+def test_pca_is_not_mirrored_by_chance():
+    rows, _ = clustered(60)
+    np.testing.assert_allclose(pca_layout(rows[::-1]), pca_layout(rows)[::-1], atol=1e-6)
+    assert np.corrcoef(pca_layout(rows[:59])[:, 0], pca_layout(rows)[:59, 0])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("rows", [clustered(1)[0], np.repeat(clustered(1)[0], 9, axis=0), np.ones((4, 1), np.float32)])
+def test_pca_of_what_has_no_extent_is_0(rows):
+    assert (pca_layout(rows) == 0).all()
+
+
+def test_tracks_of_a_kind_lie_together(collection):
+    rows, kind, indices, _, xy = collection
+    assert xy.shape == (300, 2) and xy.dtype == np.float32
+    near = nearest_on(xy)
+    assert (kind[near] == kind).mean() > 0.99
+    assert kept(xy, indices) > 0.5 > kept(pca_layout(rows), indices)
+
+
+def nearest_on(xy: np.ndarray) -> np.ndarray:
+    squares = np.square(xy[:, None] - xy[None]).sum(axis=2)
+    np.fill_diagonal(squares, np.inf)
+    return squares.argmin(axis=1)
+
+
+def test_another_seed_gives_another_map_and_a_start_without_places_none(collection):
+    rows, _, indices, distances, xy = collection
+    assert (tsne(rows, indices, distances, seed=1) != xy).any()
+    np.testing.assert_array_equal(tsne(rows, indices, distances, start=np.full((300, 2), np.nan)), xy)
+
+
+@pytest.mark.parametrize("tracks", [1, 2, 3, 4, 9, 10, 30])
+def test_few_tracks(tracks):
+    rows, _ = clustered(tracks, kinds=3)
+    indices, distances = nearest_neighbours(rows, 90)
+    xy = tsne(rows, indices, distances)
+    assert xy.shape == (tracks, 2) and np.isfinite(xy).all()
+    assert len(np.unique(xy, axis=0)) == tracks
+    start = np.where(np.arange(tracks)[:, None] < tracks - 1, xy, np.nan)
+    assert np.isfinite(tsne(rows, indices, distances, start=start)).all()
+
+
+def test_equal_tracks_are_laid_out():
+    rows, kind = clustered(40, kinds=4)
+    rows, kind = np.concatenate([rows, np.repeat(rows[:1], 110, axis=0)]), np.concatenate([kind, np.zeros(110, int)])
+    xy = tsne(rows, *nearest_neighbours(rows, 90))
+    assert np.isfinite(xy).all()
+    assert (kind[nearest_on(xy)] == kind).mean() > 0.9
+    same = np.repeat(rows[:1], 120, axis=0)
+    assert np.isfinite(tsne(same, *nearest_neighbours(same, 90))).all()
+
+
+def test_a_map_that_grows_by_a_hundredth_keeps_its_places_in_any_unit(collection):
+    rows, _, indices, distances, xy = collection
+    start, _ = grown(rows, np.arange(300) % 100 != 7)
+    for unit in (1.0, 1e-4, 300.0):
+        larger = tsne(rows, indices, distances, start=unit * start)
+        assert median_shift(larger, unit * start) < 0.02
+        assert kept(larger, indices) > kept(xy, indices) - 0.03
+
+
+def test_a_map_that_grows_by_a_third_is_as_good_as_one_from_scratch(collection):
+    rows, kind, indices, _, xy = collection
+    start, larger = grown(rows, np.arange(300) % 4 != 1)
+    assert kept(larger, indices) > kept(xy, indices) - 0.03
+    assert (kind[nearest_on(larger)] == kind).mean() > 0.99
+    assert median_shift(larger, start) < 0.15
+
+
+def test_a_new_kind_gets_a_place_of_its_own():
+    rows, kind = clustered(480, kinds=4, noise=0.1)  # 120 of a kind: no neighbour of another one
+    start, xy = grown(rows, kind != 3)
+    assert (kind[nearest_on(xy)] == kind).mean() > 0.99
+    assert median_shift(xy, start) < 0.25
+
+
+def test_of_a_few_places_the_arrangement_at_large_remains(collection):
+    rows, kind, indices, distances, xy = collection
+    start = np.where(np.arange(300)[:, None] % 4 == 0, 5 * xy[:, ::-1], np.nan)  # mirrored, in another unit
+    again = tsne(rows, indices, distances, start=start)
+    centres = [np.stack([points[kind == one].mean(axis=0) for one in range(5)]) for points in (5 * xy[:, ::-1], again)]
+    assert np.corrcoef(centres[0].ravel(), centres[1].ravel())[0, 1] > 0.9
+    assert kept(again, indices) > kept(xy, indices) - 0.03
+
+
+def test_a_start_in_which_all_lie_in_one_place_is_no_start(collection):
+    rows, kind, indices, distances, _ = collection
+    xy = tsne(rows, indices, distances, start=np.full((300, 2), 3.0))
+    assert (kind[nearest_on(xy)] == kind).mean() > 0.99
+
+
+class Recorder:
+    """Stands where Progress does; what was told, and Ctrl-C where that is asked for."""
+
+    told: list = []  # noqa: RUF012 (emptied by the fixture)
+    interrupted = ""
+
+    def __init__(self, total, what, unit, quiet):
+        self.what, self.entry = what, [what, total, 0, False]
+        self.told.append(self.entry)
+
+    def advance(self, count=1):
+        if self.interrupted == self.what:
+            raise KeyboardInterrupt
+        self.entry[2] += count
+
+    def close(self):
+        self.entry[3] = True
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    monkeypatch.setattr(layout, "Progress", Recorder)
+    monkeypatch.setattr(Recorder, "told", [])
+    return Recorder
+
+
+def test_progress_ends_at_its_total_and_nothing_else_is_said(recorder, capfd):
+    rows, _ = clustered(100)
+    start = np.where(np.arange(100)[:, None] < 90, tsne(rows, *nearest_neighbours(rows, 90)), np.nan)
+    tsne(rows, *nearest_neighbours(rows, 20), start=start)
+    assert [(what, done == total, closed) for what, total, done, closed in recorder.told] == [
+        ("neighbours", True, True),
+        ("t-SNE", True, True),
+    ] * 2
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("what", ["neighbours", "t-SNE"])
+def test_ctrl_c_ends_it_at_once(recorder, monkeypatch, what):
+    monkeypatch.setattr(recorder, "interrupted", what)
+    rows, _ = clustered(60)
+    with pytest.raises(KeyboardInterrupt):
+        tsne(rows, *nearest_neighbours(rows, 20))
+    assert recorder.told[-1] == [what, recorder.told[-1][1], 0, True]
+
+
+def test_a_track_goes_where_its_nearest_placed_neighbours_are():
+    nan = np.nan
+    xy = np.array([[0, 0], [1, 0], [0, 1], [10, 10], [nan, nan], [nan, nan]], np.float32)
+    indices = np.array([[1, 2], [0, 2], [0, 1], [0, 1], [3, 5], [4, 4]], np.int32)  # 5 knows only 4, which knows 3
+    placed = place_by_neighbours(xy, indices, np.zeros(indices.shape, np.float32))
+    np.testing.assert_array_equal(placed[:4], xy[:4])
+    assert abs(placed[4:] - 10).max() < 0.02
+    assert (placed[4] != placed[5]).any()
+
+
+def test_a_group_that_nothing_connects_goes_beside_the_map():
+    xy = np.concatenate([np.random.default_rng(0).uniform(0, 1, (20, 2)), np.full((8, 2), np.nan)])
+    group = np.repeat([0, 1, 2], [20, 4, 4])
+    indices = np.array(
+        [[other for other in np.flatnonzero(group == group[row]) if other != row][:3] for row in range(28)]
+    )
+    placed = place_by_neighbours(xy, indices.astype(np.int32), np.zeros(indices.shape, np.float32))
+    centres = [placed[group == one].mean(axis=0) for one in (1, 2)]
+    assert np.linalg.norm(centres[0] - centres[1]) > 0.5
+    assert all(np.ptp(placed[group == one], axis=0).max() < 0.01 for one in (1, 2))
+    assert all(max(abs(centre - 0.5)) > 0.3 for centre in centres)
+
+
+@given(st.integers(2, 40), st.integers(1, 6), st.floats(0, 0.99), st.integers(0, 1000))
+def test_places_by_neighbours_for_any_map(tracks, count, share, seed):
+    draws = np.random.default_rng(seed)
+    rows, _ = clustered(tracks, seed=seed)
+    indices, distances = nearest_neighbours(rows, count)
+    xy = np.round(draws.uniform(-5, 5, (tracks, 2)))
+    new = draws.permutation(tracks)[: int(share * tracks)]
+    xy[new] = np.nan
+    known = np.isfinite(xy).all(axis=1)
+    placed = place_by_neighbours(xy, indices, distances)
+    np.testing.assert_array_equal(placed[known], xy[known])
+    assert np.isfinite(placed).all()
+    assert len(np.unique(placed[new].astype(np.float32), axis=0)) == len(new)
+
+
+def test_nothing_to_place_by_is_an_error():
+    with pytest.raises(ValueError, match="no track has a place"):
+        place_by_neighbours(np.full((3, 2), np.nan), np.zeros((3, 1), np.int32), np.zeros((3, 1), np.float32))
+
+
+@given(st.floats(1e-3, 1e3), st.floats(-100, 100), st.integers(2, 30), st.integers(0, 1000))
+def test_a_map_is_scaled_and_moved_back_as_a_whole(scale, shift, tracks, seed):
+    xy = np.random.default_rng(seed).standard_normal((tracks + 3, 2))
+    start = scale * xy + shift
+    start[tracks:] = np.nan
+    np.testing.assert_allclose(fit_to_known(xy, start), scale * xy + shift, rtol=1e-6, atol=1e-6 * scale)
+
+
+def test_one_known_track_only_moves_the_map():
+    start = np.array([[4.0, 5.0], [np.nan, np.nan]])
+    np.testing.assert_allclose(fit_to_known(np.array([[1.0, 1.0], [2.0, 3.0]]), start), [[4, 5], [5, 7]])
+
+
+def write(path, text: str | bytes):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
+    return path
+
+
+@given(hypothesis_numpy.arrays(np.float32, (6, 2), elements=st.floats(-(2.0**49), 2.0**49, width=32)))
+def test_a_layout_is_read_back_to_the_bit(tmp_path_factory, xy):
+    path = tmp_path_factory.mktemp("lay, out") / "layout.csv"
+    new = np.arange(6) % 2 == 0
+    again, marked = read_layout(write(path, layout_table(AWKWARD, xy, new)), AWKWARD)
+    np.testing.assert_array_equal(again, xy)
+    assert again.dtype == np.float32
+    np.testing.assert_array_equal(marked, new)
+
+
+def test_a_layout_as_it_is_written():
+    content = layout_table(AWKWARD[:2] + AWKWARD[3:4], np.float32([[0.1, -2], [1e-7, 3], [16777216, 1 / 3]]), [0, 1, 0])
+    assert content.decode("utf-8", "surrogateescape").splitlines() == [
+        ",".join(LAYOUT_HEADER),
+        '"-a, b.mp3",0.1,-2.0,0',
+        '"quo""te",1e-07,3.0,1',
+        "\udcff\udc80.mp3,1.6777216e+07,0.33333334,0",
+    ]
+
+
+def test_a_table_made_elsewhere(tmp_path):
+    text = "\ufeffgenre\ty\tfilename\tx\nrock\t2\t./a.mp3\t1e0\njazz\t\tb.mp3\t\npop\t4\tgone.mp3\t3\n"
+    xy, new = read_layout(write(tmp_path / "umap.csv", text), ["a.mp3.npy", "b.mp3.npy", "c.mp3.npy"])
+    np.testing.assert_array_equal(xy, [[1, 2], [np.nan, np.nan], [np.nan, np.nan]])
+    assert not new.any()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no column 'filename'"),
+        ("filename,x,z\na,1,2\n", "no column 'y'"),
+        ("filename,x,y,x\na,1,2,3\n", "two columns are named 'x'"),
+        ("filename,x,y\n", "holds no row"),
+        ("filename,x,y\na,one,2\n", "row of 'a' has 'one' in the column 'x', expected a finite number"),
+        ("filename,x,y\na,1,\n", "row of 'a' has '' in the column 'y', expected a finite number"),
+        ("filename,x,y\na,1,nan\n", "has 'nan' in the column 'y', expected a finite number"),
+        ("filename,x,y\na,1,-inf\n", "has '-inf' in the column 'y'"),
+        ("filename,x,y\na,1e39,0\n", "has '1e39' in the column 'x'"),
+        ("filename,x,y,new\na,1,2,yes\n", "has 'yes' in the column 'new', expected 0 or 1"),
+        ("filename,x,y\na,1,2\na.npy,1,3\n", "has two rows"),
+        ("filename,x,y\nz,1,2\n", "no filename belongs to a song"),
+        ("filename,x,y\na,,\n", "x and y are empty for every track"),
+        ("filename,x,y\na,1,2,3\n", "line 2: 4 fields where the header has 3"),
+        ('filename,x,y\n"a,1,2\n', "unexpected end of data"),
+    ],
+)
+def test_a_table_that_is_no_layout(tmp_path, text, said):
+    path = write(tmp_path / "my layout.csv", text)
+    with pytest.raises(UserError) as error:
+        read_layout(path, ["a.npy", "b.npy"])
+    assert str(error.value).startswith(f"{path}") and said in str(error.value)
+
+
+def test_the_same_place_twice_is_no_contradiction(tmp_path):
+    xy, _ = read_layout(write(tmp_path / "x.csv", "filename,x,y\na,1,2\na,1.0,2e0\n"), ["a.npy"])
+    np.testing.assert_array_equal(xy, [[1, 2]])
+
+
+def test_a_layout_that_is_not_there(tmp_path):
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(UserError, match="no such layout; write a CSV with the columns filename,x,y"):
+            read_layout(path, ["a.npy"])
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    code = (
+        "import sys\nimport static_web_viewer.layout\n"
+        "heavy = {'openTSNE', 'sklearn', 'scipy', 'faiss', 'pandas', 'tensorflow'} & set(sys.modules)\n"
+        "print(*heavy)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
