@@ -21,21 +21,11 @@ import numpy as np
 import yaml
 
 from config import AUDIO_KEYS, build_config, read_config_file, refuse_changed_keys
+from files import LOCK_NAME, folder_lock, remove_temporaries, save_array, write_file
 from mels.mel_folder import MelList, list_mels, read_audio_half, read_mel
-from runs.run_folder import CONFIG_NAME, LOCK_NAME, folder_lock, newest, read_weights, require_run
-from utils import (
-    EXIT_DONE,
-    Progress,
-    UserError,
-    add_quiet_argument,
-    command,
-    plural,
-    printable,
-    remove_temporaries,
-    save_array,
-    script_parser,
-    write_file,
-)
+from runs.run_folder import CONFIG_NAME, read_weights, require_run
+from runs.vectors import newest
+from utils import EXIT_DONE, Progress, UserError, add_quiet_argument, command, plural, printable, script_parser
 
 MADE_WITH_NAME = "made_with.yaml"
 NPY_HEADER_BYTES = 128

@@ -26,24 +26,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from config import AUDIO_KEYS, Config, add_config_arguments, load_config, read_config_file, refuse_changed_keys
-from learning.sampling import Corpus, held_out_pairs
+from files import folder_lock
+from learning.pools import Corpus
+from learning.sampling import held_out_pairs
 from learning.stop_rule import why_flat
 from learning.training import Interval, Limits, StopRequest, Tell, Training, begin, memory_estimate, save, train
 from mels.mel_folder import MelList, list_mels, read_audio_half
 from runs.run_folder import (
     CONFIG_NAME,
-    folder_lock,
     is_whole,
     newest_descriptors,
     newest_list,
     newest_save,
     prepare,
     read_costs,
-    read_descriptors_to_extend,
     read_song_list,
     read_weights,
     repair,
 )
+from runs.vectors import read_descriptors_to_extend
 from utils import (
     EXIT_DONE,
     UserError,

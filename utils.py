@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import difflib
 import errno
-import fnmatch
 import functools
-import io
-import itertools
 import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 ROOT = Path(__file__).resolve().parent
 
@@ -32,8 +25,6 @@ EXIT_LOCKED = 75  # EX_TEMPFAIL of sysexits.h: try again later
 INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on"
 PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
 NAMES_TOLD = 3  # examples in a line that counts what was left out
-TEMPORARY_PREFIX = ".sound-eval-"
-TEMPORARY_SUFFIX = ".tmp"
 
 
 class UserError(Exception):
@@ -139,119 +130,6 @@ def positive_float(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return value
-
-
-def byte_order(path: str) -> bytes:
-    """Sort key of every list of files: the bytes of the whole relative path."""
-    return os.fsencode(path)
-
-
-def has_line_break(name: str) -> bool:
-    """Tell whether a name would break a list of one name a line."""
-    return "\n" in name or "\r" in name
-
-
-def walk_files(
-    root: Path,
-    wanted: Callable[[str], bool],
-    exclude: Iterable[str] = (),
-    skip_markers: Iterable[str] = (),
-) -> tuple[list[str], int]:
-    """Return the files below a folder whose name is wanted, and the number of folders skipped for a marker file.
-
-    Paths are relative, '/'-separated and sorted by their bytes. Hidden files and folders, and whatever an `exclude`
-    glob matches (its name or its relative path), are left out. Symbolic links are followed, never in a circle.
-    """
-    exclude, skip_markers = list(exclude), set(skip_markers)
-    found: list[str] = []
-    skipped = 0
-    pending = [("", frozenset())]
-    while pending:
-        folder, ancestors = pending.pop()
-        here = os.path.join(root, folder)
-        status = Path(here).stat()
-        identity = (status.st_dev, status.st_ino)
-        if identity in ancestors:
-            continue
-        with os.scandir(here) as entries:
-            entries = list(entries)
-        if skip_markers and any(entry.name in skip_markers for entry in entries):
-            skipped += 1
-            continue
-        for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.name.startswith(".") or any(
-                fnmatch.fnmatch(entry.name, glob) or fnmatch.fnmatch(path, glob) for glob in exclude
-            ):
-                continue
-            with contextlib.suppress(OSError):  # a link that leads to itself is as good as one that leads nowhere
-                if entry.is_dir():
-                    pending.append((path, ancestors | {identity}))
-                elif wanted(entry.name) and entry.is_file():
-                    found.append(path)
-    return sorted(found, key=byte_order), skipped
-
-
-_temporary_numbers = itertools.count()
-
-
-@contextlib.contextmanager
-def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
-    """Open a binary file beside `path`; it takes that name when the block ends well, and vanishes when it does not.
-
-    durable  wait until the content and the name are on the disk: for what must survive a power cut.
-    """
-    folder = os.path.dirname(path) or "."
-    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.getpid()}-{next(_temporary_numbers)}{TEMPORARY_SUFFIX}")
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    if durable:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def write_file(path: Path | str, content: bytes, durable: bool = False) -> None:
-    with atomic_write(path, durable) as file:
-        file.write(content)
-
-
-def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """Return a table as CSV, bytes of file names as they are."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def save_array(path: Path | str, array: np.ndarray, durable: bool = False) -> None:
-    """Write an .npy file atomically."""
-    with atomic_write(path, durable) as file:
-        # Into a real file numpy writes by C, and a full disk is then an error without a cause.
-        np.lib.format.write_array(_Writer(file.write), array, allow_pickle=False)
-
-
-class _Writer(NamedTuple):
-    write: Callable[[bytes], int]
-
-
-def remove_temporaries(folder: Path | str) -> None:
-    """Remove what a killed `atomic_write` left in a folder. The caller holds the folder's lock."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for name in os.listdir(folder):
-            if name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(folder, name))
 
 
 class Progress:

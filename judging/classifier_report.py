@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from judging import classifiers as classification
-from judging import pictures as plots
+from files import csv_bytes
+from judging import classifiers, pictures
 from judging.classifiers import CLASSIFIERS, SCORES
-from judging.labels import Folds
-from utils import Progress, csv_bytes
+from judging.folds import Folds
+from utils import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,18 +30,18 @@ class Comparison:
     codes: np.ndarray  # (tracks,) int64, the tracks' classes
     folds: Folds
     table: Table
-    first: classification.Predicted  # what the RBF SVM says by the first kind of vector
+    first: classifiers.Predicted  # what the RBF SVM says by the first kind of vector
 
 
 def format_table(found: Comparison) -> str:
     """Return the scores as aligned lines, a block a score, guessing below."""
-    guessing, blocks = classification.guessing(found.codes), []
+    guessing, blocks = classifiers.guessing(found.codes), []
     for score in SCORES:
         lines = [f"{score:<20}" + "".join(f"{name:<17}" for name in CLASSIFIERS)]
         for kind, scores in found.table.items():
             values = [scores[name][score] for name in CLASSIFIERS]
-            cells = (f"{value.mean():.3f} +- {classification.interval(value, found.folds):.3f}" for value in values)
-            lines.append(f"{plots.shown(kind, 19):<20}" + "".join(f"{cell:<17}" for cell in cells))
+            cells = (f"{value.mean():.3f} +- {classifiers.interval(value, found.folds):.3f}" for value in values)
+            lines.append(f"{pictures.shown(kind, 19):<20}" + "".join(f"{cell:<17}" for cell in cells))
         for name, values in guessing.items():
             lines.append(f"{name:<20}" + "".join(f"{values[score]:<17.3f}" for _ in CLASSIFIERS))
         blocks.append("\n".join(line.rstrip() for line in lines))
@@ -55,16 +55,16 @@ def scores_csv(found: Comparison) -> bytes:
     for kind, scores in found.table.items():
         for name in CLASSIFIERS:
             for score, values in scores[name].items():
-                half = classification.interval(values, found.folds)
+                half = classifiers.interval(values, found.folds)
                 rows.append((kind, name, score, f"{values.mean():.4f}", f"{half:.4f}", f"{values.std():.4f}", *size))
-    for name, values in classification.guessing(found.codes).items():
+    for name, values in classifiers.guessing(found.codes).items():
         rows += [(name, "", score, f"{value:.4f}", "", "", "", size[1]) for score, value in values.items()]
     return csv_bytes(header, rows)
 
 
 def classes_csv(found: Comparison) -> bytes:
     """Return what became of each class as CSV: recall, precision, F1, and what it was most often taken for."""
-    matrix = classification.confusion(found.codes, found.folds, found.first, len(found.classes))
+    matrix = classifiers.confusion(found.codes, found.folds, found.first, len(found.classes))
     rows = []
     for place, label in enumerate(found.classes):
         right, tested, named = matrix[place, place], matrix[place].sum(), matrix[:, place].sum()
@@ -78,13 +78,13 @@ def classes_csv(found: Comparison) -> bytes:
 
 def draw_confusion(found: Comparison, title: str) -> Figure:
     """Draw which class was taken for which, in percent of the true class."""
-    matrix = classification.confusion(found.codes, found.folds, found.first, len(found.classes))
+    matrix = classifiers.confusion(found.codes, found.folds, found.first, len(found.classes))
     shares = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     count = len(found.classes)
-    figure = plots.new_figure(height_inches=max(4.5, min(9.0, 2.0 + 0.3 * count)))
+    figure = pictures.new_figure(height_inches=max(4.5, min(9.0, 2.0 + 0.3 * count)))
     axes = figure.add_subplot()
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    names = [plots.shown(label, 20) for label in found.classes]
+    names = [pictures.shown(label, 20) for label in found.classes]
     axes.set_xticks(range(count), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
     axes.set_yticks(range(count), names, fontsize=9)
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
@@ -104,16 +104,16 @@ def draw_confusion(found: Comparison, title: str) -> Figure:
 
 def draw_learning_curve(kinds: dict[str, np.ndarray], found: Comparison, seed: int, quiet: bool, title: str) -> Figure:
     """Draw the RBF SVM's accuracy, with fixed settings, against the number of labelled tracks it learns from."""
-    figure = plots.new_figure(height_inches=4.5)
+    figure = pictures.new_figure(height_inches=4.5)
     axes = figure.add_subplot()
     handles, progress = [], Progress(len(kinds), "learning curve", "kinds of vectors", quiet)
     for place, vectors in enumerate(kinds.values()):
-        counts, accuracies = classification.learning_curve(vectors, found.codes, found.folds, CURVE_SHARES, seed=seed)
-        style = {"color": plots.LABEL_COLOURS[place % len(plots.LABEL_COLOURS)], "marker": "os^Dv"[place % 5]}
+        counts, accuracies = classifiers.learning_curve(vectors, found.codes, found.folds, CURVE_SHARES, seed=seed)
+        style = {"color": pictures.LABEL_COLOURS[place % len(pictures.LABEL_COLOURS)], "marker": "os^Dv"[place % 5]}
         handles += axes.plot(counts, 100 * accuracies.mean(axis=1), **style)
         progress.advance()
     progress.close()
-    most_frequent = 100 * classification.guessing(found.codes)["most frequent class"]["accuracy"]
+    most_frequent = 100 * classifiers.guessing(found.codes)["most frequent class"]["accuracy"]
     handles.append(axes.axhline(most_frequent, color="#999999", linestyle="--"))
     axes.set_xscale("log")
     ticks = np.unique(np.round(counts)).astype(int)
@@ -124,6 +124,6 @@ def draw_learning_curve(kinds: dict[str, np.ndarray], found: Comparison, seed: i
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    texts = [*(plots.shown(kind, 28) for kind in kinds), "most frequent class"]
-    plots.outside_legend(figure, handles, texts, loc="outside lower center", ncols=3)
+    texts = [*(pictures.shown(kind, 28) for kind in kinds), "most frequent class"]
+    pictures.outside_legend(figure, handles, texts, loc="outside lower center", ncols=3)
     return figure

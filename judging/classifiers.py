@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from judging.labels import Folds, contingency, encode, no_warnings
+from judging.clustering import contingency
+from judging.folds import Folds, no_warnings
+from judging.labels import encode
 from utils import usable_cores
 
 LINEAR_SVM, RBF_SVM, LOGISTIC, NEIGHBOURS = "linear SVM", "RBF SVM", "logistic", "5-NN cosine"

@@ -6,122 +6,23 @@ functions of files UserError.
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from judging import labels as evaluation
+from judging import baselines
+from judging.clustering import SONGS_BLOCK, cluster_sums
+from judging.neighbours import directions
+from mels.log_mel import mel_edges_hz
 from mels.mel_folder import read_audio_half, read_mel
 from utils import Progress, UserError, printable
 
-SURVEY_SONGS = 20_000  # that a survey's centroids are learned from, so that millions of songs take minutes
-SURVEY_SEEDS = 5  # clusterings of each number: ten pairs to compare
-STABLE = 0.8  # adjusted Rand between seeds, see suggest
-SONGS_BLOCK = 1 << 16  # songs at a time, in float64
 LABELS_SHOWN = 30  # rows of a picture: more could not be read
 MELS_READ = 300  # of each cluster: the error of a mean is then below 0.06 deviations
 BANDS = 3  # named of each cluster
 BAND_SHARE = 0.7  # of the deviation at a band's peak: neighbours of the same sign that reach it are of the band
-
-
-@dataclass(frozen=True)
-class NumberOfClusters:
-    """What a survey found for one number of clusters."""
-
-    clusters: int
-    silhouette: float  # in [-1, 1]; nan where all songs are in one cluster
-    agreement: float  # NMI with the labels: to be read, never to choose by
-    stability: float  # in [-1, 1]
-
-
-def survey(
-    vectors: np.ndarray,
-    numbers: Sequence[int],
-    labelled: np.ndarray,
-    labels: np.ndarray,
-    seed: int = 0,
-    tell: Callable[[], None] = lambda: None,
-) -> list[NumberOfClusters]:
-    """Judge each number of clusters by clusterings of five seeds.
-
-    Centroids are learned from at most 20,000 songs, drawn by the seed; the judged clusterings hold all songs.
-
-    vectors   (songs, dims), finite and not zero.
-    labelled  (labelled,) int64, songs that have a label; labels (labelled,) int64.
-    tell      called after each clustering, for a progress bar.
-    Returns   silhouette and NMI of the first seed, and the mean adjusted Rand over all pairs of seeds.
-    """
-    for number in numbers:
-        evaluation.check_cluster_count(number, len(vectors))
-    rows = evaluation.directions(vectors)
-    sample = evaluation.sample_rows(rows, max(SURVEY_SONGS, max(numbers)), seed)
-    found = []
-    for number in numbers:
-        clusterings = []
-        for step in range(SURVEY_SEEDS):
-            centroids = evaluation.learn_centroids(sample, number, seed + step)
-            clusterings.append(evaluation.nearest_centroids(rows, centroids))
-            tell()
-        first = clusterings[0]
-        table = evaluation.contingency(labels, first[labelled], (int(labels.max()) + 1, number))
-        pairs = [
-            evaluation.clustering_scores(evaluation.contingency(one, other, (number, number)))["adjusted Rand"]
-            for one, other in itertools.combinations(clusterings, 2)
-        ]
-        agreement = evaluation.clustering_scores(table)["NMI"]
-        found.append(NumberOfClusters(number, silhouette(rows, first), agreement, float(np.mean(pairs))))
-    return found
-
-
-def suggest(found: Sequence[NumberOfClusters]) -> int:
-    """Return the number with the largest silhouette among those whose stability is at least 0.8; labels have no say.
-
-    Where none is as stable, the most stable one. The smallest number wins where several are equal. The silhouette
-    alone would take clusters that another seed does not find again.
-    Reference: 0.8 is where Tibshirani and Walther 2005, Cluster validation by prediction strength, draw the line.
-    """
-    stable = [one for one in found if one.stability >= STABLE and not np.isnan(one.silhouette)]
-    if stable:
-        return max(stable, key=lambda one: one.silhouette).clusters
-    return max(found, key=lambda one: one.stability).clusters
-
-
-def silhouette(rows: np.ndarray, clusters: np.ndarray) -> float:
-    """Return the mean silhouette by cosine distance: exact, in time that grows with the songs, not with their square.
-
-    The mean distance 1 - x.y to the members y of a cluster is 1 - x.(their mean), so no pair is ever looked at.
-
-    rows      (songs, dims) float32 of length 1.
-    clusters  (songs,) int64. A song alone in its cluster counts 0.
-    Returns   a float in [-1, 1]; nan where there are fewer than two clusters.
-    Reference Rousseeuw 1987.
-    """
-    held, clusters = np.unique(clusters, return_inverse=True)
-    if len(held) < 2:
-        return float("nan")
-    sums, sizes = cluster_sums(rows, clusters, len(held)), np.bincount(clusters)
-    total = 0.0
-    for start in range(0, len(rows), SONGS_BLOCK):
-        own = clusters[start : start + SONGS_BLOCK]
-        block = rows[start : start + SONGS_BLOCK].astype(np.float64)
-        products, here = block @ sums.T, np.arange(len(own))  # (block, clusters)
-        within = products[here, own] - np.einsum("ij,ij->i", block, block)
-        inner = np.maximum(0.0, 1.0 - within / np.maximum(sizes[own] - 1, 1))
-        distances = np.maximum(0.0, 1.0 - products / sizes)
-        distances[here, own] = np.inf
-        outer = distances.min(axis=1)
-        larger = np.maximum(np.maximum(inner, outer), np.finfo(np.float64).tiny)
-        total += float(np.where(sizes[own] > 1, (outer - inner) / larger, 0.0).sum())
-    return total / len(rows)
-
-
-def cluster_sums(rows: np.ndarray, clusters: np.ndarray, count: int) -> np.ndarray:
-    """Return the sum of the rows of each cluster: (songs, dims), (songs,) below `count` -> (count, dims) float64."""
-    return np.stack([rows[clusters == cluster].sum(axis=0, dtype=np.float64) for cluster in range(count)])
 
 
 def typical_first(vectors: np.ndarray, clusters: np.ndarray, count: int) -> list[np.ndarray]:
@@ -130,7 +31,7 @@ def typical_first(vectors: np.ndarray, clusters: np.ndarray, count: int) -> list
     vectors  (songs, dims), finite and not zero; clusters (songs,) int64 below `count`.
     Returns  for each cluster (members,) int64; songs of the same cosine stand in their order.
     """
-    rows = evaluation.directions(vectors)
+    rows = directions(vectors)
     centroids = cluster_sums(rows, clusters, count).astype(np.float32)
     products = np.empty(len(rows), np.float32)  # cosines times the length of the centroid, which changes no order
     for start in range(0, len(rows), SONGS_BLOCK):
@@ -182,15 +83,6 @@ def _run_around(held: np.ndarray, place: int) -> tuple[int, int]:
     after = int(np.searchsorted(breaks, place))
     first = int(breaks[after - 1]) + 1 if after else 0
     return first, int(breaks[after]) - 1 if after < len(breaks) else len(held) - 1
-
-
-def mel_edges_hz(low_hz: float, high_hz: float, bins: int) -> np.ndarray:
-    """Return the corners of the triangular mel filters: (bins + 2,) float64; bin i reaches from corner i to i + 2.
-
-    HTK mel, 1127 ln(1 + f / 700), as in audio.mel_matrix.
-    """
-    low, high = 1127.0 * np.log1p(np.array([low_hz, high_hz]) / 700.0)
-    return 700.0 * np.expm1(np.linspace(low, high, bins + 2) / 1127.0)
 
 
 def staircase_order(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -249,7 +141,7 @@ def read_bands(folder: Path, members: list[list[str]], seed: int, quiet: bool) -
     for names, rows, read in zip(members, chosen, means, strict=True):
         for row in np.sort(rows):
             try:
-                mean = evaluation.mean_log_mel(read_mel(folder / names[row]))
+                mean = baselines.mean_log_mel(read_mel(folder / names[row]))
                 bins = bins or len(mean)
                 if len(mean) != bins:
                     raise ValueError(f"{len(mean)} bins where others have {bins}")

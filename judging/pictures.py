@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import UserError, atomic_write, printable
+from files import atomic_write
+from utils import UserError, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

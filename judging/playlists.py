@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from files import write_file
 from mels.mel_folder import MEL_SUFFIX
-from utils import UserError, plural, printable, write_file
+from utils import UserError, plural, printable
 
 START = b"#EXTM3U\n#sound-eval: "  # the format's first line and ours, by which our own playlists are known
 NAME = re.compile(r"cluster_\d{2,}\.m3u8")

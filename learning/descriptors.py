@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learning.sampling import Corpus
+from learning.pools import Corpus
 from learning.training import StopRequest, Training, prefetch
 from mels.mel_folder import read_mel
-from runs.run_folder import Descriptors, commit_descriptors
+from runs.run_folder import commit_descriptors
+from runs.vectors import Descriptors
 from utils import Progress, UserError
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from config import Config
-from learning.sampling import NOISE_ROWS, TILT_TERMS, Block, HeldOut, InputSample, gather_inputs, generator
+from learning.sampling import NOISE_ROWS, TILT_TERMS, Block, HeldOut, InputSample, gather_inputs
+from learning.streams import generator
 
 
 @contextlib.contextmanager

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from config import to_yaml
-from learning.sampling import Block, Corpus, HeldOut, Pools, blocks, sample_inputs
+from learning.growth import take_in
+from learning.pools import Corpus, Pools
+from learning.sampling import Block, HeldOut, blocks, sample_inputs
 from learning.stop_rule import is_scheduled, next_save_pairs, why_flat
-from mels.mel_folder import read_mel
-from runs.run_folder import CostRow, commit_save, newest_list, newest_save, read_costs, read_song_vectors, read_weights
+from runs.run_folder import CostRow, commit_save, newest_list, newest_save, read_costs, read_weights
+from runs.vectors import read_song_vectors
 from utils import UserError, duration
 
 if TYPE_CHECKING:
@@ -150,51 +152,6 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
     if old.names != names or not np.array_equal(songs["stamps"], corpus.stamps):
         take_in(training, model, old.names, add_only)
     return training, model
-
-
-def take_in(training: Training, model: Model, old_names: list[str], add_only: bool) -> None:
-    """Match rows to songs by name: kept songs keep theirs, new ones get an inferred vector, gone ones are dropped.
-
-    A song whose mel is another now is inferred anew too, except with add_only, which moves no old row.
-    """
-    from learning.model import first_song_vectors
-
-    corpus, config = training.corpus, training.corpus.config
-    rows = {name: row for row, name in enumerate(old_names)}
-    old_rows = np.array([rows.get(name, -1) for name in corpus.names])
-    kept = old_rows >= 0
-    vectors = np.zeros((len(corpus.names), config.output_vector_size), np.float32)
-    squares = np.zeros((len(corpus.names), 1), np.float32)
-    vectors[kept], squares[kept] = training.vectors[old_rows[kept]], training.squares[old_rows[kept]]
-    # a state of zero would make the first step of an inferred vector as long as that of noise
-    squares[~kept] = np.median(training.squares)
-    old_stamps = np.where(kept, training.stamps[old_rows], corpus.stamps)
-    changed = old_stamps != corpus.stamps
-    counts = {name: int(which.sum()) for name, which in (("kept", kept), ("changed", changed), ("new", ~kept))}
-    gone = len(old_names) - counts["kept"]
-    training.changes = (
-        f"{counts['kept']:,} kept, {counts['changed']:,} of them changed, {counts['new']:,} new, {gone:,} gone"
-    )
-    # what stays as it was keeps its stamp too, so that a later training sees the change
-    training.stamps = old_stamps if add_only else corpus.stamps
-    to_infer = np.flatnonzero(~kept if add_only else ~kept | changed).tolist()
-
-    readable: list[int] = []
-
-    def mels() -> Iterator[np.ndarray]:
-        for row in to_infer:
-            try:
-                mel = read_mel(corpus.folder / corpus.names[row])
-            except (OSError, ValueError):  # training counts and names it
-                if not kept[row]:
-                    vectors[row] = first_song_vectors([corpus.names[row]], config)[0]
-                continue
-            readable.append(row)
-            yield mel
-
-    for place, vector in enumerate(model.infer_song_vectors(mels())):
-        vectors[readable[place]] = vector
-    training.vectors, training.squares, training.list_changed = vectors, squares, True
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,23 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from config import read_config_file
-from utils import UserError, byte_order, has_line_break, walk_files, write_file
+from files import (
+    byte_order,
+    has_line_break,
+    walk_files,
+    write_file,
+)
+from utils import (
+    UserError,
+)
+
+if TYPE_CHECKING:
+    pass
 
 LEDGER_NAME = "spectrify_log.csv"
 CONFIG_NAME = "config.yaml"
@@ -208,3 +220,35 @@ def _read_header(file: io.BufferedReader) -> tuple[tuple[int, int], bool, np.dty
     if len(shape) != 2 or shape[1] < 1 or dtype.kind != "f":
         raise ValueError(f"an array of shape {shape} and type {dtype} is no mel: expected floats (frames, bins)")
     return shape, fortran_order, dtype
+
+
+def ledger_name(name: str) -> str:
+    """Return a file's name as the ledger has it: a line break, for which the file is refused, as no path holds it."""
+    return name.replace("\r", "//r").replace("\n", "//n")
+
+
+def is_ledger_in_order(mel_folder: Path, rows: dict[str, LedgerRow]) -> bool:
+    """Tell whether the ledger is as a whole run leaves it: a killed one leaves rows in the order of their end."""
+    path = mel_folder / LEDGER_NAME
+    return not path.exists() or path.read_bytes() == ordered_ledger(rows)
+
+
+def start_anew(mel_folder: Path) -> None:
+    """Forget and delete what the ledger lists, and nothing else."""
+    rows = read_ledger(mel_folder)
+    write_ledger(mel_folder, {})  # first: no row may name a file that is gone
+    (mel_folder / CONFIG_NAME).unlink(missing_ok=True)
+    for name in rows:
+        remove_mel(mel_folder, name)
+
+
+def remove_mel(mel_folder: Path, name: str) -> None:
+    """Remove the mel of a file in the ledger, and the folders that it leaves empty."""
+    path = mel_folder / (name + MEL_SUFFIX)
+    if path.is_dir():  # not ours
+        return
+    path.unlink(missing_ok=True)
+    for folder in path.parents:
+        if folder == mel_folder or not folder.is_dir() or any(folder.iterdir()):
+            break
+        folder.rmdir()

@@ -30,23 +30,23 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from judging import classifiers as classification
-from judging import labels as evaluation
-from judging import pictures as plots
+from files import csv_bytes, write_file
+from judging import classifiers, pictures
+from judging.folds import Folds, left_out_classes, make_folds, no_warnings, usable_classes
+from judging.labels import encode, label_songs, read_label_table
+from judging.neighbours import check_directions, directions
 from mels.mel_folder import MEL_SUFFIX
-from runs.run_folder import add_vectors_argument, read_vectors, which_vectors
+from runs.vectors import add_vectors_argument, read_vectors, which_vectors
 from utils import (
     EXIT_DONE,
     Progress,
     UserError,
     add_quiet_argument,
     command,
-    csv_bytes,
     plural,
     positive_int,
     printable,
     script_parser,
-    write_file,
 )
 
 TABLE_HEADER = ("rank", "filename", "label", "suggested", "probability", "neighbours")
@@ -98,13 +98,13 @@ def nearest_tracks(
     Returns  rows (tracks, n) int64 and cosines (tracks, n) float32, nearest first, n = min(count, tracks - 1). The
              cosine is -inf where fewer than n tracks are in other groups; that row says nothing.
     """
-    directions = evaluation.directions(vectors)
-    total = len(directions)
+    scaled = directions(vectors)
+    total = len(scaled)
     count, block = min(count, total - 1), max(1, BLOCK_CELLS // total)
     rows, cosines = np.empty((total, count), np.int64), np.empty((total, count), np.float32)
     for start in range(0, total, block):
         here = np.arange(start, min(start + block, total))
-        table = directions[here] @ directions.T  # (block, tracks)
+        table = scaled[here] @ scaled.T  # (block, tracks)
         table[here - start, here] = -np.inf
         if groups is not None:
             table[groups[here][:, None] == groups] = -np.inf
@@ -131,19 +131,19 @@ def neighbour_shares(neighbours: np.ndarray, cosines: np.ndarray, codes: np.ndar
 
 
 def cross_validated_shares(
-    vectors: np.ndarray, codes: np.ndarray, folds: evaluation.Folds, tell: Callable[[], None] = lambda: None
+    vectors: np.ndarray, codes: np.ndarray, folds: Folds, tell: Callable[[], None] = lambda: None
 ) -> np.ndarray:
     """Return each class's probability by logistic regressions that never saw the track: (tracks, classes) float64.
 
     vectors  (tracks, dims), finite.
-    folds    test on each track at least once, and learn every class each time (see evaluation.make_folds).
+    folds    test on each track at least once, and learn every class each time (see make_folds).
     tell     called after each fold.
     """
     vectors = np.asarray(vectors, np.float64)
     sums, tested = np.zeros((len(codes), codes.max() + 1)), np.zeros((len(codes), 1))
     for train, test in folds:
-        classifier = classification.make_classifier(classification.LOGISTIC, c=REGULARISATION)
-        with evaluation.no_warnings():
+        classifier = classifiers.make_classifier(classifiers.LOGISTIC, c=REGULARISATION)
+        with no_warnings():
             sums[test] += classifier.fit(vectors[train], codes[train]).predict_proba(vectors[test])
         tested[test] += 1
         tell()
@@ -157,11 +157,11 @@ def audit(
 
     vectors  (tracks, dims), finite and not zero.
     groups   one for each track, or None: no track speaks for another of its group.
-    Raises   ValueError where there are no two classes of two members (groups) each, see evaluation.make_folds.
+    Raises   ValueError where there are no two classes of two members (groups) each, see make_folds.
     """
-    folds = evaluation.make_folds(labels, groups, seed)
-    classes, codes = evaluation.encode(labels)
-    group_codes = None if groups is None else evaluation.encode(groups)[1]
+    folds = make_folds(labels, groups, seed)
+    classes, codes = encode(labels)
+    group_codes = None if groups is None else encode(groups)[1]
     progress = Progress(len(codes), "neighbours", "tracks", quiet)
     neighbours, cosines = nearest_tracks(vectors, VOTERS, group_codes, progress.advance)
     progress.close()
@@ -204,22 +204,22 @@ def build_parser() -> argparse.ArgumentParser:
 @command
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    plots.check_table_output(arguments.output, TABLE_HEADER, [arguments.labels])
-    label_table = evaluation.read_label_table(arguments.labels)
+    pictures.check_table_output(arguments.output, TABLE_HEADER, [arguments.labels])
+    label_table = read_label_table(arguments.labels)
     run = read_vectors(arguments.run, arguments.vectors)
-    labelled = evaluation.label_songs(label_table, run.names, arguments.label_column, arguments.group_column)
+    labelled = label_songs(label_table, run.names, arguments.label_column, arguments.group_column)
     print(printable(which_vectors(arguments.run, run)))
     print(printable(labelled.summary(arguments.list_left_out)))
 
-    kept, small = evaluation.usable_classes(labelled.labels, labelled.groups)
+    kept, small = usable_classes(labelled.labels, labelled.groups)
     if small:
-        print(printable(evaluation.left_out_classes(small, arguments.group_column is not None)))
+        print(printable(left_out_classes(small, arguments.group_column is not None)))
     rows = np.flatnonzero(kept)
     names, vectors = [run.names[i] for i in labelled.songs[rows]], run.vectors[labelled.songs[rows]]
     labels = [labelled.labels[i] for i in rows]
     groups = None if labelled.groups is None else [labelled.groups[i] for i in rows]
     try:
-        evaluation.check_directions(names, vectors)
+        check_directions(names, vectors)
     except ValueError as error:
         raise UserError(f"{arguments.run}: {error}") from None
     try:

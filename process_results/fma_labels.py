@@ -25,8 +25,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from judging import pictures as plots
-from utils import EXIT_DONE, UserError, atomic_write, command, nearest, plural, printable, script_parser
+from files import atomic_write
+from judging import pictures
+from utils import EXIT_DONE, UserError, command, nearest, plural, printable, script_parser
 
 SUBSETS = ("small", "medium", "large", "full")  # each holds those before it
 HEADER = ("filename", "genre_top", "artist", "album", "title", "licence", "citation")
@@ -161,7 +162,7 @@ def check_arguments(tracks: Path, output: Path, subset: str) -> None:
         raise UserError(f"{tracks}: is a folder; name the table, {tracks / 'tracks.csv'}")
     if not tracks.exists():
         raise UserError(f"{tracks}: no such table; unpack {SOURCE}")
-    plots.check_table_output(output, HEADER, [tracks])
+    pictures.check_table_output(output, HEADER, [tracks])
 
 
 def build_parser() -> argparse.ArgumentParser:

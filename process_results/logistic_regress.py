@@ -31,9 +31,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from judging import classifiers as classification
-from judging import labels as evaluation
-from judging import pictures as plots
+from files import write_file
+from judging import baselines, classifiers, pictures
 from judging.classifier_report import (
     Comparison,
     Table,
@@ -44,8 +43,11 @@ from judging.classifier_report import (
     scores_csv,
 )
 from judging.classifiers import CLASSIFIERS, RBF_SVM
+from judging.folds import FOLDS, REPEATS, Folds, class_members, left_out_classes, make_folds, usable_classes
+from judging.labels import encode, label_songs, read_label_table
+from judging.neighbours import check_directions
 from mels.mel_folder import read_mel
-from runs.run_folder import Vectors, add_vectors_argument, read_vectors, which_vectors
+from runs.vectors import Vectors, add_vectors_argument, read_vectors, which_vectors
 from utils import (
     EXIT_DONE,
     Progress,
@@ -56,7 +58,6 @@ from utils import (
     plural,
     printable,
     script_parser,
-    write_file,
 )
 
 MEAN_LOG_MEL, MFCC_STATISTICS = "mean log-mel", "MFCC statistics"
@@ -112,11 +113,11 @@ def add_baselines(tracks: Tracks, mel_folder: Path, quiet: bool) -> tuple[Tracks
     for row, name in enumerate(tracks.names):
         try:
             mel = read_mel(mel_folder / name)
-            mean = evaluation.mean_log_mel(mel)
+            mean = baselines.mean_log_mel(mel)
             if means and len(mean) != len(means[0]):
                 raise ValueError(f"{len(mean)} bins where others have {len(means[0])}")
             means.append(mean)
-            statistics.append(evaluation.mfcc_statistics(mel))
+            statistics.append(baselines.mfcc_statistics(mel))
             kept[row] = True
         except (OSError, ValueError) as error:
             gone.append(f"{name}: {getattr(error, 'strerror', None) or error}")
@@ -131,21 +132,21 @@ def add_baselines(tracks: Tracks, mel_folder: Path, quiet: bool) -> tuple[Tracks
 
 def drop_small_classes(tracks: Tracks) -> tuple[Tracks, list[str]]:
     """Leave out the tracks of classes with fewer than two members (or groups), and name those classes."""
-    kept, small = evaluation.usable_classes(tracks.labels, tracks.groups)
+    kept, small = usable_classes(tracks.labels, tracks.groups)
     return tracks.keep(kept), small
 
 
-def compare(tracks: Tracks, folds: evaluation.Folds, fixed: bool, seed: int, quiet: bool) -> Comparison:
-    classes, codes = evaluation.encode(tracks.labels)
-    groups = None if tracks.groups is None else evaluation.encode(tracks.groups)[1]
+def compare(tracks: Tracks, folds: Folds, fixed: bool, seed: int, quiet: bool) -> Comparison:
+    classes, codes = encode(tracks.labels)
+    groups = None if tracks.groups is None else encode(tracks.groups)[1]
     progress = Progress(len(tracks.kinds) * len(CLASSIFIERS), "cross-validation", "classifiers", quiet)
     table: Table = {kind: {} for kind in tracks.kinds}
-    first: classification.Predicted = []
+    first: classifiers.Predicted = []
     for kind, vectors in tracks.kinds.items():
         scaled = kind in SCALED_FOR_NEIGHBOURS
         for name in CLASSIFIERS:
-            predicted = classification.cross_predict(name, vectors, codes, folds, groups, fixed, scaled, seed)
-            table[kind][name] = classification.fold_scores(codes, folds, predicted)
+            predicted = classifiers.cross_predict(name, vectors, codes, folds, groups, fixed, scaled, seed)
+            table[kind][name] = classifiers.fold_scores(codes, folds, predicted)
             if name == RBF_SVM and not first:
                 first = predicted
             progress.advance()
@@ -176,21 +177,21 @@ def write_output(folder: Path, tracks: Tracks, found: Comparison, what: str, see
     write_file(folder / "classes.csv", classes_csv(found))
     kind = next(iter(tracks.kinds))
     if len(found.classes) <= LABELS_DRAWN:
-        title = f"{what} by {RBF_SVM} on {plots.shown(kind, 40)}"
-        plots.save_figure(draw_confusion(found, title), folder / "confusion.png")
+        title = f"{what} by {RBF_SVM} on {pictures.shown(kind, 40)}"
+        pictures.save_figure(draw_confusion(found, title), folder / "confusion.png")
     curve = draw_learning_curve(tracks.kinds, found, seed, quiet, f"{what} by {RBF_SVM}")
-    plots.save_figure(curve, folder / "learning_curve.png")
+    pictures.save_figure(curve, folder / "learning_curve.png")
     return [name for name in OUTPUT_NAMES if (folder / name).exists()]
 
 
-def describe(tracks: Tracks, folds: evaluation.Folds, group_column: str | None) -> str:
+def describe(tracks: Tracks, folds: Folds, group_column: str | None) -> str:
     """Return what is compared in one line: tracks, classes, groups, folds, and why there are few folds."""
-    members = evaluation.class_members(tracks.labels, tracks.groups)
-    count = len(folds) // evaluation.REPEATS
+    members = class_members(tracks.labels, tracks.groups)
+    count = len(folds) // REPEATS
     grouped = f", {plural(len(set(tracks.groups)), 'group')} by {group_column}" if group_column else ""
     line = f"{plural(len(tracks.names), 'track')}, {len(members)} classes{grouped}"
-    line += f", {evaluation.REPEATS} x {count} stratified folds"
-    if count < evaluation.FOLDS:
+    line += f", {REPEATS} x {count} stratified folds"
+    if count < FOLDS:
         smallest = min(members, key=members.__getitem__)
         line += f" (class {smallest!r} has only {plural(members[smallest], 'group' if group_column else 'track')})"
     return line
@@ -217,13 +218,13 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     if arguments.output is not None:
         if arguments.output.suffix == TABLE_SUFFIX:
-            plots.check_output(arguments.output, [TABLE_SUFFIX], [arguments.labels])
+            pictures.check_output(arguments.output, [TABLE_SUFFIX], [arguments.labels])
         else:
             prepare_output(arguments.output)
-    label_table = evaluation.read_label_table(arguments.labels)
+    label_table = read_label_table(arguments.labels)
     kinds = read_kinds(arguments.run, arguments.vectors or [None])
     names = kinds[0].names
-    labelled = evaluation.label_songs(label_table, names, arguments.label_column, arguments.group_column)
+    labelled = label_songs(label_table, names, arguments.label_column, arguments.group_column)
     for kind in kinds:
         print(printable(which_vectors(arguments.run, kind)))
     print(printable(labelled.summary(arguments.list_left_out)))
@@ -232,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
     tracks = Tracks([names[i] for i in labelled.songs], labelled.labels, labelled.groups, vectors)
     try:
         for rows in tracks.kinds.values():
-            evaluation.check_directions(tracks.names, rows)
+            check_directions(tracks.names, rows)
     except ValueError as error:
         raise UserError(f"{arguments.run}: {error}") from None
     if arguments.mel_folder is not None:
@@ -241,9 +242,9 @@ def main(argv: list[str] | None = None) -> int:
             print(printable(f"left out: {plural(len(gone), 'track')} without a usable mel ({examples(gone)})"))
     tracks, small = drop_small_classes(tracks)
     if small:
-        print(printable(evaluation.left_out_classes(small, arguments.group_column is not None)))
+        print(printable(left_out_classes(small, arguments.group_column is not None)))
     try:
-        folds = evaluation.make_folds(tracks.labels, tracks.groups, arguments.seed)
+        folds = make_folds(tracks.labels, tracks.groups, arguments.seed)
     except ValueError as error:
         raise UserError(f"{arguments.labels}: column {arguments.label_column!r}: {error}") from None
 
@@ -254,7 +255,7 @@ def main(argv: list[str] | None = None) -> int:
         print("for the baselines of the same tracks (mean log-mel, MFCC statistics) add --mel-folder MELS")
     written = ""
     if arguments.output is not None:
-        what = f"{plots.shown(arguments.label_column)} of {plural(len(tracks.names), 'track')}"
+        what = f"{pictures.shown(arguments.label_column)} of {plural(len(tracks.names), 'track')}"
         names = write_output(arguments.output, tracks, found, what, arguments.seed, arguments.quiet)
         written = f"{arguments.output}: {', '.join(names)}; "
     print(printable(f"{written}{plural(len(found.table), 'kind')} of vectors compared on {len(tracks.names):,} tracks"))

@@ -18,14 +18,18 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from judging import pictures as plots
+from judging import pictures
 from runs.run_folder import CostRow, read_costs, require_run
 from utils import EXIT_DONE, UserError, command, duration, plural, printable, script_parser
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COST_COLOUR, HELD_OUT_COLOUR, LOWEST_COLOUR = plots.LABEL_COLOURS[4], plots.LABEL_COLOURS[0], plots.LABEL_COLOURS[5]
+COST_COLOUR, HELD_OUT_COLOUR, LOWEST_COLOUR = (
+    pictures.LABEL_COLOURS[4],
+    pictures.LABEL_COLOURS[0],
+    pictures.LABEL_COLOURS[5],
+)
 # (name, seconds in it, from how many seconds of training on)
 TIME_UNITS = (("hours", 3600, 7200), ("minutes", 60, 120), ("seconds", 1, 0))
 SAVES_WITH_MARKERS = 60  # past that the points would hide the line
@@ -39,7 +43,7 @@ def lowest_held_out(rows: list[CostRow]) -> CostRow | None:
 
 def draw_costs(rows: list[CostRow], title: str) -> Figure:
     """Draw the costs of at least one save."""
-    figure = plots.new_figure(height_inches=4.5)
+    figure = pictures.new_figure(height_inches=4.5)
     axes = figure.add_subplot()
     pairs = [row.pairs for row in rows]
     marker = "." if len(rows) <= SAVES_WITH_MARKERS else None
@@ -58,7 +62,7 @@ def draw_costs(rows: list[CostRow], title: str) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     _add_time_axis(axes, rows)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    plots.outside_legend(figure, handles, texts, loc="outside lower center", ncols=3)
+    pictures.outside_legend(figure, handles, texts, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -91,13 +95,13 @@ def build_parser() -> argparse.ArgumentParser:
 @command
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    plots.check_output(arguments.output, plots.PICTURE_SUFFIXES)
+    pictures.check_output(arguments.output, pictures.PICTURE_SUFFIXES)
     require_run(arguments.run)
     rows = read_costs(arguments.run)
     if not rows:
         raise UserError(f"{arguments.run}: its cost_list.csv is missing or holds no save; restore it, or train on")
-    run_name = plots.shown(arguments.run.resolve().name, 60)
-    plots.save_figure(draw_costs(rows, f"Cost of {run_name}, {plural(len(rows), 'save')}"), arguments.output)
+    run_name = pictures.shown(arguments.run.resolve().name, 60)
+    pictures.save_figure(draw_costs(rows, f"Cost of {run_name}, {plural(len(rows), 'save')}"), arguments.output)
 
     last, lowest = rows[-1], lowest_held_out(rows)
     found = f"lowest held-out cost {lowest.held_out_cost:.4f} at save {lowest.epoc}" if lowest else "no held-out cost"

@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from judging import pictures as plots
+from judging import pictures
 from utils import EXIT_DONE, UserError, command, plural, positive_float, printable, script_parser
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def draw_array(picture: np.ndarray, shape: tuple[int, int], hop_seconds: float |
     """
     import matplotlib
 
-    figure = plots.new_figure(height_inches=4.5)
+    figure = pictures.new_figure(height_inches=4.5)
     axes = figure.add_subplot()
     low, high = colour_limits(picture)
     image = axes.imshow(
@@ -109,15 +109,15 @@ def build_parser() -> argparse.ArgumentParser:
 @command
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    plots.check_output(arguments.output, plots.PICTURE_SUFFIXES)
+    pictures.check_output(arguments.output, pictures.PICTURE_SUFFIXES)
     array = read_array(arguments.file)
     picture = mean_of_blocks(mean_of_blocks(array, MOST_CELLS).T, MOST_CELLS).T
     if np.isnan(picture).all():
         raise UserError(f"{arguments.file}: holds no finite value; make it anew")
     size = f"{plural(array.shape[0], 'row')} of {plural(array.shape[1], 'column')}"
-    title = f"{plots.shown(arguments.file.name, 60)}: {size}, {array.dtype}"
+    title = f"{pictures.shown(arguments.file.name, 60)}: {size}, {array.dtype}"
     hop_seconds = None if arguments.rows else arguments.hop_seconds
-    plots.save_figure(draw_array(picture, array.shape, hop_seconds, title), arguments.output)
+    pictures.save_figure(draw_array(picture, array.shape, hop_seconds, title), arguments.output)
     missing = np.isnan(picture).mean()
     blank = f"; {missing:.1%} of the picture is blank, its values are not finite" if missing else ""
     print(printable(f"{arguments.output}: {size}{blank}"))

@@ -26,13 +26,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from judging import classifiers as classification
-from judging import labels as evaluation
-from judging import pictures as plots
+from files import csv_bytes, write_file
+from judging import classifiers, pictures
 from judging.classifiers import RBF_SVM
+from judging.folds import Folds, left_out_classes, make_folds, no_warnings, usable_classes
+from judging.labels import encode, label_songs, read_label_table
+from judging.neighbours import check_directions
 from mels.mel_folder import MEL_SUFFIX
-from runs.run_folder import add_vectors_argument, read_vectors, which_vectors
-from utils import EXIT_DONE, UserError, command, csv_bytes, plural, printable, script_parser, write_file
+from runs.vectors import add_vectors_argument, read_vectors, which_vectors
+from utils import EXIT_DONE, UserError, command, plural, printable, script_parser
 
 TABLE_HEADER = ("filename", "predicted", "probability", "second", "second_probability")
 SURE = 0.9  # a probability worth counting in the closing line
@@ -57,7 +59,7 @@ def one_versus_rest(c: float):
     """Return an RBF SVM a class: of more than two classes an SVM alone counts votes, which say nothing of how sure."""
     from sklearn.multiclass import OneVsRestClassifier
 
-    return OneVsRestClassifier(classification.make_classifier(RBF_SVM, c=c))
+    return OneVsRestClassifier(classifiers.make_classifier(RBF_SVM, c=c))
 
 
 def class_scores(classifier, vectors: np.ndarray) -> np.ndarray:
@@ -82,14 +84,14 @@ def fit_temperature(scores: np.ndarray, codes: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(cost, bounds=(-5.0, 5.0), method="bounded").x))
 
 
-def fit(vectors: np.ndarray, codes: np.ndarray, folds: evaluation.Folds, groups: np.ndarray | None, seed: int):
+def fit(vectors: np.ndarray, codes: np.ndarray, folds: Folds, groups: np.ndarray | None, seed: int):
     """Fit a predictor on labelled tracks: vectors (tracks, dims), codes (tracks,) int64 of every class.
 
     folds  of these tracks; the temperature, the accuracy and the confidence come from their test sides.
     """
     vectors = np.asarray(vectors, np.float64)
-    with evaluation.no_warnings():
-        c = classification.choose_c(RBF_SVM, vectors, codes, groups, seed)
+    with no_warnings():
+        c = classifiers.choose_c(RBF_SVM, vectors, codes, groups, seed)
         scores = [class_scores(one_versus_rest(c).fit(vectors[a], codes[a]), vectors[b]) for a, b in folds]
         classifier = one_versus_rest(c).fit(vectors, codes)
     scores, rows = np.concatenate(scores), np.concatenate([test for _, test in folds])
@@ -131,31 +133,31 @@ def build_parser() -> argparse.ArgumentParser:
 @command
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    plots.check_table_output(arguments.output, TABLE_HEADER, [arguments.labels])
-    label_table = evaluation.read_label_table(arguments.labels)
+    pictures.check_table_output(arguments.output, TABLE_HEADER, [arguments.labels])
+    label_table = read_label_table(arguments.labels)
     run = read_vectors(arguments.run, arguments.vectors)
-    labelled = evaluation.label_songs(label_table, run.names, arguments.label_column, arguments.group_column)
+    labelled = label_songs(label_table, run.names, arguments.label_column, arguments.group_column)
     print(printable(which_vectors(arguments.run, run)))
     print(printable(labelled.summary(arguments.list_left_out)))
     try:
-        evaluation.check_directions(run.names, run.vectors)
+        check_directions(run.names, run.vectors)
     except ValueError as error:
         raise UserError(f"{arguments.run}: {error}") from None
 
-    usable, small = evaluation.usable_classes(labelled.labels, labelled.groups)
+    usable, small = usable_classes(labelled.labels, labelled.groups)
     if small:
-        print(printable(evaluation.left_out_classes(small, arguments.group_column is not None)))
+        print(printable(left_out_classes(small, arguments.group_column is not None)))
     rows = np.flatnonzero(usable)
     labels = [labelled.labels[row] for row in rows]
     groups = None if labelled.groups is None else [labelled.groups[row] for row in rows]
     try:
-        folds = evaluation.make_folds(labels, groups, arguments.seed)
+        folds = make_folds(labels, groups, arguments.seed)
     except ValueError as error:
         raise UserError(f"{arguments.labels}: column {arguments.label_column!r}: {error}") from None
-    classes, codes = evaluation.encode(labels)
-    group_codes = None if groups is None else evaluation.encode(groups)[1]
+    classes, codes = encode(labels)
+    group_codes = None if groups is None else encode(groups)[1]
     predictor = fit(run.vectors[labelled.songs[rows]], codes, folds, group_codes, arguments.seed)
-    guessing = classification.guessing(codes)
+    guessing = classifiers.guessing(codes)
     print(
         f"on tracks that it has not learned from: right for {predictor.accuracy:.1%} of them, sure of "
         f"{predictor.confidence:.1%} (guessing: {guessing['most frequent class']['accuracy']:.1%})"

@@ -31,24 +31,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from judging import cluster_report as clustering
-from judging import labels as evaluation
-from judging import pictures as plots
+from files import csv_bytes, write_file
+from judging import cluster_report, clustering, pictures
+from judging.labels import encode, label_songs, read_label_table
+from judging.neighbours import check_directions
 from judging.playlists import check_playlists, songs_without_audio, write_playlists
 from mels.mel_folder import MEL_SUFFIX
-from runs.run_folder import Vectors, add_vectors_argument, read_vectors, which_vectors
-from utils import (
-    EXIT_DONE,
-    Progress,
-    UserError,
-    add_quiet_argument,
-    command,
-    csv_bytes,
-    plural,
-    printable,
-    script_parser,
-    write_file,
-)
+from runs.vectors import Vectors, add_vectors_argument, read_vectors, which_vectors
+from utils import EXIT_DONE, Progress, UserError, add_quiet_argument, command, plural, printable, script_parser
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +49,7 @@ TABLE_HEADER = ("filename", "cluster")
 CLUSTERS_HEADER = (
     *("cluster", "songs", "labelled", "label", "share"),
     *(f"typical_{number}" for number in range(1, TYPICAL + 1)),
-    *(f"band_{number}" for number in range(1, clustering.BANDS + 1)),
+    *(f"band_{number}" for number in range(1, cluster_report.BANDS + 1)),
 )
 AXIS_CHARACTERS = 56  # what has room below the bars beside the widest legend, spaces included
 
@@ -70,7 +60,7 @@ def draw_clusters(table: np.ndarray, labels: list[str], title: str, counts: bool
     table   (labels, clusters) int, songs; drawn in the order of its rows (from below as bars) and columns.
     counts  show numbers of songs, not shares of the cluster's labelled songs.
     """
-    draw = draw_bars if len(labels) <= len(plots.LABEL_COLOURS) else draw_matrix
+    draw = draw_bars if len(labels) <= len(pictures.LABEL_COLOURS) else draw_matrix
     figure, axes = draw(table, labels, counts)
     sizes = table.sum(axis=0)
     numbers = np.arange(1, len(sizes) + 1)
@@ -85,21 +75,21 @@ def draw_clusters(table: np.ndarray, labels: list[str], title: str, counts: bool
 
 def draw_bars(table: np.ndarray, labels: list[str], counts: bool) -> tuple[Figure, Axes]:
     """Draw each cluster as a bar, divided by label. A label has the colour of its place among the sorted labels."""
-    figure = plots.new_figure(height_inches=5.0)
+    figure = pictures.new_figure(height_inches=5.0)
     axes = figure.add_subplot()
     heights = table if counts else 100 * table / np.maximum(table.sum(axis=0), 1)
     bottoms, places = np.cumsum(heights, axis=0) - heights, sorted(labels)
     numbers, bars = np.arange(1, table.shape[1] + 1), []
     for label, height, bottom in zip(labels, heights, bottoms, strict=True):
-        style = plots.label_style(places.index(label))
+        style = pictures.label_style(places.index(label))
         bars.append(axes.bar(numbers, height, bottom=bottom, edgecolor="white", linewidth=0.5, **style))
     axes.set_ylabel("labelled songs of the cluster" + ("" if counts else " (percent)"))
     axes.set_xlim(0.4, len(numbers) + 0.6)
     if not counts:
         axes.set_ylim(0, 100)
     axes.spines[["top", "right"]].set_visible(False)
-    texts = [plots.shown(label, 28) for label in labels]
-    plots.outside_legend(figure, bars[::-1], texts[::-1], loc="outside right center")  # as they are stacked
+    texts = [pictures.shown(label, 28) for label in labels]
+    pictures.outside_legend(figure, bars[::-1], texts[::-1], loc="outside right center")  # as they are stacked
     return figure, axes
 
 
@@ -107,11 +97,11 @@ def draw_matrix(table: np.ndarray, labels: list[str], counts: bool) -> tuple[Fig
     """Draw a cell for each label and cluster, the darker the more of the cluster it is, with the number in it."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    table, shown = clustering.join_rare(table, labels)
-    figure = plots.new_figure(height_inches=max(4.5, 1.6 + 0.21 * len(shown)))
+    table, shown = cluster_report.join_rare(table, labels)
+    figure = pictures.new_figure(height_inches=max(4.5, 1.6 + 0.21 * len(shown)))
     axes = figure.add_subplot()
     cells = table if counts else 100 * table / np.maximum(table.sum(axis=0), 1)
-    shades = LinearSegmentedColormap.from_list("shares", ["white", plots.LABEL_COLOURS[0]])
+    shades = LinearSegmentedColormap.from_list("shares", ["white", pictures.LABEL_COLOURS[0]])
     rows, columns = cells.shape
     edges = np.arange(columns + 1) + 0.5, np.arange(rows + 1) - 0.5
     # lines so fine that they cannot cover the cells of hundreds of clusters
@@ -125,7 +115,7 @@ def draw_matrix(table: np.ndarray, labels: list[str], counts: bool) -> tuple[Fig
         for (row, column), value in np.ndenumerate(cells):
             colour = "white" if value > 0.6 * cells.max() else "black"
             axes.text(column + 1, row, texts[row][column], ha="center", va="center", fontsize=size, color=colour)
-    axes.set_yticks(np.arange(rows), [plots.shown(label, 28) for label in shown], fontsize=9, parse_math=False)
+    axes.set_yticks(np.arange(rows), [pictures.shown(label, 28) for label in shown], fontsize=9, parse_math=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     what = "labelled songs of the cluster" + ("" if counts else " (percent)")
@@ -145,7 +135,7 @@ def cluster_rows(table: np.ndarray, labels: list[str], members: list[list[str]],
         most = (labels[column.argmax()], f"{column.max() / labelled:.3f}") if labelled else ("", "")
         typical = [name.removesuffix(MEL_SUFFIX) for name in names[:TYPICAL]]
         typical += [""] * (TYPICAL - len(typical))
-        heard = [*heard, *[""] * (clustering.BANDS - len(heard))]
+        heard = [*heard, *[""] * (cluster_report.BANDS - len(heard))]
         rows.append((number, len(names), labelled, *most, *typical, *heard))
     return rows
 
@@ -153,8 +143,8 @@ def cluster_rows(table: np.ndarray, labels: list[str], members: list[list[str]],
 def find_clusters(run: Vectors, where: Path, number: int, seed: int) -> np.ndarray:
     """Return the cluster of every song. Raises UserError naming the run folder."""
     try:
-        evaluation.check_directions(run.names, run.vectors)
-        return evaluation.spherical_kmeans(run.vectors, number, seed)
+        check_directions(run.names, run.vectors)
+        return clustering.spherical_kmeans(run.vectors, number, seed)
     except ValueError as error:
         raise UserError(f"{where}: {error}") from None
 
@@ -170,7 +160,7 @@ def choose_number(
         return numbers[0]
     progress = Progress(len(numbers) * clustering.SURVEY_SEEDS, "numbers of clusters", "clusterings", quiet)
     try:
-        evaluation.check_directions(run.names, run.vectors)
+        check_directions(run.names, run.vectors)
         found = clustering.survey(run.vectors, numbers, labelled, codes, seed, progress.advance)
     except ValueError as error:
         raise UserError(f"{where}: {error}") from None
@@ -236,9 +226,9 @@ def check_inputs(arguments: argparse.Namespace) -> list[tuple[Path, tuple[str, .
         (output.with_suffix(".csv"), TABLE_HEADER),
         (output.with_name(f"{output.stem}_clusters.csv"), CLUSTERS_HEADER),
     ]
-    plots.check_output(output, plots.PICTURE_SUFFIXES)
+    pictures.check_output(output, pictures.PICTURE_SUFFIXES)
     for path, header in tables:
-        plots.check_table_output(path, header, [arguments.labels])
+        pictures.check_table_output(path, header, [arguments.labels])
     if arguments.mel_folder is not None and not arguments.mel_folder.is_dir():
         raise UserError(f"{arguments.mel_folder}: no such mel folder; name the one that the run was trained on")
     if arguments.m3u8_folder is not None:
@@ -256,34 +246,34 @@ def main(argv: list[str] | None = None) -> int:
     if (playlists is None) != (arguments.audio_folder is None):
         parser.error("--m3u8-folder and --audio-folder need each other")
     (songs_output, _), (clusters_output, _) = check_inputs(arguments)
-    labels_read = evaluation.read_label_table(arguments.labels)
+    labels_read = read_label_table(arguments.labels)
     run = read_vectors(arguments.run, arguments.vectors)
-    labelled = evaluation.label_songs(labels_read, run.names, arguments.label_column)
+    labelled = label_songs(labels_read, run.names, arguments.label_column)
     without_audio = set() if playlists is None else songs_without_audio(arguments.audio_folder, run.names)
     if mel_folder is not None:
-        clustering.require_mels(mel_folder, run.names)
+        cluster_report.require_mels(mel_folder, run.names)
     print(printable(which_vectors(arguments.run, run)))
     print(printable(labelled.summary(arguments.list_left_out)))
 
-    labels, codes = evaluation.encode(labelled.labels)
+    labels, codes = encode(labelled.labels)
     numbers, seed, quiet = arguments.clusters, arguments.seed, arguments.quiet
     number = choose_number(run, arguments.run, numbers, labelled.songs, codes, seed, quiet)
     clusters = find_clusters(run, arguments.run, number, seed)
     held, clusters = np.unique(clusters, return_inverse=True)  # without gaps where a cluster stayed empty
-    table = evaluation.contingency(codes, clusters[labelled.songs], (len(labels), len(held)))
-    label_order, order = clustering.staircase_order(table)
+    table = clustering.contingency(codes, clusters[labelled.songs], (len(labels), len(held)))
+    label_order, order = cluster_report.staircase_order(table)
     clusters, table = np.argsort(order)[clusters], table[:, order]  # numbered as they stand in the picture
-    typical = clustering.typical_first(run.vectors, clusters, len(held))
+    typical = cluster_report.typical_first(run.vectors, clusters, len(held))
     members = [[run.names[song] for song in songs] for songs in typical]
     bands, without_mel = [[] for _ in held], 0
     if mel_folder is not None:
-        bands, without_mel = clustering.read_bands(mel_folder, members, seed, quiet)
+        bands, without_mel = cluster_report.read_bands(mel_folder, members, seed, quiet)
 
-    scores = evaluation.clustering_scores(table)
-    random = evaluation.random_scores(codes, clusters[labelled.songs], seed)
-    run_name = plots.shown(arguments.run.resolve().name, 40)
+    scores = clustering.clustering_scores(table)
+    random = clustering.random_scores(codes, clusters[labelled.songs], seed)
+    run_name, column = pictures.shown(arguments.run.resolve().name, 40), pictures.shown(arguments.label_column)
     title = (
-        f"{plots.shown(arguments.label_column)} in {plural(len(held), 'cluster')} of {plots.shown(run.kind, 40)}\n"
+        f"{column} in {plural(len(held), 'cluster')} of {pictures.shown(run.kind, 40)}\n"
         f"{run_name}, save {run.save}, {plural(len(labelled.songs), 'labelled song')}; "
         f"NMI {scores['NMI']:.2f} (random {random['NMI']:.2f})"
     )
@@ -294,7 +284,7 @@ def main(argv: list[str] | None = None) -> int:
     songs = [(name.removesuffix(MEL_SUFFIX), int(c) + 1) for name, c in zip(run.names, clusters, strict=True)]
     write_file(songs_output, csv_bytes(TABLE_HEADER, songs))
     write_file(clusters_output, csv_bytes(CLUSTERS_HEADER, cluster_rows(table, labels, members, bands)))
-    plots.save_figure(figure, output)
+    pictures.save_figure(figure, output)
 
     print(format_scores(len(held), scores, random))
     if without_mel:

@@ -32,9 +32,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from judging import labels as evaluation
-from judging import pictures as plots
-from runs.run_folder import Vectors, add_vectors_argument, folder_lock, read_vectors, which_vectors
+from files import folder_lock, write_file
+from judging import clustering, pictures
+from judging.neighbours import check_directions, directions, nearest_neighbours
+from runs.vectors import Vectors, add_vectors_argument, read_vectors, which_vectors
 from static_web_viewer.page import layout, page_audio, page_data, page_folder
 from static_web_viewer.page.columns import (
     TABLE_COLUMNS,
@@ -44,17 +45,7 @@ from static_web_viewer.page.columns import (
     output_table,
     own_columns,
 )
-from utils import (
-    EXIT_DONE,
-    UserError,
-    add_quiet_argument,
-    command,
-    plural,
-    positive_int,
-    printable,
-    script_parser,
-    write_file,
-)
+from utils import EXIT_DONE, UserError, add_quiet_argument, command, plural, positive_int, printable, script_parser
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +53,7 @@ if TYPE_CHECKING:
 CLUSTERS = 10
 MAP_NEIGHBOURS = layout.PERPLEXITY * layout.NEIGHBOURS_PER_PERPLEXITY
 TSNE, PCA = "tsne", "pca"
-PICTURE_LABELS = len(plots.LABEL_COLOURS) - 1  # the largest; the last colour is for all others
+PICTURE_LABELS = len(pictures.LABEL_COLOURS) - 1  # the largest; the last colour is for all others
 LEGEND_POINTS = 7.0  # diameter of a legend's dots
 
 
@@ -81,7 +72,7 @@ def make_map(
 ) -> Map:
     """Return each track's place: that of the page before where nothing has changed since, else found anew from there.
 
-    rows        (tracks, dims) float32 of length 1; neighbours as layout.nearest_neighbours returns them.
+    rows        (tracks, dims) float32 of length 1; neighbours as nearest_neighbours returns them.
     """
     kind, out, seed, quiet = arguments.layout, arguments.out, arguments.seed, arguments.quiet
     given = b"" if kind in (TSNE, PCA) else Path(kind).read_bytes()
@@ -132,22 +123,22 @@ def draw_map(xy: np.ndarray, column: Column, title: str) -> Figure:
     values, codes = column.encoded()
     own = min(PICTURE_LABELS, len(values))
     places = sorted(range(own), key=values.__getitem__)  # a label's colour is that of its place in the alphabet
-    figure = plots.new_figure(height_inches=6.0)
+    figure = pictures.new_figure(height_inches=6.0)
     axes = figure.add_subplot()
     size = max(1.0, min(36.0, 60_000 / len(xy) ** 1.2))
-    axes.scatter(*xy[codes >= own].T, s=size, c=plots.OTHER_COLOUR, linewidths=0)
+    axes.scatter(*xy[codes >= own].T, s=size, c=pictures.OTHER_COLOUR, linewidths=0)
     handles, texts = [], []
-    for colour, place in zip(plots.LABEL_COLOURS, places, strict=False):
+    for colour, place in zip(pictures.LABEL_COLOURS, places, strict=False):
         axes.scatter(*xy[codes == place].T, s=size, c=colour, linewidths=0)
         handles.append(Line2D([], [], color=colour, linestyle="", marker="o", markersize=LEGEND_POINTS))
-        texts.append(f"{plots.shown(values[place] or 'no value', 28)} ({int((codes == place).sum()):,})")
+        texts.append(f"{pictures.shown(values[place] or 'no value', 28)} ({int((codes == place).sum()):,})")
     if own < len(values):
-        handles.append(Line2D([], [], color=plots.OTHER_COLOUR, linestyle="", marker="o", markersize=LEGEND_POINTS))
+        handles.append(Line2D([], [], color=pictures.OTHER_COLOUR, linestyle="", marker="o", markersize=LEGEND_POINTS))
         texts.append(f"all others ({int((codes >= own).sum()):,})")
-    plots.outside_legend(figure, handles, texts, loc="outside right center")
+    pictures.outside_legend(figure, handles, texts, loc="outside right center")
     axes.set_aspect("equal")
     axes.axis("off")
-    figure.suptitle(f"{plots.shown(title, 60)}, by {plots.shown(column.name)}", fontsize=11, parse_math=False)
+    figure.suptitle(f"{pictures.shown(title, 60)}, by {pictures.shown(column.name)}", fontsize=11, parse_math=False)
     return figure
 
 
@@ -181,7 +172,7 @@ def main(argv: list[str] | None = None) -> int:
     found = read_vectors(arguments.run, arguments.vectors)
     check_arguments(arguments, found.names)
     try:
-        evaluation.check_directions(found.names, found.vectors)
+        check_directions(found.names, found.vectors)
     except ValueError as error:
         raise UserError(f"{arguments.run}: {error}") from None
     print(which_vectors(arguments.run, found))
@@ -207,18 +198,18 @@ def check_arguments(arguments: argparse.Namespace, names: list[str]) -> None:
     page_audio.check_audio(arguments.audio, arguments.audio_root, names, arguments.out)
     if arguments.output_table is not None:
         inputs = [path for path in (arguments.labels, Path(arguments.layout)) if path is not None]
-        plots.check_table_output(arguments.output_table, TABLE_COLUMNS, inputs, more=True)
+        pictures.check_table_output(arguments.output_table, TABLE_COLUMNS, inputs, more=True)
 
 
 def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -> tuple[Map, page_audio.PageAudio]:
     """Make all that the page shows, and write it; needs OUT's lock. An earlier page stays whole until the end."""
     names, out, seed, quiet = found.names, arguments.out, arguments.seed, arguments.quiet
-    rows = evaluation.directions(found.vectors)
-    neighbours, exact = layout.nearest_neighbours(rows, MAP_NEIGHBOURS, quiet)
+    rows = directions(found.vectors)
+    neighbours, exact = nearest_neighbours(rows, MAP_NEIGHBOURS, quiet)
     places = make_map(arguments, names, rows, (neighbours, exact))
     print(f"map: {places.told}")
     write_file(out / page_folder.LAYOUT_NAME, layout.layout_table(names, places.xy, places.new))  # what took longest
-    clusters = evaluation.spherical_kmeans(rows, min(arguments.clusters, len(rows)), seed)
+    clusters = clustering.spherical_kmeans(rows, min(arguments.clusters, len(rows)), seed)
     columns = labels + own_columns(names, clusters, places.new)
     first = default_column(columns, len(names))
     listed = page_data.NEIGHBOURS
@@ -230,7 +221,7 @@ def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -
     about = [f"vectors: {found.kind} of save {found.save}", f"map: {places.state['made']}", distances.told()]
     contents = [column.content() for column in columns]
     data = page_data.data_files(names, places.xy, contents, first, distances, addresses, about)
-    plots.save_figure(draw_map(places.xy, columns[first], title), out / page_folder.PICTURE_NAME)
+    pictures.save_figure(draw_map(places.xy, columns[first], title), out / page_folder.PICTURE_NAME)
     if arguments.output_table is not None:
         write_file(arguments.output_table, output_table(names, places.xy, columns))
     page_folder.write_page(out, title, data, {"layout": places.state})

@@ -12,8 +12,10 @@ import hypothesis
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import strategies as st
 
 from config import DEFAULT_CONFIG, Config, build_config, read_config_file
+from judging.neighbours import directions
 from mels.decoding import find_decoders
 
 RATE_HZ = 44100
@@ -131,3 +133,18 @@ SMALL = ["batch_size=32", "hidden_size=16", "output_vector_size=8", "pairs_per_s
 def small_settings(*more: str) -> list[str]:
     """Flags for a training that takes no time."""
     return [word for setting in (*SMALL, *more) for word in ("--set", setting)]
+
+
+def clustered(tracks: int, kinds: int = 5, dims: int = 12, noise: float = 0.3, seed: int = 0):
+    """Rows of length 1 around as many directions as there are kinds, and each one's kind."""
+    draws = np.random.default_rng(seed)
+    kind = np.arange(tracks) % kinds
+    centres = draws.standard_normal((kinds, dims))
+    return directions((centres[kind] + noise * draws.standard_normal((tracks, dims))).astype(np.float32)), kind
+
+
+file_names = (
+    st.binary(min_size=1, max_size=12)
+    .filter(lambda name: not set(name) & set(b"\0/") and not name.startswith(b"."))
+    .map(os.fsdecode)
+)

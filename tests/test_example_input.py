@@ -9,8 +9,10 @@ import make_example_input
 import numpy as np
 import pytest
 
-from mels.decoding import MelFramer, find_decoders, is_audio, tracks_from_files
-from utils import ROOT, walk_files
+from files import walk_files
+from mels.decoding import find_decoders, is_audio, tracks_from_files
+from mels.log_mel import MelFramer
+from utils import ROOT
 
 CLIPS = ROOT / "example_input"
 

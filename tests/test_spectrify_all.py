@@ -28,9 +28,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import DEFAULT_CONFIG, build_config, read_config_file
-from mels.decoding import FRAME_SAMPLES, Decoders, MelFramer
+from mels.batches import BATCH_BYTES, BATCH_FILES, make_batches
+from mels.decoding import Decoders
+from mels.log_mel import FRAME_SAMPLES, MelFramer
 from mels.mel_folder import LEDGER_NAME, LedgerRow, list_mels, read_ledger, read_mel, write_ledger
-from spectrify_all import BATCH_BYTES, BATCH_FILES, Source, build_parser, main, make_batches
+from mels.plan import Source
+from spectrify_all import build_parser, main
 from utils import ROOT
 
 SCRIPT = ROOT / "spectrify_all.py"
@@ -256,9 +259,8 @@ def test_whatever_the_terminal_can_show_names_are_printed(tmp_path, encoding):
 
 
 def test_nothing_of_tensorflow_is_imported():
-    script = (
-        "import sys, spectrify_all, audio, mel_folder; spectrify_all.build_parser(); print('tensorflow' in sys.modules)"
-    )
+    modules = "spectrify_all, mels.batches, mels.decoding, mels.mel_folder"
+    script = f"import sys, {modules}; spectrify_all.build_parser(); print('tensorflow' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", script], cwd=ROOT, text=True) == "False\n"
 
 

@@ -20,8 +20,10 @@ from conftest import small_settings, tree, write_mels
 from hypothesis import given
 from hypothesis import strategies as st
 
+import files
 from learning.stop_rule import is_scheduled, next_save_pairs, patience, rule_memory, should_stop, why_flat
 from runs import run_folder
+from runs.vectors import read_song_vectors
 from spectrogram_doc2vec import main
 from utils import ROOT
 
@@ -177,7 +179,7 @@ def test_a_folder_that_holds_something_else_is_refused(mels, tmp_path, capsys):
 def test_a_second_writer_exits_75_and_names_the_first(mels, tmp_path, capsys):
     run = tmp_path / "run"
     run.mkdir()
-    with run_folder.folder_lock(run):
+    with files.folder_lock(run):
         assert train(mels, run) == 75
     assert f"pid: {os.getpid()}" in capsys.readouterr().err
     with open(run / "lock") as file:  # it goes with its holder
@@ -195,7 +197,7 @@ def test_a_training_to_its_stop_then_nothing_to_do(mels, tmp_path, capsys):
     assert "12 song vectors of 8 dimensions" in out
     assert "stopped: the held-out cost has flattened" in out
     save = run_folder.newest_save(run)
-    songs = run_folder.read_song_vectors(run)
+    songs = read_song_vectors(run)
     assert songs.vectors.shape == (12, 8)
     assert songs.vectors.dtype == np.float32
     assert np.isfinite(songs.vectors).all()
@@ -253,7 +255,7 @@ def test_killed_and_resumed_is_as_never_stopped(mels, tmp_path):
         process.kill()
         process.communicate()
         assert after <= run_folder.newest_save(run) < 90
-        run_folder.read_song_vectors(run)
+        read_song_vectors(run)
     process = start(mels, run, *flags, settings=settings)
     assert process.communicate()[0].startswith(str(run))
     assert process.returncode == 0
@@ -297,7 +299,7 @@ def test_a_forced_save_changes_nothing_of_what_follows(mels, tmp_path):
     assert forced[0].pairs < 6400
     assert train(mels, run, "--forever", "--max-saves", "6", settings=("pairs_per_save=6400",)) == 0
     assert run_folder.read_costs(run)[-1].pairs == run_folder.read_costs(tmp_path / "whole")[-1].pairs
-    one, other = (run_folder.read_song_vectors(folder) for folder in (run, tmp_path / "whole"))
+    one, other = (read_song_vectors(folder) for folder in (run, tmp_path / "whole"))
     assert np.array_equal(one.vectors, other.vectors)
 
 
@@ -320,7 +322,7 @@ def test_progress_goes_to_stderr_and_says_what_it_waits_for(mels, tmp_path, caps
 def test_growth_follows_names(mels, tmp_path, capsys):
     run = tmp_path / "run"
     assert train(mels, run, "--max-saves", "20", "--forever") == 0
-    before = run_folder.read_song_vectors(run)
+    before = read_song_vectors(run)
     gone = before.names[2]
     (mels / gone).unlink()
     shutil.move(mels / before.names[7], mels / "high/000 renamed.npy")
@@ -331,7 +333,7 @@ def test_growth_follows_names(mels, tmp_path, capsys):
     captured = capsys.readouterr()
     for where in (captured.err, captured.out):
         assert "songs: 10 kept, 0 of them changed, 3 new, 2 gone" in where
-    after = run_folder.read_song_vectors(run)
+    after = read_song_vectors(run)
     assert after.save == 21
     assert after.names == sorted(after.names, key=os.fsencode)
     assert set(after.names) ^ set(before.names) == {
@@ -361,12 +363,12 @@ def test_growth_follows_names(mels, tmp_path, capsys):
 def test_a_song_whose_mel_changed_is_learned_anew(mels, tmp_path, capsys):
     run = tmp_path / "run"
     assert train(mels, run, "--max-saves", "20", "--forever") == 0
-    before = run_folder.read_song_vectors(run)
+    before = read_song_vectors(run)
     shutil.copyfile(mels / "high/1, søng.mp3.npy", mels / "low end/1, søng.mp3.npy")
     capsys.readouterr()
     assert train(mels, run, "--max-saves", "20") == 0
     assert "12 kept, 1 of them changed, 0 new, 0 gone" in capsys.readouterr().out
-    after = run_folder.read_song_vectors(run)
+    after = read_song_vectors(run)
     moved = [
         name for name, old, new in zip(after.names, before.vectors, after.vectors, strict=True) if (old != new).any()
     ]
@@ -381,7 +383,7 @@ def test_add_only_leaves_every_old_byte(mels, tmp_path, capsys):
     assert train(mels, run, "--add-only") == 1
     assert "holds no save to add songs to" in capsys.readouterr().err
     assert train(mels, run, "--max-saves", "5", "--forever") == 0
-    before, weights = run_folder.read_song_vectors(run), run_folder.read_weights(run, "network", 5)
+    before, weights = read_song_vectors(run), run_folder.read_weights(run, "network", 5)
     untouched = tree(run)
     assert train(mels, run, "--add-only") == 0
     assert "nothing to do" in capsys.readouterr().out
@@ -391,7 +393,7 @@ def test_add_only_leaves_every_old_byte(mels, tmp_path, capsys):
     shutil.copyfile(mels / "high/1, søng.mp3.npy", mels / "low end/1, søng.mp3.npy")
     assert train(mels, run, "--add-only") == 0
     assert "1 new, 0 gone" in capsys.readouterr().out
-    after = run_folder.read_song_vectors(run)
+    after = read_song_vectors(run)
     assert (after.save, len(after.names)) == (6, 13)
     for name, vector in zip(before.names, before.vectors, strict=True):
         assert after.vectors[after.names.index(name)].tobytes() == vector.tobytes()
@@ -452,7 +454,7 @@ def test_songs_too_short_for_anything_held_out_are_trained_on(tmp_path, capsys):
     mels = write_mels(tmp_path / "mels", {"a/one": 1, "a/two": 2, "b/three": 3, "b/nine": 9})
     assert train(mels, tmp_path / "run", "--max-saves", "3") == 0
     assert "held-out cost nan" in capsys.readouterr().out
-    assert np.isfinite(run_folder.read_song_vectors(tmp_path / "run").vectors).all()
+    assert np.isfinite(read_song_vectors(tmp_path / "run").vectors).all()
 
 
 @slow
@@ -468,7 +470,7 @@ def test_a_mel_that_is_unreadable_is_counted_and_the_rest_trained(mels, tmp_path
 def test_mels_that_all_became_unreadable_are_one_line_and_cost_no_vector(mels, tmp_path, capsys):
     run = tmp_path / "run"
     assert train(mels, run, "--max-saves", "2", "--forever") == 0
-    before = run_folder.read_song_vectors(run)
+    before = read_song_vectors(run)
     for path in mels.rglob("*.npy"):
         path.write_bytes(path.read_bytes()[:-10])
     capsys.readouterr()
@@ -476,7 +478,7 @@ def test_mels_that_all_became_unreadable_are_one_line_and_cost_no_vector(mels, t
     message = capsys.readouterr().err
     assert "no mel could be read" in message
     assert message.count("\n") == 1
-    assert np.array_equal(run_folder.read_song_vectors(run).vectors, before.vectors)
+    assert np.array_equal(read_song_vectors(run).vectors, before.vectors)
 
 
 @slow

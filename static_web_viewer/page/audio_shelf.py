@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
+from files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, atomic_write, byte_order, remove_temporaries, write_file
 from mels.decoding import find_ffmpeg
 from static_web_viewer.page.page_folder import AUDIO_FOLDER
 from static_web_viewer.page.transcode import (
@@ -33,16 +34,7 @@ from static_web_viewer.page.transcode import (
     needs_ffmpeg,
     opened,
 )
-from utils import (
-    TEMPORARY_PREFIX,
-    TEMPORARY_SUFFIX,
-    Progress,
-    UserError,
-    atomic_write,
-    byte_order,
-    remove_temporaries,
-    write_file,
-)
+from utils import Progress, UserError
 
 MANIFEST_NAME = ".sound-eval-audio.csv"  # in OUT/audio; hidden, as no track of a mel folder is
 MANIFEST_HEADER = "path,made,source_size,source_mtime_ns,size"

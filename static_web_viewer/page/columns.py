@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from judging import labels as evaluation
+from files import csv_bytes
+from judging.labels import FILENAME_COLUMN, match_rows, no_row_matches, read_label_table
 from mels.mel_folder import MEL_SUFFIX
 from static_web_viewer.page.page_data import packed
-from utils import csv_bytes, plural, printable
+from utils import plural, printable
 
 FEWEST_NUMBERS = 13  # different values that make a column of numbers a scale; fewer are categories
 MOST_GROUPS = 60  # values of a column that colours the map unasked; the page tells the largest 19 apart, or all of 20
@@ -82,12 +83,12 @@ def label_columns(labels: Path | None, names: Sequence[str], listed: bool) -> li
     """Return the columns of the label table, and print how many tracks have a row; [] without a table."""
     if labels is None:
         return []
-    table = evaluation.read_label_table(labels)
-    headings = [column for column in table.columns if column and column != evaluation.FILENAME_COLUMN]
-    found = evaluation.match_rows(table, names, headings)
+    table = read_label_table(labels)
+    headings = [column for column in table.columns if column and column != FILENAME_COLUMN]
+    found = match_rows(table, names, headings)
     without_track = [key for key in found if isinstance(key, str)]
     if len(without_track) == len(found):
-        raise evaluation.no_row_matches(table, names, found)
+        raise no_row_matches(table, names, found)
     without_row = [track for track in range(len(names)) if track not in found]
     left_out = f"{plural(len(without_row), 'track')} without a row, {plural(len(without_track), 'row')} without a track"
     print(f"labels: {plural(len(headings), 'column')} for {plural(len(names) - len(without_row), 'track')}; {left_out}")

@@ -11,16 +11,16 @@ import logging
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from judging import labels as evaluation
-from judging.labels import FILENAME_COLUMN
+from files import csv_bytes
+from judging.labels import FILENAME_COLUMN, LabelTable, match_rows, no_row_matches, read_label_table, require_columns
+from judging.neighbours import DIRECTIONS_BLOCK
 from mels.mel_folder import MEL_SUFFIX
-from utils import Progress, UserError, csv_bytes, usable_cores
+from utils import Progress, UserError, usable_cores
 
 if TYPE_CHECKING:
     from openTSNE import TSNEEmbedding
@@ -30,7 +30,6 @@ LAYOUT_HEADER = (FILENAME_COLUMN, "x", "y", "new")
 PERPLEXITY = 30
 NEIGHBOURS_PER_PERPLEXITY = 3  # beyond these a Gaussian of that perplexity is nearly 0
 TSNE_LEAST = 10  # tracks: PCA loses little of fewer, and a perplexity below 3 says nothing
-SEARCH_BLOCK = 4096  # tracks sought at a time, at least: faiss multiplies matrices where these hold 128,000 numbers
 FFT_LEAST = 10_000  # tracks, from which on interpolation is quicker than Barnes-Hut, which is the more exact
 THREADS_LEAST = 2000  # tracks: with fewer, threads on a busy machine wait ten times as long for each other as they work
 EARLY, MAIN = (250, 12, 0.5), (500, 1, 0.8)  # iterations, exaggeration, momentum, as openTSNE advises
@@ -50,58 +49,6 @@ LARGEST_PLACE = 1e15  # that a file may hold: sums of squares stay finite in flo
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 
 
-def nearest_neighbours(rows: np.ndarray, count: int, quiet: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nearest other tracks of each track by cosine distance, exactly.
-
-    rows     (tracks, dims) float32 of length 1.
-    count    neighbours wanted, at least 1; where there are fewer other tracks, all of them.
-    Returns  (tracks, count) int32 rows and (tracks, count) float32 distances 1 - cosine in [0, 2], 0 between equal
-             rows; by distance, then by row. A track is never among its own, also where others equal it. The same on
-             any number of cores.
-    """
-    import faiss
-
-    count = min(count, len(rows) - 1)
-    indices = np.empty((len(rows), max(count, 0)), np.int32)
-    distances = np.empty(indices.shape, np.float32)
-    if count < 1:
-        return indices, distances
-    index = faiss.IndexFlatIP(rows.shape[1])
-    index.add(rows)
-
-    def search(block: np.ndarray) -> int:
-        found = index.search(rows[block], count + 1)[1]  # (block, count + 1), itself among them save behind its equals
-        indices[block], distances[block] = _sorted_others(rows, block, found)
-        return len(block)
-
-    # Threads of our own, each with one of faiss': those wait for each other, and where other programs use the cores
-    # that takes many times as long as the search. The blocks, and so the last bits, are the same for any number.
-    blocks = np.array_split(np.arange(len(rows)), max(1, len(rows) // SEARCH_BLOCK))
-    pool = ThreadPoolExecutor(usable_cores(), initializer=faiss.omp_set_num_threads, initargs=(1,))
-    progress = Progress(len(rows), "neighbours", "tracks", quiet)
-    try:
-        for done in pool.map(search, blocks):
-            progress.advance(done)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        progress.close()
-    return indices, distances
-
-
-def _sorted_others(rows: np.ndarray, block: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Drop each track of the block from what was found for it, (block, count + 1) -> (block, count), and sort that."""
-    itself = found == block[:, None]
-    itself[~itself.any(axis=1), -1] = True
-    others = found[~itself].reshape(len(found), -1)
-    # |a - b|^2 / 2 is 1 - cosine for length 1, and unlike that exactly 0 between equals and exact near them.
-    distances = np.empty(others.shape, np.float32)
-    for column in range(others.shape[1]):  # all columns at once would take a hundred times the memory
-        difference = rows[others[:, column]] - rows[block]
-        distances[:, column] = np.einsum("ij,ij->i", difference, difference) / 2
-    order = np.lexsort((others, distances), axis=1)
-    return np.take_along_axis(others, order, axis=1), np.take_along_axis(distances, order, axis=1)
-
-
 def pca_layout(rows: np.ndarray) -> np.ndarray:
     """Return the first two principal components, (tracks, dims) -> (tracks, 2) float32, of mean 0.
 
@@ -110,16 +57,16 @@ def pca_layout(rows: np.ndarray) -> np.ndarray:
     """
     mean = rows.mean(axis=0, dtype=np.float64)
     scatter = np.zeros((rows.shape[1], rows.shape[1]))
-    blocks = range(0, len(rows), evaluation.DIRECTIONS_BLOCK)
+    blocks = range(0, len(rows), DIRECTIONS_BLOCK)
     for start in blocks:
-        centred = rows[start : start + evaluation.DIRECTIONS_BLOCK] - mean
+        centred = rows[start : start + DIRECTIONS_BLOCK] - mean
         scatter += centred.T @ centred
     variances, axes = np.linalg.eigh(scatter / len(rows))
     axes = axes[:, ::-1][:, :2] * (variances[::-1][:2] > NO_VARIANCE)  # (dims, 2), largest variance first
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     xy = np.zeros((len(rows), 2), np.float32)
     for start in blocks:
-        block = slice(start, start + evaluation.DIRECTIONS_BLOCK)
+        block = slice(start, start + DIRECTIONS_BLOCK)
         xy[block, : axes.shape[1]] = (rows[block] - mean) @ axes
     return xy
 
@@ -313,7 +260,7 @@ def _beside(placed: np.ndarray, width: float, groups: np.ndarray) -> np.ndarray:
 def read_layout(path: Path, names: Sequence[str], of_others: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Read the tracks' places from a table with the columns filename, x, y and, if there, new.
 
-    names      as in music_list.txt; they are found in the table as `evaluation.match_rows` does.
+    names      as in music_list.txt; they are found in the table as `match_rows` does.
     of_others  it is no error where the table has no place for any of them.
     Returns    (tracks, 2) float32, nan where the table has no place or an empty one, and (tracks,) bool, those whose
                `new` is 1.
@@ -322,11 +269,11 @@ def read_layout(path: Path, names: Sequence[str], of_others: bool = False) -> tu
     """
     if not Path(path).is_file():
         raise UserError(f"{path}: no such layout; write a CSV with the columns {','.join(LAYOUT_HEADER[:3])}")
-    table = evaluation.read_label_table(path)
-    evaluation.require_columns(table, LAYOUT_HEADER[:3])
+    table = read_label_table(path)
+    require_columns(table, LAYOUT_HEADER[:3])
     # A place is one label, so that names are matched, and two places of a track refused, as in any other table.
     rows = [{FILENAME_COLUMN: row[FILENAME_COLUMN], "x": _place_text(path, row)} for row in table.rows]
-    found = evaluation.match_rows(evaluation.LabelTable(table.path, [FILENAME_COLUMN, "x"], rows), names, ["x"])
+    found = match_rows(LabelTable(table.path, [FILENAME_COLUMN, "x"], rows), names, ["x"])
     xy, new = np.full((len(names), 2), np.nan, np.float32), np.zeros(len(names), bool)
     for track, (place,) in found.items():
         if isinstance(track, int) and place:
@@ -334,7 +281,7 @@ def read_layout(path: Path, names: Sequence[str], of_others: bool = False) -> tu
     if np.isnan(xy).all() and not of_others:
         if any(isinstance(track, int) for track in found):
             raise UserError(f"{path}: x and y are empty for every track of the run; fill them in")
-        raise evaluation.no_row_matches(table, names, found)
+        raise no_row_matches(table, names, found)
     return xy, new
 
 

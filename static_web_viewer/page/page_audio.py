@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mels.decoding import find_ffmpeg
 from mels.mel_folder import MEL_SUFFIX
-from spectrify_all import SKIP_MARKERS
+from mels.plan import SKIP_MARKERS
 from static_web_viewer.page.audio_shelf import (
     FAILED,
     MISSING,

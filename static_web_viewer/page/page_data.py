@@ -76,7 +76,7 @@ def page_distances(rows: np.ndarray, neighbours: np.ndarray, exact: np.ndarray, 
     """Return vectors and neighbours for the page, and what is lost by the vectors' 8 bits.
 
     rows               (tracks, dims) float32, unit length.
-    neighbours, exact  (tracks, count) int and float32, as layout.nearest_neighbours returns them.
+    neighbours, exact  (tracks, count) int and float32, as nearest_neighbours returns them.
     Error and recall are those of a sample of 1,000 tracks against all.
     """
     tracks, count = neighbours.shape

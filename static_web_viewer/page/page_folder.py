@@ -21,8 +21,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from runs.run_folder import LOCK_NAME
-from utils import UserError, remove_temporaries, write_file
+from files import LOCK_NAME, remove_temporaries, write_file
+from utils import UserError
 
 INDEX_NAME, LAYOUT_NAME, PICTURE_NAME, STATE_NAME = "index.html", "layout.csv", "map.png", "page.json"
 AUDIO_FOLDER, DATA_FOLDER, VIEWER_FOLDER = "audio", "data", "viewer"

@@ -21,9 +21,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
-from judging import labels as evaluation
+from judging.labels import encode, label_songs, read_label_table
 from process_results import audit_labels
-from runs.run_folder import add_vectors_argument, read_vectors, which_vectors
+from runs.vectors import add_vectors_argument, read_vectors, which_vectors
 from utils import EXIT_DONE, UserError, command, plural, positive_float, positive_int, printable, script_parser
 
 LOOKED_AT = 0.1  # of the list: what a person may have the patience for
@@ -36,7 +36,7 @@ def swap_labels(labels: list[str], share: float, random: np.random.Generator) ->
 
     Raises ValueError where the share is no row or all of them, or where there is one label only.
     """
-    classes, codes = evaluation.encode(labels)
+    classes, codes = encode(labels)
     count = round(share * len(labels))
     if not 0 < count < len(labels) or len(classes) < 2:
         what = f"{count} of {len(labels)} tracks of {plural(len(classes), 'label')}"
@@ -77,9 +77,9 @@ def build_parser():
 @command
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    table = evaluation.read_label_table(arguments.labels)
+    table = read_label_table(arguments.labels)
     run = read_vectors(arguments.run, arguments.vectors)
-    labelled = evaluation.label_songs(table, run.names, arguments.label_column, arguments.group_column)
+    labelled = label_songs(table, run.names, arguments.label_column, arguments.group_column)
     vectors = run.vectors[labelled.songs]
     print(printable(which_vectors(arguments.run, run)))
     print(printable(labelled.summary()))

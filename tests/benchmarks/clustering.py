@@ -27,7 +27,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
-from judging import labels as evaluation
+from judging import clustering
+from judging.neighbours import directions
 from runs import run_folder
 from utils import EXIT_DONE, ROOT, command, positive_float, positive_int, script_parser, usable_cores
 
@@ -60,7 +61,7 @@ def faiss_default(vectors: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     """Cluster as faiss does when it is told no more than that it is spherical: a sample, one start, all cores."""
     import faiss
 
-    rows = evaluation.directions(vectors)
+    rows = directions(vectors)
     kmeans = faiss.Kmeans(rows.shape[1], clusters, spherical=True, seed=seed)
     kmeans.train(rows)
     return kmeans.assign(rows)[1]
@@ -68,14 +69,14 @@ def faiss_default(vectors: np.ndarray, clusters: int, seed: int) -> np.ndarray:
 
 def mean_cosine(vectors: np.ndarray, clusters: np.ndarray) -> float:
     """Return the mean cosine of the songs to their cluster's centroid: the lengths of the sums over the songs."""
-    rows = evaluation.directions(vectors)
+    rows = directions(vectors)
     sums = [rows[clusters == cluster].sum(axis=0, dtype=np.float64) for cluster in range(clusters.max() + 1)]
     return float(sum(np.linalg.norm(total) for total in sums) / len(rows))
 
 
 def measure_kmeans(vectors: np.ndarray, clusters: int, seed: int) -> None:
     ways: dict[str, Callable] = {
-        "ours, all vectors": evaluation.spherical_kmeans,
+        "ours, all vectors": clustering.spherical_kmeans,
         "faiss' default, a sample": faiss_default,
     }
     print(f"{'':<28}{'seconds':>9}{'CPU':>9}{'mean cosine':>14}")

@@ -28,9 +28,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
-from judging import labels as evaluation
-from runs import run_folder
-from static_web_viewer.page.layout import map_width, nearest_neighbours, pca_layout, tsne
+from judging.neighbours import directions, nearest_neighbours
+from runs.vectors import read_vectors
+from static_web_viewer.page.layout import map_width, pca_layout, tsne
 from utils import EXIT_DONE, command, positive_int, script_parser, usable_cores
 
 NEIGHBOURS, JUDGED = 90, 10
@@ -60,7 +60,7 @@ def make_rows(tracks: int, dims: int, seed: int) -> np.ndarray:
     kinds = draws.standard_normal((KINDS, dims), np.float32)
     centres = kinds[draws.integers(0, KINDS, artists)] + 0.8 * draws.standard_normal((artists, dims), np.float32)
     rows = centres[draws.integers(0, artists, tracks)] + draws.standard_normal((tracks, dims), np.float32)
-    return evaluation.directions(rows / (1 + np.arange(dims, dtype=np.float32)) ** 0.35)
+    return directions(rows / (1 + np.arange(dims, dtype=np.float32)) ** 0.35)
 
 
 def ours(rows: np.ndarray, seed: int, start: np.ndarray | None) -> Measured:
@@ -163,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     print(machine())
     if arguments.run:
-        collections = [evaluation.directions(run_folder.read_vectors(arguments.run, None).vectors)]
+        collections = [directions(read_vectors(arguments.run, None).vectors)]
     else:
         collections = (make_rows(tracks, arguments.dims, arguments.seed) for tracks in arguments.tracks)
     for rows in collections:

@@ -32,11 +32,15 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
 from config import add_config_arguments, load_config
-from judging import classifiers as classification
-from judging import labels as evaluation
+from files import write_file
+from judging import baselines, classifiers, clustering
+from judging.folds import Folds, make_folds
+from judging.labels import encode, label_songs, read_label_table
+from judging.neighbours import hubness
 from mels.mel_folder import list_mels, read_mel
-from runs.run_folder import SONG_VECTORS, TRACK_DESCRIPTORS, newest_save, read_descriptors, read_song_list, vectors_path
-from utils import EXIT_DONE, ROOT, command, positive_float, positive_int, script_parser, write_file
+from runs.run_folder import newest_save, read_song_list, vectors_path
+from runs.vectors import SONG_VECTORS, TRACK_DESCRIPTORS, read_descriptors
+from utils import EXIT_DONE, ROOT, command, positive_float, positive_int, script_parser
 
 MFCC, LOG_MEL, UNTRAINED, PLAIN = "MFCC statistics", "mean log-mel", "untrained networks", "plain model"
 SCALED = (MFCC,)  # before cosines: its columns differ in scale
@@ -52,17 +56,17 @@ class Labels:
     names: list[str]  # all songs of the folder
     songs: np.ndarray  # (labelled,) int64, rows of names
     labels: list[str]
-    folds: dict[str, evaluation.Folds]  # "plain" and, with a group column, "by <column>"
+    folds: dict[str, Folds]  # "plain" and, with a group column, "by <column>"
 
 
 def read_labels(arguments) -> Labels:
     mels = list_mels(arguments.mel_folder)
     names = [name for name, frames in zip(mels.names, mels.frames, strict=True) if frames]
-    table = evaluation.read_label_table(arguments.labels)
-    labelled = evaluation.label_songs(table, names, arguments.label_column, arguments.group_column)
-    folds = {"plain": evaluation.make_folds(labelled.labels)}
+    table = read_label_table(arguments.labels)
+    labelled = label_songs(table, names, arguments.label_column, arguments.group_column)
+    folds = {"plain": make_folds(labelled.labels)}
     if labelled.groups:
-        folds[f"by {arguments.group_column}"] = evaluation.make_folds(labelled.labels, labelled.groups)
+        folds[f"by {arguments.group_column}"] = make_folds(labelled.labels, labelled.groups)
     return Labels(names, labelled.songs, labelled.labels, folds)
 
 
@@ -70,28 +74,28 @@ def judge(kind: str, vectors: np.ndarray, labels: Labels) -> dict[tuple[str, str
     """Return every score of some vectors, (labelled, dims): (folds, score) -> value."""
     scores = {}
     for name, folds in labels.folds.items():
-        accuracies = classification.cross_validate(vectors, labels.labels, folds, scale_neighbours=kind in SCALED)
+        accuracies = classifiers.cross_validate(vectors, labels.labels, folds, scale_neighbours=kind in SCALED)
         scores |= {(name, classifier): float(accuracies[classifier].mean()) for classifier in CLASSIFIERS}
     if kind in SCALED:
         vectors = (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-9)
-    classes, codes = evaluation.encode(labels.labels)
+    classes, codes = encode(labels.labels)
     clusterings = []
     for seed in range(CLUSTERING_SEEDS):
-        clusters = evaluation.spherical_kmeans(vectors, len(classes), seed)
-        table = evaluation.contingency(codes, clusters, (len(classes), len(classes)))
-        clusterings.append(evaluation.clustering_scores(table))
+        clusters = clustering.spherical_kmeans(vectors, len(classes), seed)
+        table = clustering.contingency(codes, clusters, (len(classes), len(classes)))
+        clusterings.append(clustering.clustering_scores(table))
     both = {name: float(np.mean([scores[name] for scores in clusterings])) for name in ("NMI", "purity")}
     for name in labels.folds:
         scores |= {(name, "NMI"): both["NMI"], (name, "purity"): both["purity"]}
-        scores[name, "hubness"] = evaluation.hubness(vectors)
+        scores[name, "hubness"] = hubness(vectors)
     return scores
 
 
 def chance(labels: Labels) -> dict[tuple[str, str], float]:
     """Return the scores of guessing by the labels' shares, and of random clusters."""
-    codes = evaluation.encode(labels.labels)[1]
-    guess = classification.guessing(codes)["chance"]["accuracy"]
-    random = evaluation.random_scores(codes, codes)
+    codes = encode(labels.labels)[1]
+    guess = classifiers.guessing(codes)["chance"]["accuracy"]
+    random = clustering.random_scores(codes, codes)
     scores = {}
     for name in labels.folds:
         scores |= {(name, classifier): guess for classifier in CLASSIFIERS}
@@ -113,7 +117,8 @@ def untrained_descriptors(arguments, labels: Labels, run: Path) -> np.ndarray:
     from config import build_config, read_config_file
     from learning import model as networks
     from learning.descriptors import Standard, mean_contexts
-    from learning.sampling import Corpus, sample_inputs
+    from learning.pools import Corpus
+    from learning.sampling import sample_inputs
 
     mels = list_mels(arguments.mel_folder)
     config = build_config(read_config_file(run / "config.yaml"), "run")
@@ -129,8 +134,8 @@ def table_of_kinds(arguments, labels: Labels) -> dict[str, list[dict[tuple[str, 
     mels = [read_mel(arguments.mel_folder / labels.names[song]) for song in labels.songs]
     kinds = {
         "chance": [chance(labels)],
-        LOG_MEL: [judge(LOG_MEL, np.stack([evaluation.mean_log_mel(mel) for mel in mels]), labels)],
-        MFCC: [judge(MFCC, np.stack([evaluation.mfcc_statistics(mel) for mel in mels]), labels)],
+        LOG_MEL: [judge(LOG_MEL, np.stack([baselines.mean_log_mel(mel) for mel in mels]), labels)],
+        MFCC: [judge(MFCC, np.stack([baselines.mfcc_statistics(mel) for mel in mels]), labels)],
     }
     del mels
     minutes = ["--max-minutes", str(arguments.minutes)]
@@ -195,7 +200,7 @@ def measure_longer(arguments, labels: Labels) -> None:
             found = []
             for save in range(1, saves + 1):
                 vectors = np.load(vectors_path(run, save))[labels.songs]
-                scores = classification.cross_validate(vectors, labels.labels, labels.folds["plain"])
+                scores = classifiers.cross_validate(vectors, labels.labels, labels.folds["plain"])
                 found.append([float(scores[name].mean()) for name in names])
         found = np.array(found)  # (saves, scores)
         third = len(found) // 3

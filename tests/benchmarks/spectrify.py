@@ -47,9 +47,11 @@ import soundfile
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
 from config import DEFAULT_CONFIG, build_config, read_config_file
-from mels.decoding import MelFramer, find_decoders
+from files import atomic_write, write_file
+from mels.decoding import find_decoders
+from mels.log_mel import MelFramer
 from mels.mel_folder import LEDGER_NAME, read_ledger, write_ledger
-from utils import EXIT_DONE, ROOT, UserError, atomic_write, command, positive_int, script_parser, write_file
+from utils import EXIT_DONE, ROOT, UserError, command, positive_int, script_parser
 
 RATE_HZ = 44100
 BIT_RATE = "192k"

@@ -36,7 +36,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
 from config import DEFAULT_CONFIG, build_config, read_config_file, to_yaml
-from learning.sampling import Corpus, Pools, blocks, draw_block, sample_inputs
+from judging.folds import make_folds
+from learning.pools import Corpus, Pools
+from learning.sampling import blocks, draw_block, sample_inputs
 from mels.mel_folder import LedgerRow, write_ledger
 from utils import EXIT_DONE, ROOT, command, script_parser
 
@@ -226,16 +228,16 @@ def drop_caches() -> bool:
 def measure_plain(arguments) -> None:
     from plain_model import train_plain
 
-    from judging import classifiers as classification
-    from judging import labels as evaluation
-    from runs.run_folder import read_song_vectors
+    from judging import classifiers
+    from judging.labels import label_songs, read_label_table
+    from runs.vectors import read_song_vectors
 
-    table = evaluation.read_label_table(arguments.labels)
+    table = read_label_table(arguments.labels)
 
     def accuracies(names: list[str], vectors: np.ndarray) -> list[float]:
-        labelled = evaluation.label_songs(table, names, arguments.label_column)
-        folds = evaluation.make_folds(labelled.labels)
-        scores = classification.cross_validate(vectors[labelled.songs], labelled.labels, folds)
+        labelled = label_songs(table, names, arguments.label_column)
+        folds = make_folds(labelled.labels)
+        scores = classifiers.cross_validate(vectors[labelled.songs], labelled.labels, folds)
         return [float(scores[name].mean()) for name in ("linear SVM", "5-NN cosine")]
 
     print(machine())

@@ -14,6 +14,7 @@ from conftest import small_settings, tree, write_mels
 
 from learning.descriptors import Standard
 from runs import run_folder
+from runs.vectors import read_descriptors, read_song_vectors
 from spectrogram_doc2vec import main
 from utils import ROOT
 
@@ -90,8 +91,8 @@ def test_they_are_those_of_the_newest_save_and_made_where_they_miss(mels, tmp_pa
     made = {"descriptor_at_2.npy", "weights/descriptor_at_2.npz"}
     assert set(after) - set(before) == made
     assert {name: after[name] for name in before if name != "lock"} == {n: before[n] for n in before if n != "lock"}
-    found = run_folder.read_descriptors(run)
-    songs = run_folder.read_song_vectors(run)
+    found = read_descriptors(run)
+    songs = read_song_vectors(run)
     assert found.names == songs.names
     assert found.vectors.shape == (12, 8 + 2)
     standardised = (songs.vectors - songs.vectors.mean(axis=0)) / songs.vectors.std(axis=0)
@@ -101,7 +102,7 @@ def test_they_are_those_of_the_newest_save_and_made_where_they_miss(mels, tmp_pa
     assert between > 1.5  # deviations: the two kinds sound different
 
     assert train(mels, run, "--max-saves", "3") == 0
-    assert run_folder.read_descriptors(run).save == 3
+    assert read_descriptors(run).save == 3
     assert not (run / "descriptor_at_2.npy").exists()
     capsys.readouterr()
     assert train(mels, tmp_path / "whole", "--max-saves", "3") == 0
@@ -114,13 +115,13 @@ def test_they_are_those_of_the_newest_save_and_made_where_they_miss(mels, tmp_pa
 def test_add_only_adds_rows_and_changes_no_byte_of_others(mels, tmp_path):
     run = tmp_path / "run"
     assert train(mels, run, "--max-saves", "3") == 0
-    before = run_folder.read_descriptors(run)
+    before = read_descriptors(run)
     write_mels(mels, {"low end/00 new": 60, "high/00 new": 60}, seed=9)
     gone = before.names[3]
     (mels / gone).unlink()
     shutil.copytree(run, tmp_path / "killed")
     assert train(mels, run, "--add-only") == 0
-    after = run_folder.read_descriptors(run)
+    after = read_descriptors(run)
     assert after.save == 4
     assert set(after.names) ^ set(before.names) == {"low end/00 new.npy", "high/00 new.npy", gone}
     for name in set(after.names) & set(before.names):
@@ -133,7 +134,7 @@ def test_add_only_adds_rows_and_changes_no_byte_of_others(mels, tmp_path):
     # the same where the save was committed and the process died before the descriptors
     assert train(mels, tmp_path / "killed", "--add-only", "--no-descriptors") == 0
     assert train(mels, tmp_path / "killed", "--add-only") == 0
-    np.testing.assert_array_equal(run_folder.read_descriptors(tmp_path / "killed").vectors, after.vectors)
+    np.testing.assert_array_equal(read_descriptors(tmp_path / "killed").vectors, after.vectors)
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ import pytest
 from conftest import write_mels
 from test_sampling import corpus_of
 
-from learning.sampling import Pools, draw_block, held_out_pairs, sample_inputs
+from learning.pools import Pools
+from learning.sampling import draw_block, held_out_pairs, sample_inputs
 
 pytestmark = pytest.mark.slow
 

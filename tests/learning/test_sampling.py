@@ -10,20 +10,8 @@ from conftest import write_mels
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning.sampling import (
-    MOST_HELD_OUT,
-    Corpus,
-    Pool,
-    Pools,
-    draw_block,
-    draw_pairs,
-    gather_inputs,
-    held_out_block,
-    held_out_pairs,
-    read_pool,
-    sample_inputs,
-    trainable_segments,
-)
+from learning.pools import MOST_HELD_OUT, Corpus, Pool, Pools, held_out_block, read_pool, trainable_segments
+from learning.sampling import draw_block, draw_pairs, gather_inputs, held_out_pairs, sample_inputs
 from mels.mel_folder import list_mels
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judging import labels as evaluation
+from judging.folds import make_folds
 from process_results import audit_labels
 from runs import run_folder
+from runs.vectors import read_song_vectors
 from utils import ROOT
 
 KINDS = ("drone", "jazz, soft", "Ёлка")
@@ -91,7 +92,7 @@ def test_swapped_labels_come_first_with_their_own_label_suggested(folder, capfd)
 
 def test_neighbours_are_named_nearest_first_with_their_given_labels(folder):
     assert run_main(folder) == 0
-    run = run_folder.read_song_vectors(folder / "run")
+    run = read_song_vectors(folder / "run")
     directions = run.vectors / np.linalg.norm(run.vectors, axis=1, keepdims=True)
     labels = swapped_labels()
     for row in read_rows(folder):
@@ -121,7 +122,7 @@ def test_the_same_seed_gives_the_same_bytes_and_its_own_list_is_replaced(folder)
 
 def test_only_directions_and_labels_count(folder):
     assert run_main(folder) == 0
-    vectors = run_folder.read_song_vectors(folder / "run").vectors
+    vectors = read_song_vectors(folder / "run").vectors
     np.save(folder / "mine.npy", 8 * vectors)
     assert run_main(folder, "--vectors", str(folder / "mine.npy"), output="scaled.csv") == 0
     assert (folder / "scaled.csv").read_bytes() == (folder / "audit.csv").read_bytes()
@@ -238,7 +239,7 @@ def test_the_classifier_has_not_seen_the_track_that_it_judges():
     vectors, codes = random.standard_normal((60, 300)), np.arange(60) % 2  # nothing to learn, much to learn by heart
     everything = [(np.arange(60), np.arange(60))]
     by_heart = audit_labels.cross_validated_shares(vectors, codes, everything)
-    folds = evaluation.make_folds([str(code) for code in codes])
+    folds = make_folds([str(code) for code in codes])
     told = []
     out_of_fold = audit_labels.cross_validated_shares(vectors, codes, folds, lambda: told.append(1))
     assert len(told) == len(folds)
@@ -310,7 +311,7 @@ def test_errors_say_what_to_do_and_write_nothing(folder, capsys, arguments, mess
 
 @pytest.mark.parametrize(("value", "what"), [(np.nan, "not finite"), (0.0, "zero")])
 def test_a_song_without_a_direction_is_named(folder, capsys, value, what):
-    vectors = run_folder.read_song_vectors(folder / "run").vectors.copy()
+    vectors = read_song_vectors(folder / "run").vectors.copy()
     vectors[3] = value
     np.save(folder / "run" / "vector_at_1.npy", vectors)
     assert run_main(folder) == 1

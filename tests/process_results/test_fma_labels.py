@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from judging import labels as evaluation
+from judging.labels import label_songs, read_label_table
 from process_results import fma_labels
 from utils import UserError
 
@@ -68,7 +68,7 @@ def run_main(tracks: Path, *more: str, output: str = "labels, small.csv") -> int
 
 
 def read_rows(tracks: Path, output: str = "labels, small.csv") -> list[dict[str, str]]:
-    table = evaluation.read_label_table(tracks.parent / output)
+    table = read_label_table(tracks.parent / output)
     assert table.columns == ["filename", "genre_top", "artist", "album", "title", "licence", "citation"]
     return table.rows
 
@@ -219,9 +219,9 @@ def test_clip_paths(track_id, path):
 def test_the_table_labels_the_songs_of_a_run(tmp_path):
     tracks = write_table(tmp_path, [*FOUR_SUBSETS, track(99134, genre="Pop")])
     assert run_main(tracks, "--subset", "large") == 0
-    table = evaluation.read_label_table(tmp_path / "labels, small.csv")
+    table = read_label_table(tmp_path / "labels, small.csv")
     names = ["000/000002.mp3.npy", "001/001040.mp3.npy", "155/155320.mp3.npy"]
-    labelled = evaluation.label_songs(table, names, "genre_top", "artist")
+    labelled = label_songs(table, names, "genre_top", "artist")
     assert labelled.labels == ["Hip-Hop", "Folk"]
     assert labelled.groups == ["AWOL", "AWOL"]
     assert labelled.songs_with_empty == ["155/155320.mp3.npy"]

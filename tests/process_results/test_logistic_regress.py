@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from judging import classifiers as classification
+from judging import classifiers
 from process_results import logistic_regress
 from runs import run_folder
+from runs.vectors import read_song_vectors
 
 NAMES = sorted((f"{'drone' if i % 2 else 'jazz, é'}/{i:02}.mp3.npy" for i in range(24)), key=lambda name: name.encode())
 LABELS = [name.partition("/")[0] for name in NAMES]
@@ -76,7 +77,7 @@ def test_song_vectors_alone(folder, capfd):
 
 def test_kinds_of_vectors_side_by_side(folder, capsys):
     run = folder / "run"
-    songs = run_folder.read_song_vectors(run)
+    songs = read_song_vectors(run)
     run_folder.commit_descriptors(run, 1, np.hstack([songs.vectors, songs.vectors]), {}, step=1)
     np.save(folder / "noise.npy", np.random.default_rng(0).standard_normal((24, 3)))
     assert run_main(folder) == 0
@@ -114,8 +115,8 @@ def test_baselines_groups_and_table(folder, capsys):
     assert lines[-1] == f"{output}: scores; 3 kinds of vectors compared on 24 tracks"
     table = read_table(output)
     assert [(row["vectors"], row["classifier"], row["score"]) for row in table] == [
-        *itertools.product(rows, classification.CLASSIFIERS, classification.SCORES),
-        *itertools.product(("chance", "most frequent class"), ("",), classification.SCORES),
+        *itertools.product(rows, classifiers.CLASSIFIERS, classifiers.SCORES),
+        *itertools.product(("chance", "most frequent class"), ("",), classifiers.SCORES),
     ]
     accuracies = [row for row in table if row["score"] == "accuracy"]
     for row, figure in zip(accuracies, itertools.chain.from_iterable(rows.values()), strict=False):

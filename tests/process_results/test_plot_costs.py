@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judging import pictures as plots
+from judging import pictures
 from process_results import plot_costs
 from runs import run_folder
 from runs.run_folder import CostRow
@@ -109,29 +109,31 @@ def test_errors_say_what_to_do(tmp_path, capsys):
     assert not Path(output).exists()
 
 
-# ---- plots.py
+# ---- pictures.py
 
 
 def test_labels_look_different():
-    styles = [tuple(plots.label_style(i).items()) for i in range(len(plots.LABEL_COLOURS) * len(plots.LABEL_HATCHES))]
+    styles = [
+        tuple(pictures.label_style(i).items()) for i in range(len(pictures.LABEL_COLOURS) * len(pictures.LABEL_HATCHES))
+    ]
     assert len(set(styles)) == len(styles) == 32
 
 
 @given(st.text(), st.integers(2, 40))
 def test_shown_text_is_one_short_printable_line(text, length):
-    shown = plots.shown(text, length)
+    shown = pictures.shown(text, length)
     assert len(shown) <= length
     assert shown.isprintable()
     shown.encode()
 
 
 def test_a_picture_is_written_whole_or_not_at_all(tmp_path):
-    figure = plots.new_figure(4)
+    figure = pictures.new_figure(4)
     path = tmp_path / "picture.png"
     path.write_bytes(b"the one before")
     figure.suptitle("$\\frac$")  # no formula: drawing it fails
     with pytest.raises(ValueError, match="frac"):
-        plots.save_figure(figure, path)
+        pictures.save_figure(figure, path)
     assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
     assert path.read_bytes() == b"the one before"
 
@@ -139,6 +141,6 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path):
 def test_an_output_is_no_input(tmp_path):
     (tmp_path / "a.csv").write_text("x")
     (tmp_path / "b.csv").symlink_to(tmp_path / "a.csv")
-    plots.check_output(tmp_path / "c.csv", [".csv"], [tmp_path / "a.csv", tmp_path / "none.csv"])
+    pictures.check_output(tmp_path / "c.csv", [".csv"], [tmp_path / "a.csv", tmp_path / "none.csv"])
     with pytest.raises(UserError, match=r"b\.csv: is an input of this command"):
-        plots.check_output(tmp_path / "b.csv", [".csv"], [tmp_path / "a.csv"])
+        pictures.check_output(tmp_path / "b.csv", [".csv"], [tmp_path / "a.csv"])

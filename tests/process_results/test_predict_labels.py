@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from judging import labels as evaluation
+from judging.folds import make_folds
 from process_results import predict_labels
 from runs import run_folder
 
@@ -85,7 +85,7 @@ def test_probabilities_are_as_often_right_as_they_say():
     random = np.random.default_rng(0)
     codes = np.arange(3000) % 3
     vectors = 1.2 * np.eye(3, 6)[codes] + random.standard_normal((3000, 6))
-    folds = evaluation.make_folds([str(code) for code in codes[:400]])
+    folds = make_folds([str(code) for code in codes[:400]])
     predictor = predict_labels.fit(vectors[:400], codes[:400], folds, None, 0)
     found = predictor.probabilities(vectors[400:])
     np.testing.assert_allclose(found.sum(axis=1), 1)

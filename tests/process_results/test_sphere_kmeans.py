@@ -10,9 +10,10 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from judging import pictures as plots
+from judging import pictures
 from process_results import sphere_kmeans
 from runs import run_folder
+from runs.vectors import read_song_vectors
 from utils import ROOT
 
 KINDS = ("drone", "jazz, soft", "Ёлка")
@@ -190,7 +191,7 @@ def test_bars_are_shares_or_counts(counts, expected):
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["1\n4", "2\n2", "3\n0"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
     colours = [matplotlib.colors.to_hex(bars[0].get_facecolor()).upper() for bars in figure.axes[0].containers]
-    assert colours == [plots.LABEL_COLOURS[1], plots.LABEL_COLOURS[0]]  # by the sorted labels, as everywhere
+    assert colours == [pictures.LABEL_COLOURS[1], pictures.LABEL_COLOURS[0]]  # by the sorted labels, as everywhere
 
 
 @pytest.mark.parametrize(("counts", "expected"), [(False, ["100", "100"]), (True, ["1,234", "5"])])
@@ -216,7 +217,7 @@ def test_typical_tracks_are_the_nearest_to_the_centroid(folder):
     rows = clusters_table(folder)
     assert [(row["cluster"], row["songs"], row["labelled"]) for row in rows] == [(c, "8", "8") for c in "123"]
     assert [(row["label"], row["share"]) for row in rows] == [(kind, "1.000") for kind in KINDS]
-    run = run_folder.read_song_vectors(folder / "run")
+    run = read_song_vectors(folder / "run")
     for kind, row in zip(KINDS, rows, strict=True):
         mine = [i for i, name in enumerate(NAMES) if name.startswith(kind)]
         unit = run.vectors[mine] / np.linalg.norm(run.vectors[mine], axis=1, keepdims=True)

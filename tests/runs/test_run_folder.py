@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import math
 import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,28 +18,24 @@ from conftest import tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runs import run_folder
 from runs.run_folder import (
     CostRow,
     commit_descriptors,
     commit_save,
     decode_names,
     encode_names,
-    folder_lock,
     is_whole,
     newest_descriptors,
     newest_save,
     prepare,
     read_costs,
-    read_descriptors,
     read_song_list,
-    read_song_vectors,
-    read_vectors,
     read_weights,
     repair,
     require_run,
 )
-from utils import ROOT, LockedError, UserError
+from runs.vectors import newest, read_descriptors, read_song_vectors, read_vectors
+from utils import UserError
 
 FIRST_LIST = ["a b/c, d.mp3.npy", os.fsdecode(b"\xff.mp3.npy"), "Søren.mp3.npy"]
 SECOND_LIST = ["a b/c, d.mp3.npy", "between.mp3.npy", "Søren.mp3.npy", "zoë.mp3.npy"]
@@ -223,7 +216,7 @@ def test_a_reader_tries_again_where_descriptors_are_replaced_under_it(run):
             raise FileNotFoundError("descriptor_at_3.npy")
         return save
 
-    assert run_folder.newest(run, read) == 4
+    assert newest(run, read) == 4
     assert seen == [4, 4]
 
 
@@ -358,7 +351,7 @@ def test_readers_never_meet_a_half_save(run):
             seen.add(songs.save)
             assert songs.names == (lists[songs.save % 4] if songs.save > 3 else FIRST_LIST)
             np.testing.assert_array_equal(songs.vectors, vectors_of(songs.names, songs.save))
-            weights = run_folder.newest(run, lambda save: (save, read_weights(run, "network", save)["w"]))
+            weights = newest(run, lambda save: (save, read_weights(run, "network", save)["w"]))
             assert (weights[1] == weights[0]).all()
     except BaseException:
         os.kill(child, signal.SIGKILL)
@@ -468,43 +461,3 @@ def test_a_folder_that_a_killed_first_run_left_is_ours(run, tmp_path):
     assert not list(run.glob("*_at_*"))
     commit(run, 1, SECOND_LIST, is_new=True)
     check_is_save(run, 1, SECOND_LIST)
-
-
-# The lock
-
-
-def test_a_second_writer_is_told_who_holds_the_lock(tmp_path):
-    with folder_lock(tmp_path):
-        error = message(folder_lock(tmp_path).__enter__)
-    assert f"{tmp_path}: in use (pid: {os.getpid()}, host: " in error
-    assert ", since: 2" in error
-    with folder_lock(tmp_path):
-        pass
-
-
-def test_a_lock_of_another_process_exits_75_and_goes_with_it(tmp_path):
-    script = "import run_folder, sys\nwith run_folder.folder_lock(sys.argv[1]): print(1, flush=True); input()"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", script, tmp_path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert holder.stdout.readline() == b"1\n"
-    with pytest.raises(LockedError, match=f"pid: {holder.pid}") as raised, folder_lock(tmp_path):
-        pass
-    assert raised.value.exit_code == 75
-    holder.kill()
-    holder.communicate()
-    with folder_lock(tmp_path):
-        assert f"pid: {os.getpid()}\n" in (tmp_path / "lock").read_text()
-
-
-def test_a_lock_without_a_word_in_it_is_somebodys(tmp_path):
-    descriptor = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    assert "in use (another process)" in message(folder_lock(tmp_path).__enter__)
-    os.close(descriptor)
-
-
-def test_a_file_left_over_is_no_lock(tmp_path):
-    (tmp_path / "lock").write_text("pid: 1\nhost: here\nsince: long ago\nand something longer than what is written\n")
-    with folder_lock(tmp_path):
-        assert (tmp_path / "lock").read_text().count("\n") == 3

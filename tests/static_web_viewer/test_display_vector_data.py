@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import tone, tree, write_audio
 
+import files
 from runs import run_folder
 from static_web_viewer.display_vector_data import build_parser, main
 from utils import ROOT
@@ -219,7 +220,7 @@ def test_the_folder_of_something_else_stays_as_it_is(house, capsys):
 
 def test_a_second_writer_waits_its_turn(house, capsys):
     (house / "page").mkdir()
-    with run_folder.folder_lock(house / "page"):
+    with files.folder_lock(house / "page"):
         assert display(house) == 75
     assert "in use" in capsys.readouterr().err
 

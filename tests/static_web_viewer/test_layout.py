@@ -9,17 +9,18 @@ import sys
 import hypothesis.extra.numpy as hypothesis_numpy
 import numpy as np
 import pytest
+from conftest import clustered
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judging.labels import directions
+from judging import neighbours
+from judging.neighbours import nearest_neighbours
 from static_web_viewer.page import layout
 from static_web_viewer.page.layout import (
     LAYOUT_HEADER,
     fit_to_known,
     layout_table,
     map_width,
-    nearest_neighbours,
     pca_layout,
     place_by_neighbours,
     read_layout,
@@ -30,22 +31,6 @@ from utils import ROOT, UserError
 pytestmark = pytest.mark.slow
 
 AWKWARD = ["-a, b.mp3.npy", 'quo"te.npy', " spaces .mp3.npy", "\udcff\udc80.mp3.npy", "ordner/søng.npy.npy", "#=1.npy"]
-
-
-def clustered(tracks: int, kinds: int = 5, dims: int = 12, noise: float = 0.3, seed: int = 0):
-    """Rows of length 1 around as many directions as there are kinds, and each one's kind."""
-    draws = np.random.default_rng(seed)
-    kind = np.arange(tracks) % kinds
-    centres = draws.standard_normal((kinds, dims))
-    return directions((centres[kind] + noise * draws.standard_normal((tracks, dims))).astype(np.float32)), kind
-
-
-def brute_force(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    rows = rows.astype(np.float64)
-    distances = np.square(rows[:, None] - rows[None]).sum(axis=2) / 2
-    np.fill_diagonal(distances, np.inf)
-    order = np.lexsort((np.broadcast_to(np.arange(len(rows)), distances.shape), distances), axis=1)[:, :count]
-    return order, np.take_along_axis(distances, order, axis=1)
 
 
 def kept(xy: np.ndarray, indices: np.ndarray, count: int = 10) -> float:
@@ -76,51 +61,9 @@ def collection():
     return rows, kind, indices, distances, tsne(rows, indices, distances)
 
 
-def test_neighbours_are_those_of_a_search_through_all_pairs(monkeypatch):
-    monkeypatch.setattr(layout, "SEARCH_BLOCK", 64)  # several blocks
-    rows, _ = clustered(333)
-    indices, distances = nearest_neighbours(rows, 20)
-    expected, known = brute_force(rows, 20)
-    assert indices.dtype == np.int32 and distances.dtype == np.float32
-    np.testing.assert_array_equal(indices, expected)
-    np.testing.assert_allclose(distances, known, rtol=1e-5, atol=1e-7)
-
-
-def test_equal_tracks_are_at_distance_0_in_their_order_and_never_their_own_neighbours():
-    rows, _ = clustered(40)
-    rows = rows[np.arange(200) % 40]  # each track five times
-    indices, distances = nearest_neighbours(rows, 12)
-    track = np.arange(200)
-    expected = [[other for other in range(row % 40, 200, 40) if other != row] for row in track]
-    np.testing.assert_array_equal(indices[:, :4], expected)
-    assert (distances[:, :4] == 0).all() and (distances[:, 4:] > 0).all()
-    assert not (indices == track[:, None]).any()
-    np.testing.assert_allclose(distances, brute_force(rows, 12)[1], rtol=1e-5, atol=1e-7)
-
-
-def test_more_equal_tracks_than_neighbours():
-    indices, distances = nearest_neighbours(np.repeat(clustered(1)[0], 50, axis=0), 6)
-    assert (distances == 0).all() and not (indices == np.arange(50)[:, None]).any()
-    assert all(len(set(row)) == 6 for row in indices.tolist())
-
-
-@given(
-    hypothesis_numpy.arrays(np.float32, st.tuples(st.integers(1, 12), st.just(3)), elements=st.integers(-2, 2)),
-    st.integers(1, 15),
-)
-def test_neighbours_of_any_tracks(vectors, count):
-    rows = directions(vectors + np.float32([0, 0, 7]))
-    indices, distances = nearest_neighbours(rows, count)
-    assert indices.shape == distances.shape == (len(rows), min(count, len(rows) - 1))
-    np.testing.assert_allclose(distances, brute_force(rows, min(count, len(rows) - 1))[1], atol=1e-6)
-    for row, (others, far) in enumerate(zip(indices.tolist(), distances.tolist(), strict=True)):
-        assert row not in others and len(set(others)) == len(others)
-        assert sorted(zip(far, others, strict=True)) == list(zip(far, others, strict=True))
-
-
 def test_neighbours_and_map_are_the_same_on_any_number_of_cores(monkeypatch):
     rows, _ = clustered(200)
-    monkeypatch.setattr(layout, "SEARCH_BLOCK", 64)
+    monkeypatch.setattr(neighbours, "SEARCH_BLOCK", 64)
     monkeypatch.setattr(layout, "THREADS_LEAST", 0)
     monkeypatch.setattr(layout, "EARLY", (4, 12, 0.5))
     monkeypatch.setattr(layout, "MAIN", (4, 1, 0.8))

@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 import pytest
 from conftest import MUSIC, mel_names, tree
 
-from spectrify_all import find_sources
+from mels.plan import find_sources
 from static_web_viewer.page import page_audio
 from static_web_viewer.page.audio_shelf import MANIFEST_NAME
 from static_web_viewer.page.page_audio import MODES, check_audio, provide_audio

@@ -11,8 +11,8 @@ from conftest import unpacked
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judging.labels import directions
-from static_web_viewer.page import layout, page_data
+from judging.neighbours import directions, nearest_neighbours
+from static_web_viewer.page import page_data
 from static_web_viewer.page.page_data import audio_addresses, packed, page_distances, quantised, script
 
 HOSTILE = [
@@ -78,7 +78,7 @@ def test_quantised_vectors_keep_the_distances(dims, kept):
 
 def test_error_and_recall_are_those_of_numpy():
     rows = unit_rows(400, 20)
-    neighbours, exact = layout.nearest_neighbours(rows, 20)
+    neighbours, exact = nearest_neighbours(rows, 20)
     found = page_distances(rows, neighbours, exact)
     true, seen = cosines(rows), cosines(found.codes)
     assert found.error == pytest.approx(np.abs(seen - true).mean(), rel=1e-3)
@@ -94,7 +94,7 @@ def test_error_and_recall_are_those_of_numpy():
 @pytest.mark.parametrize("tracks", [1, 2, 5])
 def test_few_tracks(tracks):
     rows = unit_rows(tracks, 4)
-    found = page_distances(rows, *layout.nearest_neighbours(rows, 20))
+    found = page_distances(rows, *nearest_neighbours(rows, 20))
     assert found.neighbours.shape == (tracks, min(20, tracks - 1)) and found.recall == 1.0
 
 
@@ -115,7 +115,7 @@ def test_addresses_of_no_audio():
 
 def test_the_first_draw_needs_one_file_alone():
     rows = unit_rows(3, 4)
-    distances = page_distances(rows, *layout.nearest_neighbours(rows, 20))
+    distances = page_distances(rows, *nearest_neighbours(rows, 20))
     columns = [{"key": "label:genre"}, {"key": "cluster"}]
     names = ["a.npy", "b/c.npy", "\udcff.npy"]
     xy = np.arange(6).reshape(3, 2).astype(np.float32)

@@ -22,8 +22,8 @@ from browser import WITH_WEBGL, WITHOUT_WEBGL, Browser, chromium, file_address, 
 from conftest import tone, write_audio
 from selenium.webdriver.common.keys import Keys
 
+from judging import neighbours
 from static_web_viewer import display_vector_data
-from static_web_viewer.page import layout
 from utils import ROOT
 
 pytestmark = pytest.mark.slow
@@ -172,7 +172,7 @@ def hundred_thousand(tmp_path_factory) -> Made:
         return others.astype(np.int32), np.tile(np.linspace(0, 1, count, dtype=np.float32), (len(rows), 1))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layout, "nearest_neighbours", any_neighbours)
+        patch.setattr(neighbours, "nearest_neighbours", any_neighbours)
         return without_audio(tmp_path_factory, 100_000)
 
 

@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
-from test_evaluation import two_kinds
+from test_folds import two_kinds
 
-from judging import classifiers as classification
-from judging import labels as evaluation
+from judging import classifiers
+from judging.folds import Folds, make_folds
 
 
 def noisy_classes(
@@ -23,30 +23,30 @@ def noisy_classes(
     return centres[codes] + spread * random.standard_normal((tracks, dims)), codes
 
 
-def folds_of(codes: np.ndarray) -> evaluation.Folds:
-    return evaluation.make_folds([str(code) for code in codes])
+def folds_of(codes: np.ndarray) -> Folds:
+    return make_folds([str(code) for code in codes])
 
 
 def test_two_kinds_are_told_apart_and_noise_is_not():
     vectors, labels = two_kinds(60)
-    folds = evaluation.make_folds(labels)
+    folds = make_folds(labels)
     told = []
-    scores = classification.cross_validate(vectors, labels, folds, tell=lambda: told.append(1))
-    assert tuple(scores) == classification.FIXED_CLASSIFIERS
+    scores = classifiers.cross_validate(vectors, labels, folds, tell=lambda: told.append(1))
+    assert tuple(scores) == classifiers.FIXED_CLASSIFIERS
     assert len(told) == len(scores)
     assert all(accuracy.tolist() == [1.0] * 10 for accuracy in scores.values())
     noise = np.random.default_rng(0).standard_normal((60, 4))
-    assert all(0.25 < a.mean() < 0.75 for a in classification.cross_validate(noise, labels, folds).values())
+    assert all(0.25 < a.mean() < 0.75 for a in classifiers.cross_validate(noise, labels, folds).values())
 
 
 @pytest.mark.parametrize("fixed", [True, False])
-@pytest.mark.parametrize("name", classification.CLASSIFIERS)
+@pytest.mark.parametrize("name", classifiers.CLASSIFIERS)
 def test_every_classifier_learns_and_is_the_same_each_time(name, fixed):
     vectors, codes = noisy_classes(90, 3, 0.3)
     folds = folds_of(codes)
-    predicted = classification.cross_predict(name, vectors, codes, folds, fixed=fixed)
-    assert classification.fold_scores(codes, folds, predicted)["accuracy"].mean() > 0.9
-    again = classification.cross_predict(name, vectors, codes, folds, fixed=fixed)
+    predicted = classifiers.cross_predict(name, vectors, codes, folds, fixed=fixed)
+    assert classifiers.fold_scores(codes, folds, predicted)["accuracy"].mean() > 0.9
+    again = classifiers.cross_predict(name, vectors, codes, folds, fixed=fixed)
     assert all(np.array_equal(one, other) for one, other in zip(predicted, again, strict=True))
 
 
@@ -54,19 +54,19 @@ def test_scale_of_columns_and_length_of_rows_change_nothing():
     random = np.random.default_rng(0)
     labels = ["a", "b", "c"] * 20
     vectors = random.standard_normal((60, 5)) + np.eye(3, 5)[np.arange(60) % 3]
-    folds = evaluation.make_folds(labels)
-    plain = classification.cross_validate(vectors, labels, folds, scale_neighbours=True)
-    scaled = classification.cross_validate(vectors * [1e-3, 1, 7, 1e4, 2], labels, folds, scale_neighbours=True)
+    folds = make_folds(labels)
+    plain = classifiers.cross_validate(vectors, labels, folds, scale_neighbours=True)
+    scaled = classifiers.cross_validate(vectors * [1e-3, 1, 7, 1e4, 2], labels, folds, scale_neighbours=True)
     assert {name: a.tolist() for name, a in plain.items()} == {name: a.tolist() for name, a in scaled.items()}
     lengths = random.uniform(0.1, 10, (60, 1))
-    directions = [classification.cross_validate(v, labels, folds)["5-NN cosine"] for v in (vectors, vectors * lengths)]
+    directions = [classifiers.cross_validate(v, labels, folds)["5-NN cosine"] for v in (vectors, vectors * lengths)]
     assert directions[0].tolist() == directions[1].tolist()
 
 
 @pytest.mark.parametrize("count", [4, 6])
 def test_fewer_tracks_than_neighbours(count):
     vectors, labels = two_kinds(count)
-    scores = classification.cross_validate(vectors, labels, evaluation.make_folds(labels))
+    scores = classifiers.cross_validate(vectors, labels, make_folds(labels))
     assert all(0 <= accuracy.mean() <= 1 for accuracy in scores.values())
 
 
@@ -75,9 +75,9 @@ def test_many_classes_of_two_raise_no_warning():
     vectors, folds = np.random.default_rng(0).random((40, 3)), folds_of(codes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for name in classification.CLASSIFIERS:
-            predicted = classification.cross_predict(name, vectors, codes, folds)
-            classification.fold_scores(codes, folds, predicted)
+        for name in classifiers.CLASSIFIERS:
+            predicted = classifiers.cross_predict(name, vectors, codes, folds)
+            classifiers.fold_scores(codes, folds, predicted)
     assert not caught
 
 
@@ -86,29 +86,29 @@ def test_c_is_chosen_by_what_it_gives_on_the_training_rows_alone():
     codes = np.arange(120) % 2
     # one telling column among many that say nothing: only strong regularisation keeps a linear SVM from fitting those
     vectors = np.c_[2.0 * codes + random.standard_normal(120), random.standard_normal((120, 100))]
-    assert classification.choose_c(classification.LINEAR_SVM, vectors, codes, None) < 0.3
+    assert classifiers.choose_c(classifiers.LINEAR_SVM, vectors, codes, None) < 0.3
     # a checkerboard of sixteen fields: a soft RBF SVM smooths it away
     places = random.uniform(-2, 2, (600, 2))
     board = np.floor(places).astype(int).sum(axis=1) % 2
-    assert classification.choose_c(classification.RBF_SVM, places, board, None) == 10.0
-    assert classification.choose_c(classification.RBF_SVM, places[:3], np.array([0, 1, 1]), None) == 1.0  # no split
+    assert classifiers.choose_c(classifiers.RBF_SVM, places, board, None) == 10.0
+    assert classifiers.choose_c(classifiers.RBF_SVM, places[:3], np.array([0, 1, 1]), None) == 1.0  # no split
 
 
 def test_groups_stay_whole_inside_too():
     codes = np.arange(60) % 2
     groups = np.arange(60) // 2 % 15 * 2 + codes  # four tracks a group
-    learn, test = classification._inner_split(codes, groups, 0)
+    learn, test = classifiers._inner_split(codes, groups, 0)
     assert not set(groups[learn]) & set(groups[test])
 
 
 def test_scores_weigh_classes_as_they_say():
     codes = np.array([0] * 8 + [1] * 2)
     folds = [(np.arange(10), np.arange(10))]
-    scores = classification.fold_scores(codes, folds, [np.zeros(10, int)])
+    scores = classifiers.fold_scores(codes, folds, [np.zeros(10, int)])
     assert scores["accuracy"].tolist() == [0.8]
     assert scores["balanced accuracy"].tolist() == [0.5]
     assert scores["macro F1"][0] == pytest.approx(2 * 0.8 / 1.8 / 2)
-    guessing = classification.guessing(codes)
+    guessing = classifiers.guessing(codes)
     assert {name: pytest.approx(values[0]) for name, values in scores.items()} == guessing["most frequent class"]
     assert guessing["chance"]["accuracy"] == pytest.approx(0.68)
 
@@ -121,10 +121,10 @@ def test_the_interval_is_wider_than_that_of_independent_folds_and_holds_the_trut
         part = np.random.default_rng(seed).choice(4000, 100, replace=False)
         vectors, codes = more[part], more_codes[part]
         folds = folds_of(codes)
-        predicted = classification.cross_predict(classification.LINEAR_SVM, vectors, codes, folds, fixed=True)
-        accuracy = classification.fold_scores(codes, folds, predicted)["accuracy"]
-        half = classification.interval(accuracy, folds)
-        classifier = classification.make_classifier(classification.LINEAR_SVM).fit(vectors, codes)
+        predicted = classifiers.cross_predict(classifiers.LINEAR_SVM, vectors, codes, folds, fixed=True)
+        accuracy = classifiers.fold_scores(codes, folds, predicted)["accuracy"]
+        half = classifiers.interval(accuracy, folds)
+        classifier = classifiers.make_classifier(classifiers.LINEAR_SVM).fit(vectors, codes)
         truth = balanced_accuracy_score(more_codes, classifier.predict(more))
         covered += abs(accuracy.mean() - truth) <= half
         halves.append(half / (1.96 * accuracy.std(ddof=1) / np.sqrt(len(accuracy))))
@@ -133,7 +133,7 @@ def test_the_interval_is_wider_than_that_of_independent_folds_and_holds_the_trut
 
 
 def test_chance():
-    guessing = classification.guessing(np.repeat([0, 1, 2], [5, 3, 2]))
+    guessing = classifiers.guessing(np.repeat([0, 1, 2], [5, 3, 2]))
     assert guessing["chance"]["accuracy"] == pytest.approx(0.5**2 + 0.3**2 + 0.2**2)
     assert guessing["most frequent class"]["accuracy"] == pytest.approx(0.5)
 
@@ -141,25 +141,25 @@ def test_chance():
 def test_confusion_counts_every_tested_track():
     codes = np.array([0, 1, 2, 0, 1, 2])
     folds = [(np.arange(3), np.arange(3, 6)), (np.arange(3, 6), np.arange(3))]
-    matrix = classification.confusion(codes, folds, [np.array([0, 1, 1]), np.array([0, 0, 2])], 3)
+    matrix = classifiers.confusion(codes, folds, [np.array([0, 1, 1]), np.array([0, 0, 2])], 3)
     assert matrix.tolist() == [[2, 0, 0], [1, 1, 0], [0, 1, 1]]
 
 
 def test_the_learning_curve_rises_and_ends_where_cross_validation_is():
     vectors, codes = noisy_classes(300, 3, 1.0)
     folds = folds_of(codes)
-    counts, accuracies = classification.learning_curve(vectors, codes, folds, (0.02, 0.2, 1.0))
+    counts, accuracies = classifiers.learning_curve(vectors, codes, folds, (0.02, 0.2, 1.0))
     assert counts.tolist() == [5, 48, 240]
     assert accuracies.shape == (3, len(folds))
     assert accuracies[0].mean() < accuracies[1].mean() < accuracies[2].mean()
-    whole = classification.cross_predict(classification.RBF_SVM, vectors, codes, folds, fixed=True)
-    expected = classification.fold_scores(codes, folds, whole)["accuracy"]
+    whole = classifiers.cross_predict(classifiers.RBF_SVM, vectors, codes, folds, fixed=True)
+    expected = classifiers.fold_scores(codes, folds, whole)["accuracy"]
     np.testing.assert_allclose(accuracies[2], expected, atol=0.02)
 
 
 def test_every_beginning_of_the_order_holds_every_class():
     codes = np.array([0] * 50 + [1] * 5 + [2])
-    order = classification._balanced_order(codes, np.random.default_rng(0))
+    order = classifiers._balanced_order(codes, np.random.default_rng(0))
     assert sorted(order) == list(range(56))
     assert set(codes[order[:3]]) == {0, 1, 2}
     assert 15 <= (codes[order[:20]] == 0).sum() <= 18

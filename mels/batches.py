@@ -1,0 +1,203 @@
+"""Work handed to processes: batches of audio files, their decoding in workers, and the ledger as results come in."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from config import Config
+from files import has_line_break, remove_temporaries, save_array
+from mels.mel_folder import (
+    LEDGER_NAME,
+    MEL_SUFFIX,
+    LedgerRow,
+    ledger_name,
+    ledger_text,
+    remove_mel,
+    write_ledger,
+)
+from mels.plan import Plan, Source
+from utils import (
+    EXIT_ERROR,
+    Progress,
+    UserError,
+)
+
+if TYPE_CHECKING:
+    from mels.decoding import Decoders
+
+BATCH_FILES = 4  # to one decoder process: enough to pay its start-up once in a while, few enough to bound memory
+BATCH_BYTES = 16_000_000  # a file above this is a batch of its own: its decoding takes longer than any start-up
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNAL_SECONDS = 0.2  # between two looks whether a signal has come
+PARENT_SECONDS = 0.5  # between two looks of a worker whether the main process is still there
+
+# What is a file's own fault when its mel cannot be written; anything else, like a full disk, ends the run.
+_TAKEN = "a file or folder of the same name is in its way in the mel folder; rename it"
+NAME_TROUBLE = {
+    errno.ENAMETOOLONG: f"its name with {MEL_SUFFIX} is too long for the file system; shorten it",
+    errno.ENOTDIR: _TAKEN,
+    errno.EEXIST: _TAKEN,
+    errno.EISDIR: _TAKEN,
+}
+
+
+def make_batches(sources: list[Source], decoders: Decoders) -> list[list[Source]]:
+    """Group neighbouring files for one decoder process each; sox reads one file at a time."""
+    batches: list[list[Source]] = []
+    room_files = room_bytes = 0
+    for source in sources:
+        if decoders.name_for(source.name) == "sox" or has_line_break(source.name):
+            batches.append([source])
+            room_files = 0
+            continue
+        if not room_files or source.size > room_bytes:
+            batches.append([])
+            room_files, room_bytes = BATCH_FILES, BATCH_BYTES
+        batches[-1].append(source)
+        room_files -= 1
+        room_bytes -= source.size
+    return batches
+
+
+def spectrify_batch(
+    batch: list[Source], audio_folder: str, mel_folder: str, decoders: Decoders, config: Config, timeout_seconds: float
+) -> list[LedgerRow]:
+    """Decode a batch, write its mel files, and return its ledger rows. Runs in a worker process.
+
+    Raises OSError where a mel file cannot be written: a full disk is no fault of the file.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from mels import decoding as audio
+    from mels import log_mel
+
+    if has_line_break(batch[0].name):
+        tracks = [audio.Track("failed", 0.0, "a line break in the name; rename it", None)]
+    else:
+        paths = [os.path.join(audio_folder, source.name) for source in batch]
+        with threadpool_limits(1):  # the matrices are small: more threads only wait for each other
+            framers = log_mel.shared_framers(config, BATCH_FILES)
+            tracks = audio.tracks_from_files(paths, framers, decoders, config, timeout_seconds)
+    rows = []
+    for source, track in zip(batch, tracks, strict=True):
+        status, reason, frames = track.status, track.reason, 0
+        if track.mel is not None:
+            path = os.path.join(mel_folder, source.name + MEL_SUFFIX)
+            try:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                save_array(path, track.mel)
+                frames = len(track.mel)
+            except OSError as error:
+                if error.errno not in NAME_TROUBLE:
+                    raise
+                status, reason = "failed", NAME_TROUBLE[error.errno]
+        decoder = decoders.name_for(source.name)
+        name = ledger_name(source.name)
+        rows.append(LedgerRow(name, status, track.seconds, frames, source.size, source.mtime, decoder, reason))
+    return rows
+
+
+def spectrify_in_worker(parent: int, *arguments: object) -> list[LedgerRow]:
+    """As spectrify_batch, in a process that ends when its parent does: a killed run must not work on unseen."""
+    if not any(thread.name == "parent" for thread in threading.enumerate()):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, and is the parent's to answer
+        threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
+    return spectrify_batch(*arguments)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(EXIT_ERROR)
+
+
+def run_batches(batches: list[list[Source]], jobs: int, *shared: object) -> Iterator[list[LedgerRow]]:
+    """Yield the rows of each batch as it is done, in any order."""
+    jobs = min(jobs, len(batches))
+    if jobs == 1:
+        yield from (spectrify_batch(batch, *shared) for batch in batches)
+        return
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    # Where we are killed, joblib's helper process would tell the terminal, or cron, of semaphores that it cleans up.
+    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker:UserWarning"
+    # A worker that is killed must not take the rows of the others with it, so they come one by one, not at the end.
+    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="3*n_jobs")
+    try:
+        yield from parallel(delayed(spectrify_in_worker)(os.getpid(), batch, *shared) for batch in batches)
+    except TerminatedWorkerError:
+        raise UserError(
+            f"a worker was killed, perhaps for want of memory; run the same command with --jobs {jobs // 2 or 1}"
+        ) from None
+
+
+def work_off(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRow]], quiet: bool) -> None:
+    """Take the rows as they come into the ledger: appended at once, and at the end, however it comes, sorted.
+
+    Raises KeyboardInterrupt after SIGINT or SIGTERM.
+    """
+    names = [*plan.rows, *(source.name for source in plan.to_do)]
+    for folder in {os.fspath(mel_folder)} | {os.path.dirname(os.path.join(mel_folder, name)) for name in names}:
+        remove_temporaries(folder)
+    write_ledger(mel_folder, plan.rows)  # cuts off a line that a killed run left torn
+    progress = Progress(len(plan.to_do), "spectrify", "files", quiet)
+    descriptor = os.open(mel_folder / LEDGER_NAME, os.O_WRONLY | os.O_APPEND)
+    try:
+        for rows in until_signal(results):
+            os.write(descriptor, ledger_text(rows, header=False))
+            for row in rows:
+                old = plan.rows.get(row.filename)
+                if old is not None and old.has_mel and not row.has_mel:
+                    remove_mel(mel_folder, row.filename)
+                plan.rows[row.filename] = row
+            progress.advance(len(rows))
+    finally:
+        os.close(descriptor)
+        progress.close()
+        write_ledger(mel_folder, plan.rows)
+
+
+def until_signal(results: Iterator) -> Iterator:
+    """Yield what an iterator yields; raise KeyboardInterrupt soon after SIGINT or SIGTERM, and only here.
+
+    The iterator runs in a thread of its own: an exception that a signal throws into the midst of joblib or subprocess
+    breaks them in ways that nobody can mend.
+    """
+    stop: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: stop.append(number)) for number in STOP_SIGNALS}
+    queue: SimpleQueue = SimpleQueue()
+
+    def feed() -> None:
+        try:
+            for item in results:
+                queue.put((item, None))
+            queue.put((None, StopIteration()))
+        except Exception as error:
+            queue.put((None, error))
+
+    threading.Thread(target=feed, daemon=True).start()
+    try:
+        while True:
+            with contextlib.suppress(Empty):
+                item, error = queue.get(timeout=SIGNAL_SECONDS)
+                if isinstance(error, StopIteration):
+                    return
+                if error is not None:
+                    raise error
+                yield item
+            if stop:
+                raise KeyboardInterrupt
+    finally:
+        if not stop:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,119 @@
+"""Log-mel frames of a stream of samples, and the one mel scale. Pure arrays: no files, no TensorFlow."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from config import Config
+
+
+def mel_edges_hz(low_hz: float, high_hz: float, bins: int) -> np.ndarray:
+    """Return the corners of the triangular mel filters: (bins + 2,) float64; bin i reaches from corner i to i + 2.
+
+    HTK mel, 1127 ln(1 + f / 700), as in audio.mel_matrix.
+    """
+    low, high = 1127.0 * np.log1p(np.array([low_hz, high_hz]) / 700.0)
+    return 700.0 * np.expm1(np.linspace(low, high, bins + 2) / 1127.0)
+
+
+FRAME_SAMPLES = 2048  # 0.128 s at 16 kHz: fine enough in frequency for 80 mel bins, and a power of two
+LOG_OFFSET = 1e-6  # added before the logarithm: digital silence becomes -13.8, not minus infinity
+BLOCK_FRAMES = 64  # frames are computed in blocks of this fixed size, see MelFramer
+
+
+def mel_matrix(config: Config) -> np.ndarray:
+    """Return the weights from FFT magnitudes to mel bins, (FRAME_SAMPLES // 2 + 1, mel_bins) float32.
+
+    Triangles, linear in HTK mel (1127 ln(1 + f / 700)), their edges evenly spaced in mel; the weight of 0 Hz is 0.
+    The same matrix as tf.signal.linear_to_mel_weight_matrix.
+    Reference: S. Young et al., The HTK Book, section 5.6.
+    """
+
+    def mel(hertz: np.ndarray | float) -> np.ndarray:
+        return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
+
+    edges = np.linspace(mel(config.mel_low_hz), mel(config.mel_high_hz), config.mel_bins + 2)
+    bins = mel(np.linspace(0.0, config.sample_rate_hz / 2, FRAME_SAMPLES // 2 + 1))[:, None]  # (fft bins, 1)
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    weights = np.maximum(0.0, np.minimum(rising, falling))  # (fft bins, mel bins)
+    weights[0] = 0.0
+    return weights.astype(np.float32)
+
+
+def hop_samples(config: Config) -> int:
+    return round(config.hop_seconds * config.sample_rate_hz)
+
+
+class MelFramer:
+    """Log-mel frames of a stream of samples, however it is cut into pieces.
+
+    Frame i covers samples [i * hop, i * hop + FRAME_SAMPLES). Every block that goes through the FFT and the matrix
+    product has the same shape, and a frame always the same place in it: so the bits of a frame depend on its samples
+    alone, not on how the stream was cut.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.hop = hop_samples(config)
+        self.matrix = mel_matrix(config)
+        # scipy and tf.signal call this the periodic Hann window
+        phase = 2.0 * np.pi * np.arange(FRAME_SAMPLES) / FRAME_SAMPLES
+        self.window = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+        self.step = BLOCK_FRAMES * self.hop
+        self.buffer = np.zeros(max(self.step, self.step - self.hop + FRAME_SAMPLES), np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next sample is the first of another track."""
+        self.filled = 0  # samples in the buffer
+        self.samples = 0  # samples seen in all
+        self.peak = 0.0  # greatest magnitude of a sample; nan or inf where one was not finite
+        self.blocks: list[np.ndarray] = []
+
+    def feed(self, samples: np.ndarray) -> None:
+        """Take the next piece of the stream, (samples,) float32."""
+        if not samples.size:
+            return
+        self.samples += samples.size
+        self.peak = float(np.maximum(self.peak, np.maximum(samples.max(), -samples.min())))
+        while samples.size:
+            piece = samples[: self.buffer.size - self.filled]
+            self.buffer[self.filled : self.filled + piece.size] = piece
+            self.filled += piece.size
+            samples = samples[piece.size :]
+            if self.filled == self.buffer.size:
+                self.blocks.append(self._block())
+                overlap = self.buffer[self.step :].copy()
+                self.buffer[: overlap.size] = overlap
+                self.filled = overlap.size
+
+    def finish(self) -> np.ndarray:
+        """Return all frames of the track, (frames, mel_bins) float16, where frames = 1 + (samples - 2048) // hop."""
+        last = max(0, 1 + (self.filled - FRAME_SAMPLES) // self.hop)
+        if last:
+            self.buffer[self.filled :] = 0.0
+            self.blocks.append(self._block()[:last])
+        return np.concatenate([np.zeros((0, self.matrix.shape[1]), np.float16), *self.blocks])
+
+    def _block(self) -> np.ndarray:
+        frames = np.lib.stride_tricks.sliding_window_view(self.buffer, FRAME_SAMPLES)[:: self.hop][:BLOCK_FRAMES]
+        spectrum = np.fft.rfft(frames * self.window)  # (BLOCK_FRAMES, 1025) complex64
+        # hypot, which np.abs uses, guards against overflow that audio cannot reach, and is several times slower
+        with np.errstate(over="ignore", invalid="ignore"):  # samples of 1e30 are found out by the result
+            magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
+            return np.log(magnitude @ self.matrix + np.float32(LOG_OFFSET)).astype(np.float16)
+
+
+@functools.lru_cache(maxsize=4)
+def shared_framers(config: Config, count: int) -> tuple[MelFramer, ...]:
+    """Return this process' framers, made once: their matrices take longer than a short clip."""
+    return tuple(MelFramer(config) for _ in range(count))
+
+
+def log_mel(samples: np.ndarray, config: Config) -> np.ndarray:
+    """Return the log-mel frames of a whole track: (samples,) float32 -> (frames, mel_bins) float16."""
+    framer = MelFramer(config)
+    framer.feed(np.asarray(samples, np.float32))
+    return framer.finish()

@@ -1,0 +1,198 @@
+"""The mel frames against TensorFlow, and what must hold however the stream is cut."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from conftest import RATE_HZ, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mels.log_mel import (
+    BLOCK_FRAMES,
+    FRAME_SAMPLES,
+    LOG_OFFSET,
+    MelFramer,
+    hop_samples,
+    log_mel,
+    mel_edges_hz,
+    mel_matrix,
+)
+
+
+def test_corners_are_those_of_the_mel_filters(config):
+    edges = mel_edges_hz(config.mel_low_hz, config.mel_high_hz, config.mel_bins)
+    assert edges[0] == pytest.approx(config.mel_low_hz) and edges[-1] == pytest.approx(config.mel_high_hz)
+    weights = mel_matrix(config)
+    hertz = np.linspace(0, config.sample_rate_hz / 2, len(weights))
+    for mel_bin in range(config.mel_bins):
+        heard = hertz[weights[:, mel_bin] > 1e-4]
+        assert edges[mel_bin] <= heard.min() and heard.max() <= edges[mel_bin + 2]
+
+
+HALF_A_STEP = 2.0**-11  # of float16, relative: what one rounding may change
+
+
+def noise(seconds: float, rate_hz: int = 16000, seed: int = 0, peak: float = 0.5) -> np.ndarray:
+    """White noise, (samples,) float32."""
+    draws = np.random.default_rng(seed).uniform(-peak, peak, round(seconds * rate_hz))
+    return draws.astype(np.float32)
+
+
+@functools.cache
+def music(seconds: float, seed: int = 0) -> np.ndarray:
+    """Plucked chords over a drum of noise, (samples,) float32 at RATE_HZ: tonal and noisy, loud and quiet."""
+    random = np.random.default_rng(seed)
+    samples = np.zeros(round(seconds * RATE_HZ))
+    age = np.arange(RATE_HZ) / RATE_HZ  # a stroke fades for a second
+    for start in range(0, len(samples), RATE_HZ // 4):
+        stroke = 0.3 * np.exp(-40 * age) * random.standard_normal(RATE_HZ)
+        for hertz in random.choice([110, 165, 220, 277, 330, 440, 660], 3, replace=False):
+            stroke += np.exp(-4 * age) * sum(np.sin(2 * np.pi * hertz * k * age) / k for k in (1, 2, 3, 5, 8))
+        room = samples[start : start + RATE_HZ]
+        room += stroke[: len(room)]
+    return (0.5 * samples / np.abs(samples).max()).astype(np.float32)
+
+
+@functools.cache
+def music_16k(seconds: float, seed: int = 0) -> np.ndarray:
+    """The same at 16 kHz, by an ideal resampler: the spectrum above 8 kHz is cut off."""
+    samples = music(seconds, seed)
+    length = round(seconds * 16000)
+    spectrum = np.fft.rfft(samples)[: length // 2 + 1]
+    return (np.fft.irfft(spectrum, length) * length / len(samples)).astype(np.float32)
+
+
+# Log-mel
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["noise", "music", "tone", "silence", "quiet noise"])
+def test_log_mel_is_that_of_tf_signal(config, kind):
+    import tensorflow as tf
+
+    samples = {
+        "noise": noise(5),
+        "music": music_16k(5),
+        "tone": tone(5, 1000, rate_hz=16000)[:, 0],
+        "silence": np.zeros(16000, np.float32),
+        "quiet noise": noise(5, peak=1e-4),
+    }[kind]
+    spectrum = tf.abs(tf.signal.stft(samples, FRAME_SAMPLES, hop_samples(config), FRAME_SAMPLES))
+    weights = tf.signal.linear_to_mel_weight_matrix(
+        config.mel_bins, FRAME_SAMPLES // 2 + 1, config.sample_rate_hz, config.mel_low_hz, config.mel_high_hz
+    )
+    expected = tf.math.log(tf.matmul(spectrum, weights) + LOG_OFFSET).numpy()
+    found = log_mel(samples, config)
+    assert found.shape == expected.shape
+    assert found.dtype == np.float16
+
+    allowed = 1e-3 + HALF_A_STEP * 2.0 ** np.ceil(np.log2(np.abs(expected)))
+    if kind == "tone":  # what lies 60 dB below the peak is rounding of float32, here and there
+        heard = expected > expected.max(axis=1, keepdims=True) - np.log(10 ** (60 / 20))
+        assert heard.sum(axis=1).min() >= 2
+        allowed = np.where(heard, allowed, np.inf)
+    assert (np.abs(found - expected) <= allowed).all()
+
+    framer = MelFramer(config)  # and without the rounding to float16
+    frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES)[:: framer.hop]
+    unrounded = np.log(np.abs(np.fft.rfft(frames * framer.window)) @ framer.matrix + np.float32(LOG_OFFSET))
+    assert unrounded.dtype == np.float32
+    assert np.abs(unrounded - expected)[np.isfinite(allowed)].max() <= 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sample_rate_hz": 44100, "mel_bins": 128, "mel_low_hz": 20.0, "mel_high_hz": 22050.0},
+        {"sample_rate_hz": 8000, "mel_bins": 20, "mel_low_hz": 0.0, "mel_high_hz": 4000.0, "hop_seconds": 0.01},
+        {"sample_rate_hz": 16000, "mel_bins": 2, "mel_low_hz": 1000.0, "mel_high_hz": 1100.0},
+    ],
+)
+def test_the_mel_matrix_is_that_of_tf_signal(config, changes):
+    import tensorflow as tf
+
+    config = dataclasses.replace(config, **changes)
+    bands = (config.mel_low_hz, config.mel_high_hz, tf.float64)
+    expected = tf.signal.linear_to_mel_weight_matrix(
+        config.mel_bins, FRAME_SAMPLES // 2 + 1, config.sample_rate_hz, *bands
+    )
+    np.testing.assert_allclose(mel_matrix(config), expected.numpy(), atol=1e-6)
+
+
+@pytest.mark.slow
+@given(samples=st.integers(0, 40000), hop=st.integers(100, 5000))
+@settings(max_examples=50)
+def test_the_frame_count(config, samples, hop):
+    config = dataclasses.replace(config, hop_seconds=hop / config.sample_rate_hz)
+    expected = 1 + (samples - FRAME_SAMPLES) // hop if samples >= FRAME_SAMPLES else 0
+    assert log_mel(np.ones(samples, np.float32), config).shape == (expected, config.mel_bins)
+
+
+@pytest.mark.parametrize("hertz", [100, 440, 1000, 2500, 7000])
+def test_a_tone_lands_in_its_mel_bin(config, hertz):
+    mel = log_mel(tone(2, hertz, rate_hz=16000)[:, 0], config).astype(np.float32)
+    scale = 1127 * np.log1p(np.array([config.mel_low_hz, hertz, config.mel_high_hz]) / 700)
+    place = (scale[1] - scale[0]) / (scale[2] - scale[0]) * (config.mel_bins + 1) - 1  # bin 0 peaks one step up
+    assert np.abs(mel.argmax(axis=1) - place).max() <= 1
+
+
+def test_louder_by_a_factor_is_higher_by_its_logarithm(config):
+    quiet, loud = (log_mel(factor * music_16k(3), config).astype(np.float32) for factor in (0.1, 1.0))
+    heard = quiet > -4  # far above the offset of the logarithm
+    assert heard.mean() > 0.5
+    np.testing.assert_allclose((loud - quiet)[heard], np.log(10), atol=0.01)
+
+
+def test_silence_is_the_logarithm_of_the_offset(config):
+    mel = log_mel(np.zeros(16000, np.float32), config)
+    assert (mel == np.float16(np.log(LOG_OFFSET))).all()
+
+
+# Frames of a stream
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
+@given(
+    data=st.data(),
+    samples=st.integers(0, 3 * BLOCK_FRAMES * 300),
+    hop=st.sampled_from([160, 300, 2047, 2048, 2049, 3000, 9000]),
+)
+def test_any_cutting_gives_the_same_bits(config, data, samples, hop):
+    config = dataclasses.replace(config, hop_seconds=hop / config.sample_rate_hz)
+    stream = noise(6)[:samples]
+    whole = log_mel(stream, config)
+    cuts = data.draw(st.lists(st.integers(0, samples), max_size=12))
+    framer = MelFramer(config)
+    framer.feed(noise(1))  # another track before it
+    framer.reset()
+    for piece in np.split(stream, sorted(cuts)):
+        framer.feed(piece)
+    assert framer.samples == samples
+    assert framer.finish().tobytes() == whole.tobytes()
+
+
+@pytest.mark.slow
+def test_every_frame_is_that_of_its_own_samples(config):
+    stream = music_16k(15)
+    whole = log_mel(stream, config)
+    assert len(whole) > 2 * BLOCK_FRAMES
+    for place in range(0, len(whole), 7):
+        start = place * hop_samples(config)
+        alone = log_mel(stream[start : start + FRAME_SAMPLES], config)
+        np.testing.assert_allclose(alone[0].astype(np.float32), whole[place].astype(np.float32), atol=0.02)
+
+
+def test_the_peak_is_that_of_the_whole_stream(config):
+    framer = MelFramer(config)
+    for piece in ([0.1, -0.7], [0.2], []):
+        framer.feed(np.array(piece, np.float32))
+    assert framer.peak == np.float32(0.7)
+    framer.feed(np.array([np.nan], np.float32))
+    framer.feed(np.array([0.9], np.float32))
+    assert np.isnan(framer.peak)

@@ -1,0 +1,203 @@
+"""Listing, atomic writes and the lock."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import file_names
+from hypothesis import given
+from hypothesis import strategies as st
+
+import files
+from files import atomic_write, folder_lock, walk_files
+from utils import ROOT, LockedError, UserError
+
+
+def everything(name: str) -> bool:
+    return True
+
+
+def plant(root: Path, *paths: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(b"x")
+    return root
+
+
+def message(function, *arguments) -> str:
+    with pytest.raises(UserError) as raised:
+        function(*arguments)
+    return str(raised.value)
+
+
+# File listing
+
+
+def test_files_are_sorted_by_the_bytes_of_the_whole_path(tmp_path):
+    no_text = os.fsdecode(b"\xff.mp3")
+    names = ["b.mp3", "a/z.mp3", "a b/x.mp3", "a-b/x.mp3", "é.mp3", "z.mp3", "B.mp3", "-r.mp3", no_text]
+    found, skipped = walk_files(plant(tmp_path, *names), everything)
+    assert found == sorted(names, key=os.fsencode)
+    assert found.index("a b/x.mp3") < found.index("a-b/x.mp3") < found.index("a/z.mp3")  # ' ' < '-' < '/'
+    assert skipped == 0
+
+
+@given(names=st.sets(file_names, max_size=8), folders=st.sets(file_names, max_size=3))
+def test_any_file_name_is_found_once(tmp_path_factory, names, folders):
+    root = tmp_path_factory.mktemp("any names")
+    paths = {f"folder {index}/{name}" for index in range(len(folders)) for name in names} | names
+    found, _ = walk_files(plant(root, *paths), everything)
+    assert found == sorted(paths, key=os.fsencode)
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path):
+    found, _ = walk_files(plant(tmp_path, "a.mp3", ".b.mp3", ".trash/c.mp3", "d/.e/f.mp3"), everything)
+    assert found == ["a.mp3"]
+
+
+def test_a_hidden_root_is_what_the_user_asked_for(tmp_path):
+    assert walk_files(plant(tmp_path / ".music", "a.mp3"), everything)[0] == ["a.mp3"]
+
+
+@pytest.mark.parametrize(
+    ("glob", "left"),
+    [
+        ("*.wav", ["live, 1999/a.mp3", "live, 1999/deep/c.mp3", "studio/d.mp3"]),
+        ("live*", ["studio/d.mp3"]),
+        ("studio", ["live, 1999/a.mp3", "live, 1999/b.wav", "live, 1999/deep/c.mp3"]),
+        ("live, 1999/deep", ["live, 1999/a.mp3", "live, 1999/b.wav", "studio/d.mp3"]),
+        ("*/[ad].mp3", ["live, 1999/b.wav", "live, 1999/deep/c.mp3"]),
+    ],
+)
+def test_a_glob_excludes_by_name_or_by_path(tmp_path, glob, left):
+    plant(tmp_path, "live, 1999/a.mp3", "live, 1999/b.wav", "live, 1999/deep/c.mp3", "studio/d.mp3")
+    assert walk_files(tmp_path, everything, exclude=[glob])[0] == left
+
+
+def test_a_marked_folder_is_skipped_with_all_below_and_counted(tmp_path):
+    plant(tmp_path, "a.mp3", "ring tones/.nomedia", "ring tones/b.mp3", "ring tones/deep/c.mp3", "books/.notmusic")
+    assert walk_files(tmp_path, everything, skip_markers=(".nomedia", ".notmusic")) == (["a.mp3"], 2)
+
+
+def test_symbolic_links_are_followed_but_never_in_a_circle(tmp_path):
+    plant(tmp_path, "music/a.mp3", "elsewhere/b.mp3")
+    (tmp_path / "music/linked folder").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "music/linked.mp3").symlink_to("a.mp3")
+    (tmp_path / "music/up").symlink_to(tmp_path / "music")
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "music")
+    found, _ = walk_files(tmp_path / "music", everything)
+    assert found == ["a.mp3", "linked folder/b.mp3", "linked.mp3"]
+
+
+def test_links_that_lead_nowhere_are_left_out(tmp_path):
+    plant(tmp_path, "a.mp3")
+    (tmp_path / "broken.mp3").symlink_to("not there.mp3")
+    (tmp_path / "itself.mp3").symlink_to("itself.mp3")
+    assert walk_files(tmp_path, everything)[0] == ["a.mp3"]
+
+
+def test_only_files_are_found(tmp_path):
+    plant(tmp_path, "a.mp3", "folder.mp3/b.mp3")
+    os.mkfifo(tmp_path / "pipe.mp3")
+    assert walk_files(tmp_path, lambda name: name.endswith(".mp3"))[0] == ["a.mp3", "folder.mp3/b.mp3"]
+
+
+# Atomic writes
+
+
+def test_a_file_takes_its_name_when_it_is_whole(tmp_path):
+    path = tmp_path / os.fsdecode(b"a \xff, b.txt")
+    path.write_bytes(b"old")
+    with atomic_write(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("durable", [False, True])
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, error, durable):
+    path = tmp_path / "a b.txt"
+    path.write_bytes(b"old")
+    with pytest.raises(error), atomic_write(path, durable) as file:
+        file.write(b"half")
+        raise error
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_name_that_cannot_be_taken_leaves_nothing(tmp_path):
+    with pytest.raises(OSError) as raised:
+        files.write_file(tmp_path / ("x" * 300), b"content")
+    assert raised.value.errno == errno.ENAMETOOLONG
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_writers_of_one_process_do_not_meet(tmp_path):
+    with atomic_write(tmp_path / "a") as first, atomic_write(tmp_path / "a") as second:
+        first.write(b"1")
+        second.write(b"2")
+    assert (tmp_path / "a").read_bytes() == b"1"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_writer_leaves_is_removed_and_only_that(tmp_path):
+    child = os.fork()
+    if not child:
+        with atomic_write(tmp_path / "a.npy") as file:
+            file.write(b"half")
+            os._exit(9)
+    os.waitpid(child, 0)
+    (tmp_path / "my notes.tmp").write_bytes(b"")
+    assert len(list(tmp_path.iterdir())) == 2
+    files.remove_temporaries(tmp_path)
+    files.remove_temporaries(tmp_path / "not there")
+    assert [path.name for path in tmp_path.iterdir()] == ["my notes.tmp"]
+
+
+# The lock
+
+
+def test_a_second_writer_is_told_who_holds_the_lock(tmp_path):
+    with folder_lock(tmp_path):
+        error = message(folder_lock(tmp_path).__enter__)
+    assert f"{tmp_path}: in use (pid: {os.getpid()}, host: " in error
+    assert ", since: 2" in error
+    with folder_lock(tmp_path):
+        pass
+
+
+def test_a_lock_of_another_process_exits_75_and_goes_with_it(tmp_path):
+    script = "import files, sys\nwith files.folder_lock(sys.argv[1]): print(1, flush=True); input()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"1\n"
+    with pytest.raises(LockedError, match=f"pid: {holder.pid}") as raised, folder_lock(tmp_path):
+        pass
+    assert raised.value.exit_code == 75
+    holder.kill()
+    holder.communicate()
+    with folder_lock(tmp_path):
+        assert f"pid: {os.getpid()}\n" in (tmp_path / "lock").read_text()
+
+
+def test_a_lock_without_a_word_in_it_is_somebodys(tmp_path):
+    descriptor = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    assert "in use (another process)" in message(folder_lock(tmp_path).__enter__)
+    os.close(descriptor)
+
+
+def test_a_file_left_over_is_no_lock(tmp_path):
+    (tmp_path / "lock").write_text("pid: 1\nhost: here\nsince: long ago\nand something longer than what is written\n")
+    with folder_lock(tmp_path):
+        assert (tmp_path / "lock").read_text().count("\n") == 3
