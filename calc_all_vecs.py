@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from config import AUDIO_KEYS, build_config, read_config_file, refuse_changed_keys
-from files import LOCK_NAME, folder_lock, remove_temporaries, save_array, write_file
+from config import AUDIO_KEYS, CONFIG_NAME, build_config, read_config_file, refuse_changed_keys
+from files import folder_lock, remove_temporaries, require_ours_or_empty, save_array, write_file
 from mels.mel_folder import MelList, list_mels, read_audio_half, read_mel
-from runs.run_folder import CONFIG_NAME, read_weights, require_run
+from runs.run_folder import read_weights, require_run
 from runs.vectors import newest
 from utils import EXIT_DONE, Progress, UserError, add_quiet_argument, command, plural, printable, script_parser
 
@@ -43,14 +43,9 @@ def weights_digest(weights: dict[str, np.ndarray]) -> str:
 
 def prepare_output(output: Path) -> None:
     """Make the folder. Raises UserError where it holds something that is not ours."""
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output}: is a file; name a folder for the output")
+    ours = (output / MADE_WITH_NAME).exists()
+    require_ours_or_empty(output, "folder of frame vectors", lambda name: ours)
     output.mkdir(parents=True, exist_ok=True)
-    foreign = [name for name in os.listdir(output) if not name.startswith(".") and name != LOCK_NAME]
-    if foreign and not (output / MADE_WITH_NAME).exists():
-        raise UserError(
-            f"{output}: holds {min(foreign)!r} already, and no {MADE_WITH_NAME}; name a new or empty folder"
-        )
 
 
 def claim_output(output: Path, run_folder: Path, save: int, digest: str) -> int:

@@ -11,6 +11,7 @@ import yaml
 
 from utils import ROOT, UserError, nearest
 
+CONFIG_NAME = "config.yaml"  # in mel and run folders
 DEFAULT_CONFIG = ROOT / "configs" / "default.yaml"
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)  # dates that are none, bytes that are no text, brackets
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils import LockedError
+from utils import LockedError, UserError
 
 TEMPORARY_PREFIX = ".sound-eval-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -159,3 +159,17 @@ def folder_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def require_ours_or_empty(folder: Path, kind: str, is_ours: Callable[[str], bool]) -> None:
+    """Raise UserError where an output folder is a file, or holds what this script did not make. Changes nothing.
+
+    kind     what the folder should be, in words: "mel folder".
+    is_ours  tells of a name in it whether it is ours; hidden names and the lock are not asked for.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; name a folder for the output")
+    names = sorted(os.listdir(folder)) if folder.exists() else []
+    strangers = [name for name in names if not name.startswith(".") and name != LOCK_NAME and not is_ours(name)]
+    if strangers:
+        raise UserError(f"{folder}: is no {kind}, and holds {strangers[0]!r} already; name a new or an empty folder")

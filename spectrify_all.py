@@ -18,11 +18,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config import Config, add_config_arguments, audio_half, load_config, refuse_changed_keys, to_yaml
-from files import LOCK_NAME, folder_lock, write_file
+from config import CONFIG_NAME, Config, add_config_arguments, audio_half, load_config, refuse_changed_keys, to_yaml
+from files import folder_lock, require_ours_or_empty, write_file
 from mels.batches import make_batches, run_batches, work_off
 from mels.mel_folder import (
-    CONFIG_NAME,
     LEDGER_NAME,
     LedgerRow,
     is_ledger_in_order,
@@ -36,17 +35,16 @@ from runs.run_folder import SAVE_NUMBER_NAME
 from utils import (
     EXIT_DONE,
     EXIT_ERROR,
-    EXIT_INTERRUPTED,
-    INTERRUPTED,
     UserError,
     add_quiet_argument,
     command,
-    complain,
     duration,
+    leave,
     plural,
     positive_float,
     positive_int,
     printable,
+    say_interrupted,
     script_parser,
     usable_cores,
 )
@@ -58,16 +56,12 @@ TIMEOUT_SECONDS = 30.0
 
 def prepare_mel_folder(mel_folder: Path, config: Config, overwrite: bool) -> None:
     """Check that the folder is ours or empty, and was made with this audio half. Raises UserError. Writes nothing."""
-    if mel_folder.exists() and not mel_folder.is_dir():
-        raise UserError(f"{mel_folder}: is a file; name a folder for the output")
-    if not mel_folder.exists():
-        return
-    names = [name for name in os.listdir(mel_folder) if not name.startswith(".") and name != LOCK_NAME]
-    ours = (CONFIG_NAME in names or LEDGER_NAME in names) and SAVE_NUMBER_NAME not in names
-    if names and not ours:
-        raise UserError(
-            f"{mel_folder}: is no mel folder, and holds {min(names)!r} already; name a new or an empty folder"
-        )
+
+    def holds(name: str) -> bool:
+        return (mel_folder / name).exists()
+
+    ours = (holds(CONFIG_NAME) or holds(LEDGER_NAME)) and not holds(SAVE_NUMBER_NAME)
+    require_ours_or_empty(mel_folder, "mel folder", lambda name: ours)
     if not overwrite:
         remedy = "name another folder, or use --overwrite to make all of it anew"
         refuse_changed_keys(read_audio_half(mel_folder), audio_half(config), mel_folder, remedy)
@@ -150,8 +144,8 @@ def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decode
     try:
         work_off(plan, mel_folder, results, arguments.quiet)
     except KeyboardInterrupt:
-        complain(INTERRUPTED, EXIT_INTERRUPTED)
-        os._exit(EXIT_INTERRUPTED)  # without waiting for what is being decoded; the workers see that we are gone
+        say_interrupted()
+        leave()  # without waiting for what is being decoded; the workers see that we are gone
     if arguments.prune and plan.gone:
         gone = {name: plan.rows.pop(name) for name in plan.gone}
         write_ledger(mel_folder, plan.rows)

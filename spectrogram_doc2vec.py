@@ -25,15 +25,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from config import AUDIO_KEYS, Config, add_config_arguments, load_config, read_config_file, refuse_changed_keys
+from config import (
+    AUDIO_KEYS,
+    CONFIG_NAME,
+    Config,
+    add_config_arguments,
+    load_config,
+    read_config_file,
+    refuse_changed_keys,
+)
 from files import folder_lock
 from learning.pools import Corpus
 from learning.sampling import held_out_pairs
 from learning.stop_rule import why_flat
-from learning.training import Interval, Limits, StopRequest, Tell, Training, begin, memory_estimate, save, train
+from learning.training import Interval, Limits, Tell, Training, begin, memory_estimate, save, train
 from mels.mel_folder import MelList, list_mels, read_audio_half
 from runs.run_folder import (
-    CONFIG_NAME,
     is_whole,
     newest_descriptors,
     newest_list,
@@ -47,6 +54,7 @@ from runs.run_folder import (
 from runs.vectors import read_descriptors_to_extend
 from utils import (
     EXIT_DONE,
+    StopRequest,
     UserError,
     add_quiet_argument,
     available_memory,

@@ -1,4 +1,4 @@
-"""What every script shares: errors and exit codes, the parser's common flags, file listing, atomic writes, progress."""
+"""What every script shares: errors and exit codes, stop signals, the parser's common flags, progress, words."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 
 EXIT_DONE = 0
 EXIT_ERROR = 1
-EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_LOCKED = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on"
 PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
 NAMES_TOLD = 3  # examples in a line that counts what was left out
@@ -39,8 +41,61 @@ class LockedError(UserError):
     exit_code = EXIT_LOCKED
 
 
+class StopRequest:
+    """SIGINT or SIGTERM: the first one asks to stop, a second one ends the process at once, with 130 or 143.
+
+    Within `at_once`, where nothing can be lost, the first one raises KeyboardInterrupt. Elsewhere it is looked at where
+    it is safe to stop: `if stop: ...`.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self._raises = False
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signals over; once one has come they stay taken, so that a second one ends the process."""
+        if threading.current_thread() is not threading.main_thread():  # Python hands signals to that one alone
+            yield
+            return
+        before = {number: signal.signal(number, self._handle) for number in STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            if not self:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Answer the first signal by KeyboardInterrupt, also one that has come already."""
+        self._raises = True
+        try:
+            if self:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._raises = False
+
+    def _handle(self, number: int, _frame: object) -> None:
+        if self:
+            os._exit(128 + number)
+        self.signal = signal.Signals(number)
+        if self._raises:
+            raise KeyboardInterrupt
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def __str__(self) -> str:
+        return self.signal.name if self.signal else ""
+
+
 def command(main: Callable[..., int]) -> Callable[..., int]:
-    """Turn what `main` raises into one line on stderr and an exit code: a traceback is a bug."""
+    """Turn what `main` raises into one line on stderr and an exit code: a traceback is a bug.
+
+    The first SIGINT or SIGTERM raises KeyboardInterrupt in `main`, where that takes no StopRequest of its own.
+    """
 
     @functools.wraps(main)
     def wrapped(argv: list[str] | None = None) -> int:
@@ -48,11 +103,16 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            return main(argv)
+            stop = StopRequest()
+            with stop.listening(), stop.at_once():
+                return main(argv)
         except UserError as error:
             return complain(str(error), error.exit_code)
         except KeyboardInterrupt:
-            return complain(INTERRUPTED, EXIT_INTERRUPTED)
+            say_interrupted()
+            if getattr(sys.modules["__main__"], main.__name__, None) is wrapped:
+                leave()
+            return EXIT_DONE
         except BrokenPipeError:  # `script.py | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_ERROR
@@ -62,6 +122,17 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
             return complain(_describe_os_error(error), EXIT_ERROR)
 
     return wrapped
+
+
+def say_interrupted() -> None:
+    print(f"{Path(sys.argv[0]).name}: {INTERRUPTED}", file=sys.stderr, flush=True)
+
+
+def leave() -> NoReturn:
+    """End the process without waiting for threads that are still at work: they hold nothing that can be lost."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    os._exit(EXIT_DONE)
 
 
 def complain(message: str, exit_code: int) -> int:

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learning.pools import Corpus
-from learning.training import StopRequest, Training, prefetch
+from learning.training import Training, prefetch
 from mels.mel_folder import read_mel
 from runs.run_folder import commit_descriptors
 from runs.vectors import Descriptors
-from utils import Progress, UserError
+from utils import Progress, StopRequest, UserError
 
 if TYPE_CHECKING:
     from learning.model import Model

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from learning.sampling import Block, HeldOut, blocks, sample_inputs
 from learning.stop_rule import is_scheduled, next_save_pairs, why_flat
 from runs.run_folder import CostRow, commit_save, newest_list, newest_save, read_costs, read_weights
 from runs.vectors import read_song_vectors
-from utils import UserError, duration
+from utils import StopRequest, UserError, duration
 
 if TYPE_CHECKING:
     from learning.model import Model
@@ -35,31 +34,6 @@ BLOCKS_AHEAD = 2  # blocks of training steps drawn in the background while Tenso
 TENSORFLOW_BYTES = 800_000_000  # resident before the first song: the libraries, the compiled step
 
 Tell = Callable[[str], None]  # prints a line of progress
-
-
-class StopRequest:
-    """Set by SIGINT and SIGTERM, and looked at where it is safe to stop."""
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        def handle(number, _frame):
-            self.signal = signal.Signals(number)
-
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def __bool__(self) -> bool:
-        return self.signal is not None
-
-    def __str__(self) -> str:
-        return self.signal.name if self.signal else ""
 
 
 @dataclass

@@ -28,6 +28,7 @@ from mels.plan import Plan, Source
 from utils import (
     EXIT_ERROR,
     Progress,
+    StopRequest,
     UserError,
 )
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 BATCH_FILES = 4  # to one decoder process: enough to pay its start-up once in a while, few enough to bound memory
 BATCH_BYTES = 16_000_000  # a file above this is a batch of its own: its decoding takes longer than any start-up
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SIGNAL_SECONDS = 0.2  # between two looks whether a signal has come
 PARENT_SECONDS = 0.5  # between two looks of a worker whether the main process is still there
 
@@ -173,8 +173,7 @@ def until_signal(results: Iterator) -> Iterator:
     The iterator runs in a thread of its own: an exception that a signal throws into the midst of joblib or subprocess
     breaks them in ways that nobody can mend.
     """
-    stop: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: stop.append(number)) for number in STOP_SIGNALS}
+    stop = StopRequest()
     queue: SimpleQueue = SimpleQueue()
 
     def feed() -> None:
@@ -185,8 +184,8 @@ def until_signal(results: Iterator) -> Iterator:
         except Exception as error:
             queue.put((None, error))
 
-    threading.Thread(target=feed, daemon=True).start()
-    try:
+    with stop.listening():
+        threading.Thread(target=feed, daemon=True).start()
         while True:
             with contextlib.suppress(Empty):
                 item, error = queue.get(timeout=SIGNAL_SECONDS)
@@ -197,7 +196,3 @@ def until_signal(results: Iterator) -> Iterator:
                 yield item
             if stop:
                 raise KeyboardInterrupt
-    finally:
-        if not stop:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from config import read_config_file
+from config import CONFIG_NAME, read_config_file
 from files import (
     byte_order,
     has_line_break,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     pass
 
 LEDGER_NAME = "spectrify_log.csv"
-CONFIG_NAME = "config.yaml"
 MEL_SUFFIX = ".npy"
 HEADER_READERS = 16  # threads that read headers of a bare folder: from a cold disk each one waits most of its time
 HEADER_BUFFER = 512  # bytes: a header has 128, and the frames behind it are not wanted yet

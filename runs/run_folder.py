@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from files import LOCK_NAME, atomic_write, remove_temporaries, save_array, write_file
+from config import CONFIG_NAME
+from files import atomic_write, remove_temporaries, require_ours_or_empty, save_array, write_file
 from utils import UserError
 
-CONFIG_NAME = "config.yaml"
 SAVE_NUMBER_NAME = "epoc_num.txt"
 SONG_LIST_NAME = "music_list.txt"
 COSTS_NAME = "cost_list.csv"
@@ -156,16 +156,14 @@ def _cost_text(rows: list[CostRow]) -> bytes:
 
 def prepare(run: Path) -> None:
     """Make the folder. Raises UserError where it is no run folder and holds something else, so nothing is mixed up."""
-    run = Path(run)
-    if run.exists() and not run.is_dir():
-        raise UserError(f"{run}: is a file; name a folder for the output")
-    run.mkdir(parents=True, exist_ok=True)
-    if newest_save(run):
-        return
-    for name in sorted(os.listdir(run)):
-        ours = name in (LOCK_NAME, CONFIG_NAME, SONG_LIST_NAME, COSTS_NAME, WEIGHTS_NAME)
-        if not (ours or name.startswith(".") or any(p.fullmatch(name) for p in (_VECTORS, _DESCRIPTORS, _SONG_LISTS))):
-            raise UserError(f"{run}: is no run folder, and holds {name!r} already; name a new or an empty folder")
+    public = (CONFIG_NAME, SONG_LIST_NAME, COSTS_NAME, WEIGHTS_NAME)
+    numbered = (_VECTORS, _DESCRIPTORS, _SONG_LISTS)
+
+    def is_ours(name: str) -> bool:
+        return name in public or any(pattern.fullmatch(name) for pattern in numbered) or newest_save(run) > 0
+
+    require_ours_or_empty(run, "run folder", is_ours)
+    Path(run).mkdir(parents=True, exist_ok=True)
 
 
 def is_whole(run: Path) -> bool:

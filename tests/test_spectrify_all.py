@@ -896,8 +896,8 @@ def test_a_signal_ends_it_with_one_line(many, tmp_path, slow_ffmpeg, number, sen
         send(process.pid, number)
         output, errors = process.communicate(timeout=30)
         wait_until(lambda: not marked(mark))
-    assert errors == ("spectrify_all.py: error: interrupted; what was finished is kept, and the same command goes on\n")
-    assert (process.returncode, output) == (130, "")
+    assert errors == "spectrify_all.py: interrupted; what was finished is kept, and the same command goes on\n"
+    assert (process.returncode, output) == (0, "")
     rows = read_ledger(mels)
     assert 0 < len(rows) < 40
     assert list(rows) == sorted(rows, key=os.fsencode)
@@ -917,7 +917,7 @@ def test_a_signal_leaves_no_hanging_decoder(many, tmp_path):
         wait_until((tmp_path / "pids").exists)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
-        assert process.returncode == 130
+        assert process.returncode == 0
         wait_until(lambda: not marked(mark), seconds=5)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -40,7 +42,6 @@ def no_space():
         (UserError("two\nlines\tof text"), 1, "two lines of text"),
         (UserError(os.fsdecode(b"\xff.mp3: not readable")), 1, r"\xff.mp3: not readable"),
         (LockedError("run: in use (pid: 7)"), 75, "run: in use (pid: 7)"),
-        (KeyboardInterrupt(), 130, "interrupted; what was finished is kept, and the same command goes on"),
         (MemoryError(), 1, "out of memory"),
         (OSError(errno.EDQUOT, "Disk quota exceeded", "a b.npy"), 1, "Disk quota exceeded: a b.npy; free some space"),
         (PermissionError(errno.EACCES, "Permission denied", b"\xff"), 1, r"Permission denied: \xff; check who owns it"),
@@ -176,3 +177,53 @@ def test_quiet_progress_says_nothing(capsys, monkeypatch):
     progress.advance()
     progress.close()
     assert capsys.readouterr().err == ""
+
+
+WAITING = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from utils import command
+
+@command
+def main(argv=None):
+    ThreadPoolExecutor().submit(time.sleep, 600)
+    try:
+        print("begun", flush=True)
+        time.sleep(600)
+    finally:
+        {cleaning}
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+@contextlib.contextmanager
+def waiting(cleaning: str):
+    """A script in the midst of its work, which another thread of it does too."""
+    script = WAITING.format(cleaning=cleaning)
+    argv = [sys.executable, "-c", script]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=utils.ROOT) as process:
+        try:
+            assert process.stdout.readline() == "begun\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_first_signal_ends_it_with_one_line_whatever_threads_do(number):
+    with waiting("pass") as process:
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=10)
+        assert errors == "-c: interrupted; what was finished is kept, and the same command goes on\n"
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_it_at_once(number, exit_code):
+    with waiting("print('cleaning', flush=True); time.sleep(600)") as process:
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "cleaning\n"
+        process.send_signal(number)
+        assert process.wait(timeout=10) == exit_code

@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from files import LOCK_NAME, remove_temporaries, write_file
+from files import LOCK_NAME, remove_temporaries, require_ours_or_empty, write_file
 from utils import UserError
 
 INDEX_NAME, LAYOUT_NAME, PICTURE_NAME, STATE_NAME = "index.html", "layout.csv", "map.png", "page.json"
@@ -37,10 +37,6 @@ _HASHED = re.compile(rf"[\w.]+-[0-9a-f]{{{HASH_CHARACTERS}}}\.[\w.]+")
 
 def check_folder(out: Path) -> None:
     """Raise UserError where the folder holds something else than a page of ours. Changes nothing."""
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out}: is a file; name a folder for the page")
-    if not out.exists():
-        return
     for folder in (DATA_FOLDER, VIEWER_FOLDER):
         if (out / folder).is_symlink():
             raise UserError(f"{out / folder}: is a symbolic link, which this script does not follow; remove it")
@@ -49,10 +45,8 @@ def check_folder(out: Path) -> None:
         if MARK.encode() not in index.read_bytes():
             raise UserError(f"{index}: is no page of this script, and would be replaced; name a new or an empty folder")
         return
-    names = [name for name in sorted(os.listdir(out)) if not name.startswith(".")]
-    stranger = next((name for name in names if name not in _OURS or LOCK_NAME not in names), None)
-    if stranger is not None:
-        raise UserError(f"{out}: is no page of ours, and holds {stranger!r} already; name a new or an empty folder")
+    begun = (out / LOCK_NAME).exists()  # by a run that ended before its first page
+    require_ours_or_empty(out, "page of ours", lambda name: begun and name in _OURS)
 
 
 def clean(out: Path) -> None:

@@ -12,10 +12,9 @@ from conftest import tree, write_mels
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config import to_yaml
+from config import CONFIG_NAME, to_yaml
 from mels.mel_folder import (
     COLUMNS,
-    CONFIG_NAME,
     LEDGER_NAME,
     LedgerRow,
     ledger_text,
