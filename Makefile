@@ -46,7 +46,7 @@ demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers, p
 	@echo "[5/5] the page"
 	@$(RUN) static_web_viewer/display_vector_data.py example_outs/ example_input/ example_page/ --labels example_input/labels.csv
 	@echo
-	@echo "What was made of the 30 clips of example_input/:"
+	@echo "What was made of the 120 clips of example_input/:"
 	@echo "  example_vectors/                        log-mel of every clip; spectrify_log.csv says how it went"
 	@echo "  example_outs/vector_at_*.npy            a vector a clip, rows as in example_outs/music_list.txt"
 	@echo "  example_results/costs.png               how the training went"
