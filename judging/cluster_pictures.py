@@ -39,11 +39,11 @@ def draw_bars(table: np.ndarray, labels: list[str], counts: bool) -> tuple[Figur
     figure = pictures.new_figure(height_inches=5.0)
     axes = figure.add_subplot()
     heights = table if counts else 100 * table / np.maximum(table.sum(axis=0), 1)
-    bottoms, places = np.cumsum(heights, axis=0) - heights, sorted(labels)
+    bottoms, colours = np.cumsum(heights, axis=0) - heights, pictures.label_colours(labels)
     numbers, bars = np.arange(1, table.shape[1] + 1), []
     for label, height, bottom in zip(labels, heights, bottoms, strict=True):
-        style = pictures.label_style(places.index(label))
-        bars.append(axes.bar(numbers, height, bottom=bottom, edgecolor="white", linewidth=0.5, **style))
+        style = {"facecolor": colours[label], "edgecolor": "white", "linewidth": 0.5}
+        bars.append(axes.bar(numbers, height, bottom=bottom, **style))
     axes.set_ylabel("labelled songs of the cluster" + ("" if counts else " (percent)"))
     axes.set_xlim(0.4, len(numbers) + 0.6)
     if not counts:
