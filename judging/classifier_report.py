@@ -1,4 +1,4 @@
-"""What is told of a comparison of classifiers: the printed table, tables as CSV, pictures."""
+"""The report of a comparison of classifiers: the printed table, tables as CSV, confusion matrix, learning curve."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CURVE_SHARES = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # of the labelled tracks that the learning curve learns from
 CELLS_WRITTEN = 20  # classes up to which the confusion matrix has its figures in it
+LEVEL_CHARACTERS = 80  # of the names below the confusion matrix, side by side; more of them are turned
 
 Table = dict[str, dict[str, dict[str, np.ndarray]]]  # kind of vector -> classifier -> score -> (folds,)
 
@@ -33,14 +34,14 @@ class Comparison:
     first: classifiers.Predicted  # what the RBF SVM says by the first kind of vector
 
 
-def format_table(found: Comparison) -> str:
+def format_table(comparison: Comparison) -> str:
     """Return the scores as aligned lines, a block a score, guessing below."""
-    guessing, blocks = classifiers.guessing(found.codes), []
+    guessing, blocks = classifiers.guessing(comparison.codes), []
     for score in SCORES:
         lines = [f"{score:<20}" + "".join(f"{name:<17}" for name in CLASSIFIERS)]
-        for kind, scores in found.table.items():
+        for kind, scores in comparison.table.items():
             values = [scores[name][score] for name in CLASSIFIERS]
-            cells = (f"{value.mean():.3f} +- {classifiers.interval(value, found.folds):.3f}" for value in values)
+            cells = (f"{value.mean():.3f} +- {classifiers.interval(value, comparison.folds):.3f}" for value in values)
             lines.append(f"{pictures.shown(kind, 19):<20}" + "".join(f"{cell:<17}" for cell in cells))
         for name, values in guessing.items():
             lines.append(f"{name:<20}" + "".join(f"{values[score]:<17.3f}" for _ in CLASSIFIERS))
@@ -48,72 +49,78 @@ def format_table(found: Comparison) -> str:
     return "\n\n".join(blocks)
 
 
-def scores_csv(found: Comparison) -> bytes:
+def scores_csv(comparison: Comparison) -> bytes:
     """Return the scores as CSV, a row a kind of vector, classifier and score."""
     header = ("vectors", "classifier", "score", "mean", "interval_95", "standard_deviation", "folds", "tracks")
-    size, rows = (len(found.folds), len(found.codes)), []
-    for kind, scores in found.table.items():
+    size, rows = (len(comparison.folds), len(comparison.codes)), []
+    for kind, scores in comparison.table.items():
         for name in CLASSIFIERS:
             for score, values in scores[name].items():
-                half = classifiers.interval(values, found.folds)
+                half = classifiers.interval(values, comparison.folds)
                 rows.append((kind, name, score, f"{values.mean():.4f}", f"{half:.4f}", f"{values.std():.4f}", *size))
-    for name, values in classifiers.guessing(found.codes).items():
+    for name, values in classifiers.guessing(comparison.codes).items():
         rows += [(name, "", score, f"{value:.4f}", "", "", "", size[1]) for score, value in values.items()]
     return csv_bytes(header, rows)
 
 
-def classes_csv(found: Comparison) -> bytes:
+def classes_csv(comparison: Comparison) -> bytes:
     """Return what became of each class as CSV: recall, precision, F1, and what it was most often taken for."""
-    matrix = classifiers.confusion(found.codes, found.folds, found.first, len(found.classes))
+    matrix = classifiers.confusion(comparison.codes, comparison.folds, comparison.first, len(comparison.classes))
     rows = []
-    for place, label in enumerate(found.classes):
+    for place, label in enumerate(comparison.classes):
         right, tested, named = matrix[place, place], matrix[place].sum(), matrix[:, place].sum()
         others = np.where(np.arange(len(matrix)) == place, 0, matrix[place])
-        taken_for = found.classes[int(others.argmax())] if others.any() else ""
+        taken_for = comparison.classes[int(others.argmax())] if others.any() else ""
         shares = (right / max(tested, 1), right / max(named, 1), 2 * right / max(tested + named, 1))
-        tracks = int((found.codes == place).sum())
+        tracks = int((comparison.codes == place).sum())
         rows.append((label, tracks, *(f"{share:.4f}" for share in shares), taken_for))
     return csv_bytes(("label", "tracks", "recall", "precision", "F1", "most_often_taken_for"), rows)
 
 
-def draw_confusion(found: Comparison, title: str) -> Figure:
-    """Draw which class was taken for which, in percent of the true class."""
-    matrix = classifiers.confusion(found.codes, found.folds, found.first, len(found.classes))
+def draw_confusion(comparison: Comparison, title: str) -> Figure:
+    """Draw which class was taken for which, in percent of the true class, which is that of the row."""
+    matrix = classifiers.confusion(comparison.codes, comparison.folds, comparison.first, len(comparison.classes))
     shares = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    count = len(found.classes)
+    count = len(comparison.classes)
     figure = pictures.new_figure(height_inches=max(4.5, min(9.0, 2.0 + 0.3 * count)))
     axes = figure.add_subplot()
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    names = [pictures.shown(label, 20) for label in found.classes]
-    axes.set_xticks(range(count), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
+    names = [pictures.shown(label, 20) for label in comparison.classes]
+    level = count * (max(map(len, names)) + 2) <= LEVEL_CHARACTERS
+    turned = {} if level else {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(count), names, fontsize=9, **turned)
     axes.set_yticks(range(count), names, fontsize=9)
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_parse_math(False)
     if count <= CELLS_WRITTEN:
         for row, column in np.ndindex(count, count):
             if shares[row, column] >= 0.5:
-                colour = "white" if shares[row, column] > 55 else "black"
+                colour = "white" if shares[row, column] > 65 else "black"
                 value = f"{shares[row, column]:.0f}"
                 axes.text(column, row, value, ha="center", va="center", color=colour, fontsize=8)
     axes.set_xlabel("taken for")
-    axes.set_ylabel("is")
+    axes.set_ylabel("label")
     figure.colorbar(picture, label="percent of the tracks of a class")
     figure.suptitle(title, fontsize=11, parse_math=False)
     return figure
 
 
-def draw_learning_curve(kinds: dict[str, np.ndarray], found: Comparison, seed: int, quiet: bool, title: str) -> Figure:
+def draw_learning_curve(
+    kinds: dict[str, np.ndarray], comparison: Comparison, seed: int, quiet: bool, title: str
+) -> Figure:
     """Draw the RBF SVM's accuracy, with fixed settings, against the number of labelled tracks it learns from."""
     figure = pictures.new_figure(height_inches=4.5)
     axes = figure.add_subplot()
     handles, progress = [], Progress(len(kinds), "learning curve", "kinds of vectors", quiet)
     for place, vectors in enumerate(kinds.values()):
-        counts, accuracies = classifiers.learning_curve(vectors, found.codes, found.folds, CURVE_SHARES, seed=seed)
+        counts, accuracies = classifiers.learning_curve(
+            vectors, comparison.codes, comparison.folds, CURVE_SHARES, seed=seed
+        )
         style = {"color": pictures.LABEL_COLOURS[place % len(pictures.LABEL_COLOURS)], "marker": "os^Dv"[place % 5]}
         handles += axes.plot(counts, 100 * accuracies.mean(axis=1), **style)
         progress.advance()
     progress.close()
-    most_frequent = 100 * classifiers.guessing(found.codes)["most frequent class"]["accuracy"]
+    most_frequent = 100 * classifiers.guessing(comparison.codes)["most frequent class"]["accuracy"]
     handles.append(axes.axhline(most_frequent, color="#999999", linestyle="--"))
     axes.set_xscale("log")
     ticks = np.unique(np.round(counts)).astype(int)

@@ -1,23 +1,19 @@
 """Classifiers of vectors, cross-validated: what can be read off the vectors, and how sure that is.
 
-No argparse and no TensorFlow; scikit-learn is imported where it is used, so that `--help` is quick. Functions of arrays
-raise ValueError. Folds and label tables are in evaluation.py.
+scikit-learn is imported where it is used, so that `--help` is quick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from judging.clustering import contingency
 from judging.folds import Folds, no_warnings
-from judging.labels import encode
 from utils import usable_cores
 
 LINEAR_SVM, RBF_SVM, LOGISTIC, NEIGHBOURS = "linear SVM", "RBF SVM", "logistic", "5-NN cosine"
 CLASSIFIERS = (LINEAR_SVM, RBF_SVM, LOGISTIC, NEIGHBOURS)
-FIXED_CLASSIFIERS = (LINEAR_SVM, RBF_SVM, NEIGHBOURS)  # those of the quality benchmark
 SCORES = ("accuracy", "balanced accuracy", "macro F1")
 NEIGHBOUR_COUNT = 5
 FIXED_C = {LINEAR_SVM: 0.1, RBF_SVM: 1.0, LOGISTIC: 0.1}
@@ -136,27 +132,6 @@ def fold_scores(codes: np.ndarray, folds: Folds, predicted: Predicted) -> dict[s
     return dict(zip(SCORES, np.array(rows).T, strict=True))
 
 
-def cross_validate(
-    vectors: np.ndarray,
-    labels: Sequence[str],
-    folds: Folds,
-    scale_neighbours: bool = False,
-    seed: int = 0,
-    tell: Callable[[], None] = lambda: None,
-) -> dict[str, np.ndarray]:
-    """Return the accuracy of each of FIXED_CLASSIFIERS in each fold, with fixed settings: name -> (folds,) float64.
-
-    vectors  (tracks, dims), finite.
-    tell     called after each classifier, for a progress bar.
-    """
-    codes, accuracies = encode(labels)[1], {}
-    for name in FIXED_CLASSIFIERS:
-        predicted = cross_predict(name, vectors, codes, folds, None, True, scale_neighbours, seed)
-        accuracies[name] = fold_scores(codes, folds, predicted)["accuracy"]
-        tell()
-    return accuracies
-
-
 def guessing(codes: np.ndarray) -> dict[str, dict[str, float]]:
     """Return every one of SCORES of guessing by the classes' shares, and of always naming the most frequent class."""
     shares = np.bincount(codes) / len(codes)
@@ -220,5 +195,7 @@ def interval(scores: np.ndarray, folds: Folds) -> float:
 
 def confusion(codes: np.ndarray, folds: Folds, predicted: Predicted, classes: int) -> np.ndarray:
     """Count how often each class was taken for each other, over all folds: (true, predicted) int64."""
+    from sklearn.metrics import confusion_matrix
+
     true = np.concatenate([codes[test] for _, test in folds])
-    return contingency(true, np.concatenate(predicted), (classes, classes))
+    return confusion_matrix(true, np.concatenate(predicted), labels=np.arange(classes))

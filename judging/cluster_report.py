@@ -1,8 +1,4 @@
-"""What can be said of clusters of tracks: how many to ask for, their typical tracks, the mel bands that set them apart.
-
-The clusters themselves, and how they agree with labels, are in evaluation.py. Functions of arrays raise ValueError,
-functions of files UserError.
-"""
+"""What is said of clusters: their typical tracks, the mel bands that set them apart, the order in which they stand."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from judging.labels import encode
-from utils import examples, plural
 
 FOLDS, REPEATS = 5, 2  # ten folds in all: enough to show the spread, cheap enough for thousands of tracks
 FOLD_ATTEMPTS = 10  # draws for each repetition before fewer folds are tried, see make_folds
@@ -26,25 +25,22 @@ def class_members(labels: Sequence[str], groups: Sequence[str] | None = None) ->
     return dict(sorted(counts.items()))
 
 
-def usable_classes(labels: Sequence[str], groups: Sequence[str] | None = None) -> tuple[np.ndarray, list[str]]:
-    """Tell which tracks belong to a class of at least two members (groups, where given), and name the other classes.
+def large_classes(
+    labels: Sequence[str], groups: Sequence[str] | None = None, least: int = FOLDS
+) -> tuple[np.ndarray, list[str]]:
+    """Find the tracks of the classes that have at least so many members: groups where given, else tracks.
 
-    Returns  (tracks,) bool, and the names of the classes that are too small to be learnt and tested.
+    least    at least 2. With fewer members than folds a class has all folds be fewer, see `make_folds`.
+    Returns  (tracks,) bool, and the names of the classes that are smaller.
     """
     members = class_members(labels, groups)
-    return np.array([members[label] > 1 for label in labels], bool), [c for c in members if members[c] < 2]
-
-
-def left_out_classes(small: Sequence[str], by_group: bool) -> str:
-    """Return in one line that classes of too few members, see `usable_classes`, were left out."""
-    what = f"{plural(len(small), 'label')} with fewer than two {'groups' if by_group else 'tracks'}"
-    return f"left out: {what} ({examples(small)})"
+    return np.array([members[label] >= least for label in labels], bool), [c for c in members if members[c] < least]
 
 
 def make_folds(labels: Sequence[str], groups: Sequence[str] | None = None, seed: int = 0) -> Folds:
     """Return repeated stratified folds: REPEATS times FOLDS, or fewer where the smallest class has fewer members.
 
-    labels   one for each track; every class has at least two members (see usable_classes).
+    labels   one for each track; every class has at least two members (see large_classes).
     groups   one for each track, or None: no group is ever on both sides.
     Returns  REPEATS * n pairs of rows, 2 <= n <= FOLDS. In each repetition a track is tested once, and what is learnt
              from holds every class.

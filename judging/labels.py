@@ -1,7 +1,6 @@
-"""What the scripts that judge vectors share: label tables, baselines, folds, clusters and their scores.
+"""Label tables: reading them, and finding the row of each song by its file name, however a table writes that.
 
-No argparse and no TensorFlow here; scikit-learn and faiss are imported where they are used, so that `--help` is quick.
-Functions of arrays raise ValueError, functions of files raise UserError.
+What is wrong with a table is a UserError that names the file and, where there is one, the line or the column.
 """
 
 from __future__ import annotations
@@ -71,29 +70,36 @@ def require_columns(table: LabelTable, columns: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class LabelledSongs:
-    """The songs that have a label (and a group, where a group column was asked for), in the order of their names."""
+    """The songs that have a label, in the order of their names."""
 
     songs: np.ndarray  # (labelled,) int64, positions in the list of names
     labels: list[str]
-    groups: list[str] | None
+    groups: list[str] | None  # None where no group column was asked for; see label_songs where a row's is empty
     songs_without_row: list[str]
-    songs_with_empty: list[str]  # their row has an empty label or group
+    songs_with_empty: list[str]  # their row has an empty label
     rows_without_song: list[str]  # filenames
+    songs_without_group: list[str]  # of the labelled ones: each is a group of its own
 
     def summary(self, listed: bool = False) -> str:
-        """Return in one line how many songs are labelled and what was left out; `listed` names each of that too."""
+        """Return in one line how many songs are labelled and what was left out; `listed` names each of that too.
+
+        A second line says how many have no group and so are one each, where a group column has empty fields.
+        """
         counts = [
             (self.songs_without_row, "song", "without a row in the table"),
-            (self.songs_with_empty, "song", "with an empty " + ("label" if self.groups is None else "label or group")),
+            (self.songs_with_empty, "song", "with an empty label"),
             (self.rows_without_song, "row", "without a song"),
         ]
         left_out = ", ".join(f"{plural(len(which), noun)} {why}" for which, noun, why in counts if which)
         total = len(self.songs) + len(self.songs_without_row) + len(self.songs_with_empty)
-        line = f"{len(self.songs):,} of {plural(total, 'song')} labelled; left out: {left_out or 'nothing'}"
-        if not listed:
-            return line
-        names = [f"{noun} {why}: {name.removesuffix(MEL_SUFFIX)}" for which, noun, why in counts for name in which]
-        return "\n".join([line, *names])
+        lines = [f"{len(self.songs):,} of {plural(total, 'song')} labelled; left out: {left_out or 'nothing'}"]
+        alone = len(self.songs_without_group)
+        if alone:
+            lines.append(f"{plural(alone, 'song')} with an empty group: each is taken as a group of its own")
+        if listed:
+            counts.append((self.songs_without_group, "song", "with an empty group"))
+            lines += [f"{noun} {why}: {name.removesuffix(MEL_SUFFIX)}" for which, noun, why in counts for name in which]
+        return "\n".join(lines)
 
 
 def label_songs(
@@ -101,21 +107,26 @@ def label_songs(
 ) -> LabelledSongs:
     """Give each song of a run its label. Songs without a row, rows without a song and empty labels are left out.
 
+    An empty group leaves nothing out: nobody knows of another song of the same group, so the song is one of its own.
+
     names   as in music_list.txt; see match_rows for how they are found in the table.
     Raises  UserError for a missing column, for one song with two different labels, and where no song has a label.
     """
     columns = [label_column] if group_column is None else [label_column, group_column]
     found = match_rows(table, names, columns)
-    songs = [song for song in range(len(names)) if all(found.get(song, ("",)))]
+    songs = [song for song in range(len(names)) if found.get(song, ("",))[0]]
     if not songs:
         raise _no_label(table, names, found, label_column)
+    alone = [] if group_column is None else [song for song in songs if not found[song][1]]
     return LabelledSongs(
         np.array(songs, np.int64),
         [found[song][0] for song in songs],
-        None if group_column is None else [found[song][1] for song in songs],
+        # the line break sets such a group apart from all of the table: a value of match_rows has none
+        None if group_column is None else [found[song][1] or f"\n{song}" for song in songs],
         [name for song, name in enumerate(names) if song not in found],
-        [name for song, name in enumerate(names) if not all(found.get(song, ("-",)))],
+        [name for song, name in enumerate(names) if song in found and not found[song][0]],
         [key for key in found if isinstance(key, str)],
+        [names[song] for song in alone],
     )
 
 

@@ -1,19 +1,17 @@
-"""Directions of vectors, and the nearest tracks of each track: the one nearest-neighbour search."""
+"""Directions of vectors, the exact nearest tracks of each track, and hubness: what is named as near too often."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from utils import Progress, plural, usable_cores
 
-if TYPE_CHECKING:
-    pass
-
 DIRECTIONS_BLOCK = 1 << 16  # rows that are made float64 at a time
+SEARCH_BLOCK = 4096  # tracks sought at a time, at least: faiss multiplies matrices where these hold 128,000 numbers
+SEARCH_CELLS = 1 << 23  # neighbours that a block holds at most, 100 MB, however large a group is
 
 
 def check_directions(names: Sequence[str], vectors: np.ndarray) -> None:
@@ -48,27 +46,22 @@ def hubness(vectors: np.ndarray, neighbours: int = 10) -> float:
     vectors    (tracks, dims), finite and not zero; at least two tracks.
     Reference  Radovanovic, Nanopoulos and Ivanovic 2010, Hubs in Space.
     """
-    import faiss
+    from scipy.stats import skew
 
     rows = directions(vectors)
-    index = faiss.IndexFlatIP(rows.shape[1])
-    index.add(rows)
-    neighbours = min(neighbours, len(rows) - 1)
-    nearest_tracks = index.search(rows, neighbours + 1)[1]  # itself among them, save where others coincide
-    others = nearest_tracks[nearest_tracks != np.arange(len(rows))[:, None]]
-    counts = np.bincount(others, minlength=len(rows)).astype(np.float64)
-    deviation = counts.std()
-    return float(((counts - counts.mean()) ** 3).mean() / deviation**3) if deviation else 0.0
+    counts = np.bincount(nearest_neighbours(rows, neighbours)[0].ravel(), minlength=len(rows))
+    return float(skew(counts)) if counts.any() and np.ptp(counts) else 0.0
 
 
-SEARCH_BLOCK = 4096  # tracks sought at a time, at least: faiss multiplies matrices where these hold 128,000 numbers
-
-
-def nearest_neighbours(rows: np.ndarray, count: int, quiet: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def nearest_neighbours(
+    rows: np.ndarray, count: int, quiet: bool = True, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the nearest other tracks of each track by cosine distance, exactly.
 
     rows     (tracks, dims) float32 of length 1.
     count    neighbours wanted, at least 1; where there are fewer other tracks, all of them.
+    groups   (tracks,) int of at least 0, or None. Where given, no track of the same group is among a track's own;
+             where fewer than `count` tracks are in other groups, row -1 at distance inf fills the places left.
     Returns  (tracks, count) int32 rows and (tracks, count) float32 distances 1 - cosine in [0, 2], 0 between equal
              rows; by distance, then by row. A track is never among its own, also where others equal it. The same on
              any number of cores.
@@ -80,21 +73,27 @@ def nearest_neighbours(rows: np.ndarray, count: int, quiet: bool = True) -> tupl
     distances = np.empty(indices.shape, np.float32)
     if count < 1:
         return indices, distances
+    groups = np.arange(len(rows)) if groups is None else groups
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(rows)
+    sizes = np.bincount(groups)[groups]  # (tracks,) members of each track's group, itself included
 
     def search(block: np.ndarray) -> int:
-        found = index.search(rows[block], count + 1)[1]  # (block, count + 1), itself among them save behind its equals
-        indices[block], distances[block] = _sorted_others(rows, block, found)
+        # so many that `count` are left without the own group, if there are as many
+        found = index.search(rows[block], min(count + int(sizes[block].max()), len(rows)))[1]
+        own = groups[found] == groups[block, None]
+        others_first = np.argsort(own, axis=1, kind="stable")[:, :count]
+        found = np.take_along_axis(found, others_first, axis=1)
+        found[np.take_along_axis(own, others_first, axis=1)] = -1
+        indices[block], distances[block] = _sorted_by_distance(rows, block, found)
         return len(block)
 
     # Threads of our own, each with one of faiss': those wait for each other, and where other programs use the cores
     # that takes many times as long as the search. The blocks, and so the last bits, are the same for any number.
-    blocks = np.array_split(np.arange(len(rows)), max(1, len(rows) // SEARCH_BLOCK))
     pool = ThreadPoolExecutor(usable_cores(), initializer=faiss.omp_set_num_threads, initargs=(1,))
     progress = Progress(len(rows), "neighbours", "tracks", quiet)
     try:
-        for done in pool.map(search, blocks):
+        for done in pool.map(search, _search_blocks(sizes, count)):
             progress.advance(done)
     finally:
         pool.shutdown(cancel_futures=True)
@@ -102,15 +101,22 @@ def nearest_neighbours(rows: np.ndarray, count: int, quiet: bool = True) -> tupl
     return indices, distances
 
 
-def _sorted_others(rows: np.ndarray, block: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Drop each track of the block from what was found for it, (block, count + 1) -> (block, count), and sort that."""
-    itself = found == block[:, None]
-    itself[~itself.any(axis=1), -1] = True
-    others = found[~itself].reshape(len(found), -1)
+def _search_blocks(sizes: np.ndarray, count: int) -> list[np.ndarray]:
+    """Divide the tracks, the smallest groups first, so that no block searches far for the sake of one large group."""
+    blocks = []
+    for block in np.array_split(np.argsort(sizes, kind="stable"), max(1, len(sizes) // SEARCH_BLOCK)):
+        cells = len(block) * (count + int(sizes[block].max()))
+        blocks += np.array_split(block, min(len(block), -(-cells // SEARCH_CELLS)))
+    return blocks
+
+
+def _sorted_by_distance(rows: np.ndarray, block: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort what was found for each track of the block, (block, count), by distance, then by row; -1 comes last."""
     # |a - b|^2 / 2 is 1 - cosine for length 1, and unlike that exactly 0 between equals and exact near them.
-    distances = np.empty(others.shape, np.float32)
-    for column in range(others.shape[1]):  # all columns at once would take a hundred times the memory
-        difference = rows[others[:, column]] - rows[block]
+    distances = np.empty(found.shape, np.float32)
+    for column in range(found.shape[1]):  # all columns at once would take a hundred times the memory
+        difference = rows[found[:, column]] - rows[block]
         distances[:, column] = np.einsum("ij,ij->i", difference, difference) / 2
-    order = np.lexsort((others, distances), axis=1)
-    return np.take_along_axis(others, order, axis=1), np.take_along_axis(distances, order, axis=1)
+    distances[found < 0] = np.inf
+    order = np.lexsort((found, distances), axis=1)
+    return np.take_along_axis(found, order, axis=1), np.take_along_axis(distances, order, axis=1)

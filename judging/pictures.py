@@ -21,16 +21,22 @@ PICTURE_SUFFIXES = (".png", ".svg")
 PICTURE_WIDTH_INCHES = 8.0
 PICTURE_DPI = 200  # 1600 pixels wide: sharp, and its text of 9 points and more is read with ease at 800 pixels
 
-# Okabe and Ito 2008, told apart with any colour vision; their black gives way to grey, which no hatch disappears in.
+# Okabe and Ito 2008, told apart with any colour vision; their black, too heavy for an area, gives way to grey.
 LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-LABEL_HATCHES = ("", "////", "....", "xxxx")  # the colours' second, third and fourth round: 32 labels look different
 OTHER_COLOUR = "#DDDDDD"  # what is no label: all the rest
 
 
-def label_style(position: int) -> dict[str, str]:
-    """Return the colour and hatch of the label at a position in the sorted list: the same in every picture of them."""
-    round_, colour = divmod(position, len(LABEL_COLOURS))
-    return {"facecolor": LABEL_COLOURS[colour], "hatch": LABEL_HATCHES[round_ % len(LABEL_HATCHES)]}
+def label_colours(labels: Sequence[str]) -> dict[str, str]:
+    """Return the colour of each label by its place among all of them, sorted: so every picture of them agrees.
+
+    labels   at most eight different ones. More have no colours of their own that could be told apart: a picture of them
+             shows a matrix, or colours some and says which, and then no other picture has the same colours.
+    Raises   ValueError for more.
+    """
+    places = sorted(set(labels))
+    if len(places) > len(LABEL_COLOURS):
+        raise ValueError(f"{len(places)} labels: there are {len(LABEL_COLOURS)} colours")
+    return dict(zip(places, LABEL_COLOURS, strict=False))
 
 
 def shown(text: str, length: int = 32) -> str:
@@ -90,7 +96,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     kind = path.suffix.lower().removeprefix(".")
     with (
         warnings.catch_warnings(),
-        matplotlib.rc_context({"svg.hashsalt": "sound-eval", "hatch.linewidth": 0.6, "savefig.dpi": "figure"}),
+        matplotlib.rc_context({"svg.hashsalt": "sound-eval", "savefig.dpi": "figure"}),
         atomic_write(path) as file,
     ):
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box in the picture says as much

@@ -13,7 +13,11 @@ Linear SVM, RBF SVM, logistic regression and 5-NN by cosine; accuracy, balanced 
 over repeated stratified folds +- half of a 95 percent interval. All that is learned is learned from the other folds:
 the scaling, and C, one of three by an inner split (--fixed: set values, those of the quality benchmark). With
 --group-column no group is on both sides: tracks of one artist resemble each other, and without it part of the figure
-is the artist recognised.
+is the artist recognised. A track without a group is a group of its own. Labels with fewer than five tracks (groups,
+with --group-column) are left out and named, for one such would make the folds of all fewer; --min-members changes that.
+
+The vectors of a run have heard the audio of the tracks tested on too, though no label: they were trained on all of its
+songs. For tracks that come later the figure can be lower. The baselines know nothing but the track itself.
 
 Reference: MFCC statistics after Defferrard et al. 2017, FMA: a dataset for music analysis; the interval after Nadeau
 and Bengio 2003, Inference for the Generalization Error.
@@ -24,7 +28,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +46,11 @@ from judging.classifier_report import (
     scores_csv,
 )
 from judging.classifiers import CLASSIFIERS, RBF_SVM
-from judging.folds import FOLDS, REPEATS, Folds, class_members, left_out_classes, make_folds, usable_classes
-from judging.labels import encode, label_songs, read_label_table
-from judging.neighbours import check_directions
+from judging.folds import FOLDS, REPEATS, Folds, class_members
+from judging.labelled_run import LabelledTracks, read_labelled_run
+from judging.labels import encode
 from mels.mel_folder import read_mel
-from runs.vectors import Vectors, add_vectors_argument, read_vectors, which_vectors
+from runs.vectors import add_vectors_argument
 from utils import (
     EXIT_DONE,
     Progress,
@@ -56,6 +59,7 @@ from utils import (
     command,
     examples,
     plural,
+    positive_int,
     printable,
     script_parser,
 )
@@ -68,39 +72,7 @@ TABLE_SUFFIX = ".csv"
 OUTPUT_NAMES = ("scores.csv", "classes.csv", "confusion.png", "learning_curve.png")
 
 
-@dataclass(frozen=True)
-class Tracks:
-    """The tracks that are compared: every kind of vector has a row for each of them."""
-
-    names: list[str]
-    labels: list[str]
-    groups: list[str] | None
-    kinds: dict[str, np.ndarray]  # kind of vector -> (tracks, dims)
-
-    def keep(self, rows: np.ndarray) -> Tracks:
-        """Return the tracks at rows (tracks,) bool."""
-        return Tracks(
-            [name for name, kept in zip(self.names, rows, strict=True) if kept],
-            [label for label, kept in zip(self.labels, rows, strict=True) if kept],
-            None if self.groups is None else [g for g, kept in zip(self.groups, rows, strict=True) if kept],
-            {kind: vectors[rows] for kind, vectors in self.kinds.items()},
-        )
-
-
-def read_kinds(run: Path, which: list[str | None]) -> list[Vectors]:
-    """Return the vectors that --vectors names (None: the default), once each.
-
-    Raises UserError where their rows are not the same songs.
-    """
-    kinds = [read_vectors(run, name) for name in dict.fromkeys(which)]
-    for kind in kinds:
-        if kind.names != kinds[0].names:
-            what = f"{kinds[0].kind} are of save {kinds[0].save}, {kind.kind} of save {kind.save} with other songs"
-            raise UserError(f"{run}: {what}; run spectrogram_doc2vec.py again, or compare one kind at a time")
-    return kinds
-
-
-def add_baselines(tracks: Tracks, mel_folder: Path, quiet: bool) -> tuple[Tracks, list[str]]:
+def add_baselines(tracks: LabelledTracks, mel_folder: Path, quiet: bool) -> tuple[LabelledTracks, list[str]]:
     """Add mean log-mel and MFCC statistics. Tracks without a usable mel leave the whole comparison.
 
     Returns  the tracks left, and why each of the others went. Raises UserError where none is left.
@@ -125,18 +97,12 @@ def add_baselines(tracks: Tracks, mel_folder: Path, quiet: bool) -> tuple[Tracks
     progress.close()
     if not means:
         raise UserError(f"{mel_folder}: holds none of the labelled songs of the run ({gone[0]}); name their mel folder")
-    left = tracks.keep(kept)
-    kinds = left.kinds | {MEAN_LOG_MEL: np.stack(means), MFCC_STATISTICS: np.stack(statistics)}
-    return Tracks(left.names, left.labels, left.groups, kinds), gone
+    more = {MEAN_LOG_MEL: np.stack(means), MFCC_STATISTICS: np.stack(statistics)}
+    return tracks.keep(kept).with_kinds(more), gone
 
 
-def drop_small_classes(tracks: Tracks) -> tuple[Tracks, list[str]]:
-    """Leave out the tracks of classes with fewer than two members (or groups), and name those classes."""
-    kept, small = usable_classes(tracks.labels, tracks.groups)
-    return tracks.keep(kept), small
-
-
-def compare(tracks: Tracks, folds: Folds, fixed: bool, seed: int, quiet: bool) -> Comparison:
+def compare(tracks: LabelledTracks, folds: Folds, fixed: bool, seed: int, quiet: bool) -> Comparison:
+    """Cross-validate every classifier on every kind of vectors, all on the same folds."""
     classes, codes = encode(tracks.labels)
     groups = None if tracks.groups is None else encode(tracks.groups)[1]
     progress = Progress(len(tracks.kinds) * len(CLASSIFIERS), "cross-validation", "classifiers", quiet)
@@ -168,7 +134,9 @@ def prepare_output(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
 
 
-def write_output(folder: Path, tracks: Tracks, found: Comparison, what: str, seed: int, quiet: bool) -> list[str]:
+def write_output(
+    folder: Path, tracks: LabelledTracks, found: Comparison, what: str, seed: int, quiet: bool
+) -> list[str]:
     """Write all that --output asks for; return the names of the files."""
     if folder.suffix == TABLE_SUFFIX:
         write_file(folder, scores_csv(found))
@@ -184,15 +152,17 @@ def write_output(folder: Path, tracks: Tracks, found: Comparison, what: str, see
     return [name for name in OUTPUT_NAMES if (folder / name).exists()]
 
 
-def describe(tracks: Tracks, folds: Folds, group_column: str | None) -> str:
+def describe(tracks: LabelledTracks, folds: Folds, group_column: str | None) -> str:
     """Return what is compared in one line: tracks, classes, groups, folds, and why there are few folds."""
     members = class_members(tracks.labels, tracks.groups)
     count = len(folds) // REPEATS
     grouped = f", {plural(len(set(tracks.groups)), 'group')} by {group_column}" if group_column else ""
     line = f"{plural(len(tracks.names), 'track')}, {len(members)} classes{grouped}"
     line += f", {REPEATS} x {count} stratified folds"
-    if count < FOLDS:
-        smallest = min(members, key=members.__getitem__)
+    smallest = min(members, key=members.__getitem__)
+    if count < min(FOLDS, members[smallest]):
+        line += " (no division into more has every class on both sides)"
+    elif count < FOLDS:
         line += f" (class {smallest!r} has only {plural(members[smallest], 'group' if group_column else 'track')})"
     return line
 
@@ -204,6 +174,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
     add_vectors_argument(parser, action="append")
     parser.add_argument("--group-column", metavar="NAME", help="column of what must not be on both sides, e.g. artist")
+    few = "labels with fewer tracks, or groups, are left out; below 5 there are fewer folds, 2 is the least"
+    parser.add_argument("--min-members", type=positive_int, default=FOLDS, metavar="N", help=few)
     parser.add_argument("--mel-folder", type=Path, metavar="MELS", help="mel folder of the run, for the baselines")
     parser.add_argument("--fixed", action="store_true", help="set values of C, as the quality benchmark has them")
     parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
@@ -221,33 +193,18 @@ def main(argv: list[str] | None = None) -> int:
             pictures.check_output(arguments.output, [TABLE_SUFFIX], [arguments.labels])
         else:
             prepare_output(arguments.output)
-    label_table = read_label_table(arguments.labels)
-    kinds = read_kinds(arguments.run, arguments.vectors or [None])
-    names = kinds[0].names
-    labelled = label_songs(label_table, names, arguments.label_column, arguments.group_column)
-    for kind in kinds:
-        print(printable(which_vectors(arguments.run, kind)))
-    print(printable(labelled.summary(arguments.list_left_out)))
-
-    vectors = {kind.kind: kind.vectors[labelled.songs] for kind in kinds}
-    tracks = Tracks([names[i] for i in labelled.songs], labelled.labels, labelled.groups, vectors)
-    try:
-        for rows in tracks.kinds.values():
-            check_directions(tracks.names, rows)
-    except ValueError as error:
-        raise UserError(f"{arguments.run}: {error}") from None
+    which = arguments.vectors or [None]
+    run = read_labelled_run(arguments.run, arguments.labels, arguments.label_column, arguments.group_column, which)
+    print(printable(run.summary(arguments.list_left_out)))
+    tracks = run.tracks()
     if arguments.mel_folder is not None:
         tracks, gone = add_baselines(tracks, arguments.mel_folder, arguments.quiet)
         if gone:
             print(printable(f"left out: {plural(len(gone), 'track')} without a usable mel ({examples(gone)})"))
-    tracks, small = drop_small_classes(tracks)
-    if small:
-        print(printable(left_out_classes(small, arguments.group_column is not None)))
-    try:
-        folds = make_folds(tracks.labels, tracks.groups, arguments.seed)
-    except ValueError as error:
-        raise UserError(f"{arguments.labels}: column {arguments.label_column!r}: {error}") from None
-
+    tracks, left_out = run.leave_out_small(tracks, arguments.min_members)
+    if left_out:
+        print(printable(left_out))
+    folds = run.make_folds(tracks, arguments.seed)
     print(printable(describe(tracks, folds, arguments.group_column)))
     found = compare(tracks, folds, arguments.fixed, arguments.seed, arguments.quiet)
     print(format_table(found))

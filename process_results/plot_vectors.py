@@ -2,9 +2,12 @@
 
     python process_results/plot_vectors.py "example_vectors/strings/a song.mp3.npy" --output picture.png
 
-Reads   FILE.npy: rows are frames (or songs, with --rows), columns are mel bins or dimensions.
-Writes  a picture with a time axis in seconds (the row number, with --rows); the colours span the 1st to the 99th
-        percentile, so that a few extreme values do not grey out the rest. More rows than pixels are averaged.
+Reads   FILE.npy: rows are frames (or songs), columns are mel bins or dimensions. The time from one row to the next is
+        that of the mel folder's config.yaml above the file, or of the run that made_with.yaml of a folder of frame
+        vectors names; --hop-seconds says it where neither is there.
+Writes  a picture with a time axis in seconds; with the row's number where the hop is not known, with --rows, and of a
+        file of a run folder, whose rows are songs. The colours span the 1st to the 99th percentile, so that a few
+        extreme values do not grey out the rest. More rows than pixels are averaged.
 """
 
 from __future__ import annotations
@@ -19,7 +22,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
+from config import read_config_file
 from judging import pictures
+from mels.mel_folder import CONFIG_NAME
+from runs.run_folder import SAVE_NUMBER_NAME
 from utils import EXIT_DONE, UserError, command, plural, positive_float, printable, script_parser
 
 if TYPE_CHECKING:
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 1200  # of the picture in each direction: about its pixels
 COLOUR_PERCENTILES = (1, 99)
+MADE_WITH_NAME = "made_with.yaml"  # of a folder of frame vectors, by calc_all_vecs.py
 
 
 def mean_of_blocks(array: np.ndarray, blocks: int) -> np.ndarray:
@@ -62,6 +69,35 @@ def read_array(path: Path) -> np.ndarray:
     if not array.size:
         raise UserError(f"{path}: shape {array.shape} holds nothing to draw")
     return array
+
+
+def find_hop_seconds(path: Path) -> float | None:
+    """Return the time from one row of a file to the next, in seconds, from the folder that it was made into.
+
+    None where the rows are songs, and where no folder above the file says it.
+    """
+    path = path.absolute()
+    if (path.parent / SAVE_NUMBER_NAME).exists():
+        return None
+    for folder in path.parents:
+        if (folder / MADE_WITH_NAME).exists():
+            run = Path(str(_read_mapping(folder / MADE_WITH_NAME).get("run", "")))
+            places = [run / CONFIG_NAME, folder.parent / run / CONFIG_NAME]  # as seen from where it was made
+        else:
+            places = [folder / CONFIG_NAME]
+        for place in places:
+            hop_seconds = _read_mapping(place).get("hop_seconds")
+            if isinstance(hop_seconds, float | int) and hop_seconds > 0:
+                return float(hop_seconds)
+    return None
+
+
+def _read_mapping(path: Path) -> dict[str, object]:
+    """Return what a YAML file holds; nothing where it is missing or another program's."""
+    try:
+        return read_config_file(path)
+    except (UserError, OSError):
+        return {}
 
 
 def draw_array(picture: np.ndarray, shape: tuple[int, int], hop_seconds: float | None, title: str) -> Figure:
@@ -100,7 +136,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("file", type=Path, metavar="FILE.npy", help="two-dimensional array of numbers")
     parser.add_argument("--output", type=Path, required=True, metavar="PICTURE", help="picture to write, .png or .svg")
     parser.add_argument(
-        "--hop-seconds", type=positive_float, default=0.1, metavar="S", help="time from one row to the next"
+        "--hop-seconds",
+        type=positive_float,
+        metavar="S",
+        help="time from row to row (default: as it was made)",
     )
     parser.add_argument("--rows", action="store_true", help="rows are no frames, e.g. songs: number them")
     return parser
@@ -116,11 +155,12 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"{arguments.file}: holds no finite value; make it anew")
     size = f"{plural(array.shape[0], 'row')} of {plural(array.shape[1], 'column')}"
     title = f"{pictures.shown(arguments.file.name, 60)}: {size}, {array.dtype}"
-    hop_seconds = None if arguments.rows else arguments.hop_seconds
+    hop_seconds = None if arguments.rows else arguments.hop_seconds or find_hop_seconds(arguments.file)
     pictures.save_figure(draw_array(picture, array.shape, hop_seconds, title), arguments.output)
     missing = np.isnan(picture).mean()
     blank = f"; {missing:.1%} of the picture is blank, its values are not finite" if missing else ""
-    print(printable(f"{arguments.output}: {size}{blank}"))
+    unknown = "" if hop_seconds or arguments.rows else "; numbered, for a time axis add --hop-seconds"
+    print(printable(f"{arguments.output}: {size}{blank}{unknown}"))
     return EXIT_DONE
 
 

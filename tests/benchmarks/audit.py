@@ -21,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
+from judging.folds import make_folds
 from judging.labels import encode, label_songs, read_label_table
 from process_results import audit_labels
 from runs.vectors import add_vectors_argument, read_vectors, which_vectors
@@ -89,7 +90,8 @@ def main(argv: list[str] | None = None) -> int:
         random = np.random.default_rng((arguments.seed % 2**64, draw))
         try:
             labels, swapped = swap_labels(labelled.labels, arguments.share, random)
-            found = audit_labels.audit(vectors, labels, labelled.groups, arguments.seed)
+            folds = make_folds(labels, labelled.groups, arguments.seed)
+            found = audit_labels.audit(vectors, labels, folds, labelled.groups)
         except ValueError as error:
             raise UserError(f"{arguments.labels}: column {arguments.label_column!r}: {error}") from None
         draws.append(shares_found(found, swapped))

@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modul
 from config import add_config_arguments, load_config
 from files import write_file
 from judging import baselines, classifiers, clustering
-from judging.folds import Folds, make_folds
+from judging.folds import FOLDS, Folds, large_classes, make_folds
 from judging.labels import encode, label_songs, read_label_table
 from judging.neighbours import hubness
 from mels.mel_folder import list_mels, read_mel
@@ -44,7 +44,7 @@ from utils import EXIT_DONE, ROOT, command, positive_float, positive_int, script
 
 MFCC, LOG_MEL, UNTRAINED, PLAIN = "MFCC statistics", "mean log-mel", "untrained networks", "plain model"
 SCALED = (MFCC,)  # before cosines: its columns differ in scale
-CLASSIFIERS = ("5-NN cosine", "linear SVM", "RBF SVM")
+CLASSIFIERS = (classifiers.NEIGHBOURS, classifiers.LINEAR_SVM, classifiers.RBF_SVM)
 CLUSTER_SCORES = ("NMI", "purity", "hubness")
 CLUSTERING_SEEDS = 3  # k-means starts at random; each is the best of several starts already
 
@@ -64,17 +64,33 @@ def read_labels(arguments) -> Labels:
     names = [name for name, frames in zip(mels.names, mels.frames, strict=True) if frames]
     table = read_label_table(arguments.labels)
     labelled = label_songs(table, names, arguments.label_column, arguments.group_column)
-    folds = {"plain": make_folds(labelled.labels)}
+    kept, small = large_classes(labelled.labels, labelled.groups)
+    if small:
+        print(f"left out: labels with fewer than {FOLDS} tracks, or groups: {', '.join(small)}", file=sys.stderr)
+    rows = np.flatnonzero(kept)
+    labels = [labelled.labels[row] for row in rows]
+    folds = {"plain": make_folds(labels)}
     if labelled.groups:
-        folds[f"by {arguments.group_column}"] = make_folds(labelled.labels, labelled.groups)
-    return Labels(names, labelled.songs, labelled.labels, folds)
+        folds[f"by {arguments.group_column}"] = make_folds(labels, [labelled.groups[row] for row in rows])
+    return Labels(names, labelled.songs[rows], labels, folds)
+
+
+def cross_validate(
+    vectors: np.ndarray, labels: list[str], folds: Folds, scale_neighbours: bool = False
+) -> dict[str, np.ndarray]:
+    """Return the accuracy of each of CLASSIFIERS in each fold, with fixed settings: name -> (folds,) float64."""
+    codes, accuracies = encode(labels)[1], {}
+    for name in CLASSIFIERS:
+        predicted = classifiers.cross_predict(name, vectors, codes, folds, None, True, scale_neighbours)
+        accuracies[name] = classifiers.fold_scores(codes, folds, predicted)["accuracy"]
+    return accuracies
 
 
 def judge(kind: str, vectors: np.ndarray, labels: Labels) -> dict[tuple[str, str], float]:
     """Return every score of some vectors, (labelled, dims): (folds, score) -> value."""
     scores = {}
     for name, folds in labels.folds.items():
-        accuracies = classifiers.cross_validate(vectors, labels.labels, folds, scale_neighbours=kind in SCALED)
+        accuracies = cross_validate(vectors, labels.labels, folds, scale_neighbours=kind in SCALED)
         scores |= {(name, classifier): float(accuracies[classifier].mean()) for classifier in CLASSIFIERS}
     if kind in SCALED:
         vectors = (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-9)
@@ -82,8 +98,7 @@ def judge(kind: str, vectors: np.ndarray, labels: Labels) -> dict[tuple[str, str
     clusterings = []
     for seed in range(CLUSTERING_SEEDS):
         clusters = clustering.spherical_kmeans(vectors, len(classes), seed)
-        table = clustering.contingency(codes, clusters, (len(classes), len(classes)))
-        clusterings.append(clustering.clustering_scores(table))
+        clusterings.append(clustering.clustering_scores(codes, clusters))
     both = {name: float(np.mean([scores[name] for scores in clusterings])) for name in ("NMI", "purity")}
     for name in labels.folds:
         scores |= {(name, "NMI"): both["NMI"], (name, "purity"): both["purity"]}
@@ -200,7 +215,7 @@ def measure_longer(arguments, labels: Labels) -> None:
             found = []
             for save in range(1, saves + 1):
                 vectors = np.load(vectors_path(run, save))[labels.songs]
-                scores = classifiers.cross_validate(vectors, labels.labels, labels.folds["plain"])
+                scores = cross_validate(vectors, labels.labels, labels.folds["plain"])
                 found.append([float(scores[name].mean()) for name in names])
         found = np.array(found)  # (saves, scores)
         third = len(found) // 3

@@ -227,8 +227,8 @@ def drop_caches() -> bool:
 
 def measure_plain(arguments) -> None:
     from plain_model import train_plain
+    from quality import cross_validate
 
-    from judging import classifiers
     from judging.labels import label_songs, read_label_table
     from runs.vectors import read_song_vectors
 
@@ -237,7 +237,7 @@ def measure_plain(arguments) -> None:
     def accuracies(names: list[str], vectors: np.ndarray) -> list[float]:
         labelled = label_songs(table, names, arguments.label_column)
         folds = make_folds(labelled.labels)
-        scores = classifiers.cross_validate(vectors[labelled.songs], labelled.labels, folds)
+        scores = cross_validate(vectors[labelled.songs], labelled.labels, folds)
         return [float(scores[name].mean()) for name in ("linear SVM", "5-NN cosine")]
 
     print(machine())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judging.folds import FOLDS, REPEATS, make_folds, usable_classes
+from judging.folds import FOLDS, REPEATS, large_classes, make_folds
 
 
 def two_kinds(count: int, dims: int = 6) -> tuple[np.ndarray, list[str]]:
@@ -24,7 +24,7 @@ def two_kinds(count: int, dims: int = 6) -> tuple[np.ndarray, list[str]]:
 def test_folds_keep_their_promises(tracks, grouped):
     labels = [label for label, _ in tracks]
     groups = [str(group) for _, group in tracks] if grouped else None
-    kept, small = usable_classes(labels, groups)
+    kept, small = large_classes(labels, groups, 2)
     labels = [label for label, keep in zip(labels, kept, strict=True) if keep]
     groups = [group for group, keep in zip(groups, kept, strict=True) if keep] if grouped else None
     assert not set(labels) & set(small)
@@ -49,9 +49,21 @@ def test_as_many_folds_as_the_smallest_class_has_members():
     assert len(make_folds(labels, groups)) == REPEATS * 2
 
 
-def test_classes_of_one_member_are_named():
-    kept, small = usable_classes(["a", "b", "a", "c", "c"], ["1", "2", "3", "4", "4"])
-    assert (kept.tolist(), small) == ([True, False, True, False, False], ["b", "c"])
+def test_classes_of_few_members_are_named():
+    labels, groups = ["a", "b", "a", "c", "c", "c"], ["1", "2", "3", "4", "4", "5"]
+    kept, small = large_classes(labels, least=2)
+    assert (kept.tolist(), small) == ([True, False, True, True, True, True], ["b"])
+    kept, small = large_classes(labels, least=3)
+    assert (kept.tolist(), small) == ([False, False, False, True, True, True], ["a", "b"])
+    kept, small = large_classes(labels, groups, least=3)  # three tracks of two groups
+    assert (kept.any(), small) == (False, ["a", "b", "c"])
+
+
+def test_one_small_class_among_large_ones_does_not_make_the_folds_few():
+    labels = ["a"] * 500 + ["b"] * 500 + ["c"] * 2
+    kept, small = large_classes(labels)
+    assert small == ["c"] and kept.sum() == 1000
+    assert len(make_folds(labels[:1000])) == REPEATS * FOLDS
 
 
 def test_the_seed_decides_the_folds():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from judging.labels import LabelTable, encode, label_songs, read_label_table
 from utils import UserError
 
+COLUMNS = ("genre", "artist")
 NAMES = ["jazz/Søren, late.mp3.npy", "rock/a song.mp3.npy", "rock/b.wav.npy"]
 
 
@@ -99,7 +100,7 @@ def test_names_that_are_not_utf8(tmp_path):
 
 
 def test_what_is_left_out_is_counted(tmp_path):
-    text = "filename,genre,artist\nrock/b.wav,rock,Ann\nrock/a song.mp3,rock, \ngone.mp3,pop,Bo\nold.mp3,,\n"
+    text = "filename,genre,artist\nrock/b.wav,rock,Ann\nrock/a song.mp3, ,Ann\ngone.mp3,pop,Bo\nold.mp3,,\n"
     labelled = label_songs(table(tmp_path, text), NAMES, "genre", "artist")
     assert labelled.groups == ["Ann"]
     assert labelled.songs_without_row == [NAMES[0]]
@@ -107,14 +108,30 @@ def test_what_is_left_out_is_counted(tmp_path):
     assert labelled.rows_without_song == ["gone.mp3", "old.mp3"]
     assert labelled.summary() == (
         "1 of 3 songs labelled; left out: 1 song without a row in the table, "
-        "1 song with an empty label or group, 2 rows without a song"
+        "1 song with an empty label, 2 rows without a song"
     )
     assert labelled.summary(listed=True).split("\n")[1:] == [
         "song without a row in the table: jazz/Søren, late.mp3",
-        "song with an empty label or group: rock/a song.mp3",
+        "song with an empty label: rock/a song.mp3",
         "row without a song: gone.mp3",
         "row without a song: old.mp3",
     ]
+
+
+def test_a_song_without_a_group_is_a_group_of_its_own(tmp_path):
+    text = "filename,genre,artist\nrock/b.wav,rock,\nrock/a song.mp3,rock, \njazz/Søren, late.mp3,jazz,1\n"
+    labelled = label_songs(
+        table(tmp_path, text.replace("jazz/Søren, late.mp3", '"jazz/Søren, late.mp3"')), NAMES, *COLUMNS
+    )
+    assert labelled.labels == ["jazz", "rock", "rock"]
+    assert labelled.groups[0] == "1" and len(set(labelled.groups)) == 3
+    assert labelled.summary(listed=True).split("\n") == [
+        "3 of 3 songs labelled; left out: nothing",
+        "2 songs with an empty group: each is taken as a group of its own",
+        "song with an empty group: rock/a song.mp3",
+        "song with an empty group: rock/b.wav",
+    ]
+    assert label_songs(table(tmp_path, "filename,genre,artist\nb.wav,rock,\n"), NAMES, "genre").groups is None
 
 
 def test_the_same_row_twice_does_no_harm(tmp_path):

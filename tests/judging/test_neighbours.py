@@ -88,3 +88,36 @@ def test_neighbours_of_any_tracks(vectors, count):
     for row, (others, far) in enumerate(zip(indices.tolist(), distances.tolist(), strict=True)):
         assert row not in others and len(set(others)) == len(others)
         assert sorted(zip(far, others, strict=True)) == list(zip(far, others, strict=True))
+
+
+def brute_force_between_groups(rows: np.ndarray, count: int, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    distances = 1 - rows.astype(np.float64) @ rows.T.astype(np.float64)
+    distances[groups[:, None] == groups] = np.inf
+    order = np.argsort(distances, axis=1, kind="stable")[:, :count]
+    distances = np.take_along_axis(distances, order, axis=1)
+    return np.where(np.isfinite(distances), order, -1), distances
+
+
+@pytest.mark.parametrize("sizes", [(1,) * 333, (40, 3, 290), (333,), (200, *[1] * 133), (*range(1, 26), 8)])
+def test_neighbours_of_other_groups_are_those_of_all_pairs(monkeypatch, sizes):
+    monkeypatch.setattr(neighbours, "SEARCH_BLOCK", 64)
+    monkeypatch.setattr(neighbours, "SEARCH_CELLS", 3000)  # large groups divide the blocks further
+    rows, _ = clustered(333)
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    indices, distances = nearest_neighbours(rows, 20, groups=groups)
+    expected, known = brute_force_between_groups(rows, 20, groups)
+    np.testing.assert_array_equal(indices, expected)
+    np.testing.assert_allclose(distances, known, rtol=1e-4, atol=1e-6)
+
+
+def test_a_track_with_few_others_outside_its_group():
+    rows = directions(np.eye(5) + 0.1)
+    indices, distances = nearest_neighbours(rows, 3, groups=np.array([0, 0, 0, 0, 1]))
+    assert indices[:4].tolist() == [[4, -1, -1]] * 4 and np.isposinf(distances[:4, 1:]).all()
+    assert len(set(indices[4])) == 3 and 4 not in indices[4] and np.isfinite(distances[4]).all()
+
+
+def test_groups_of_one_change_nothing():
+    rows, _ = clustered(200)
+    alone, grouped = nearest_neighbours(rows, 7), nearest_neighbours(rows, 7, groups=np.arange(200)[::-1])
+    assert all((one == other).all() for one, other in zip(alone, grouped, strict=True))

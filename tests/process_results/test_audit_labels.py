@@ -98,9 +98,9 @@ def test_neighbours_are_named_nearest_first_with_their_given_labels(folder):
     for row in read_rows(folder):
         song = NAMES.index(row["filename"] + ".npy")
         cosines = directions @ directions[song]
-        nearest = [i for i in np.argsort(-cosines) if i != song][: audit_labels.NEIGHBOURS_TOLD]
-        told = [f"{NAMES[i].removesuffix('.npy')} ({labels[NAMES[i]]}, {cosines[i]:.2f})" for i in nearest]
-        assert row["neighbours"] == "; ".join(told)
+        nearest = [i for i in np.argsort(-cosines) if i != song][: audit_labels.NEIGHBOURS_NAMED]
+        named = [f"{NAMES[i].removesuffix('.npy')} ({labels[NAMES[i]]}, {cosines[i]:.2f})" for i in nearest]
+        assert row["neighbours"] == "; ".join(named)
 
 
 def test_top_writes_the_head_of_the_same_list(folder, capsys):
@@ -170,19 +170,28 @@ def test_labels_too_rare_and_songs_without_one_are_left_out_and_said(folder, cap
     assert run_main(folder) == 0
     out = capsys.readouterr().out
     assert "46 of 48 songs labelled; left out: 1 song without a row in the table, 1 song with an empty label\n" in out
-    assert "left out: 1 label with fewer than two tracks (lone wolf)\n" in out
+    assert "left out: 2 labels with fewer than 5 tracks (lone wolf, pair); see --min-members\n" in out
+    rows = read_rows(folder)
+    assert len(rows) == 43
+    assert "pair" not in (folder / "audit.csv").read_text(encoding="utf-8", errors="surrogateescape")
+    assert run_main(folder, "--min-members", "2") == 0
+    assert "left out: 1 label with fewer than 2 tracks (lone wolf); see --min-members\n" in capsys.readouterr().out
     rows = read_rows(folder)
     assert len(rows) == 45
     assert not {NAMES[0], NAMES[3], NAMES[4]} & {row["filename"] + ".npy" for row in rows}
     assert "lone wolf" not in (folder / "audit.csv").read_text(encoding="utf-8", errors="surrogateescape")
 
 
-def test_a_run_of_four_songs(folder):
+def test_a_run_of_four_songs(folder, capsys):
     names = NAMES[:2] + NAMES[-2:]
     (folder / "run").rename(folder / "other run")
     write_run(folder / "run", names)
     write_labels(folder, {name: kind_of(name) for name in names})
-    assert run_main(folder) == 0
+    assert run_main(folder) == 1
+    error = capsys.readouterr().err
+    assert "column 'genre': fewer than two labels have 5 tracks; label more, or take smaller ones too" in error
+    assert error.endswith("with --min-members 2\n")
+    assert run_main(folder, "--min-members", "2") == 0
     assert [row["neighbours"].count("; ") for row in read_rows(folder)] == [2] * 4
 
 
@@ -193,28 +202,24 @@ def test_vectors_that_coincide_judge_nothing_and_break_nothing(folder, capfd):
     assert all(0 <= float(row["probability"]) <= 1 for row in read_rows(folder))
 
 
-def test_nearest_tracks_are_those_of_the_whole_table(monkeypatch):
+def test_a_track_with_few_others_outside_its_group():
+    neighbours, cosines = np.array([[4, -1, -1]] * 4 + [[0, 1, 2]]), np.full((5, 3), 0.5)
+    cosines[:4, 1:] = -np.inf
+    shares = audit_labels.neighbour_shares(neighbours, cosines, np.array([0, 0, 1, 1, 1]), 2)
+    assert shares[:4].tolist() == [[0, 1]] * 4
+    np.testing.assert_allclose(shares[4], [2 / 3, 1 / 3])
+
+
+def test_an_audit_by_group_takes_the_neighbours_of_other_groups():
     random = np.random.default_rng(0)
-    vectors, groups = random.standard_normal((40, 6)), random.integers(0, 8, 40)
+    vectors, groups = random.standard_normal((60, 6)), random.integers(0, 9, 60)
+    labels = [str(code) for code in np.arange(60) % 2]
+    folds = make_folds(labels, [str(group) for group in groups])
+    found = audit_labels.audit(vectors, labels, folds, [str(group) for group in groups])
     directions = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     cosines = np.where(groups[:, None] == groups, -np.inf, directions @ directions.T)
-    monkeypatch.setattr(audit_labels, "BLOCK_CELLS", 40 * 7)  # seven rows at a time, and five in the last
-    done = []
-    rows, found = audit_labels.nearest_tracks(vectors, 5, groups, done.append)
-    assert done == [7, 7, 7, 7, 7, 5]
-    assert (rows == np.argsort(-cosines, axis=1)[:, :5]).all()
-    np.testing.assert_allclose(found, -np.sort(-cosines, axis=1)[:, :5], atol=1e-6)
-
-
-def test_a_track_with_few_others_outside_its_group():
-    vectors = np.eye(5) + 0.1
-    rows, cosines = audit_labels.nearest_tracks(vectors, 3, np.array([0, 0, 0, 0, 1]))
-    assert rows.shape == (5, 3)
-    assert (rows[:4, 0] == 4).all() and np.isfinite(cosines[:4, 0]).all()
-    assert np.isneginf(cosines[:4, 1:]).all()
-    assert np.isfinite(cosines[4]).all() and 4 not in rows[4]
-    shares = audit_labels.neighbour_shares(rows, cosines, np.array([0, 0, 1, 1, 1]), 2)
-    assert shares[:4].tolist() == [[0, 1]] * 4
+    assert (found.neighbours == np.argsort(-cosines, axis=1)[:, :10]).all()
+    np.testing.assert_allclose(found.cosines, -np.sort(-cosines, axis=1)[:, :10], atol=1e-5)
 
 
 def test_shares_are_weighted_by_cosine():
@@ -240,9 +245,9 @@ def test_the_classifier_has_not_seen_the_track_that_it_judges():
     everything = [(np.arange(60), np.arange(60))]
     by_heart = audit_labels.cross_validated_shares(vectors, codes, everything)
     folds = make_folds([str(code) for code in codes])
-    told = []
-    out_of_fold = audit_labels.cross_validated_shares(vectors, codes, folds, lambda: told.append(1))
-    assert len(told) == len(folds)
+    reports = []
+    out_of_fold = audit_labels.cross_validated_shares(vectors, codes, folds, lambda: reports.append(1))
+    assert len(reports) == len(folds)
     np.testing.assert_allclose(out_of_fold.sum(axis=1), 1)
     assert audit_labels.doubt(by_heart, codes).max() < 0.5
     assert audit_labels.doubt(out_of_fold, codes).mean() > 0.4
@@ -290,6 +295,7 @@ def test_nothing_to_tell_apart(folder, capsys, labels, message):
         (["RUN", "PLACE/none.csv", "--output", "PLACE/a.csv"], "PLACE/none.csv: no such label table"),
         (["RUN", "LABELS", "--label-column", "Genre", "--output", "PLACE/a.csv"], "did you mean 'genre'?"),
         (["RUN", "LABELS", "--group-column", "Artist", "--output", "PLACE/a.csv"], "did you mean 'artist'?"),
+        (["RUN", "LABELS", "--min-members", "1", "--output", "PLACE/a.csv"], "--min-members 1: a label needs two"),
         (["RUN", "LABELS", "--vectors", "sing", "--output", "PLACE/a.csv"], "--vectors sing: write song, descriptor"),
     ],
 )
@@ -318,7 +324,10 @@ def test_a_song_without_a_direction_is_named(folder, capsys, value, what):
     assert f"{folder / 'run'}: the vector of {NAMES[3]!r} is {what}; remove that mel" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", ["", "run labels.csv", "run labels.csv --output a.csv --top 0"])
+@pytest.mark.parametrize(
+    "arguments",
+    ["", "run labels.csv", "run labels.csv --output a.csv --top 0", "run labels.csv --output a.csv --min-members 0"],
+)
 def test_usage_errors(arguments, capsys):
     with pytest.raises(SystemExit) as exit_:
         audit_labels.main(arguments.split())

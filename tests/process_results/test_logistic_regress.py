@@ -102,8 +102,8 @@ def test_kinds_of_vectors_side_by_side(folder, capsys):
 
 def test_baselines_groups_and_table(folder, capsys):
     output = folder / "the table.csv"
-    mels = str(folder / "mels")
-    assert run_main(folder, "--group-column", "artist", "--mel-folder", mels, "--output", str(output)) == 0
+    mels, by_artist = str(folder / "mels"), ["--group-column", "artist", "--min-members", "3"]
+    assert run_main(folder, "--mel-folder", mels, "--output", str(output), *by_artist) == 0
     lines = capsys.readouterr().out.splitlines()
     # artists go through the sorted names four at a time, so each is of one genre: three artists a genre
     assert lines[2] == (
@@ -184,15 +184,19 @@ def test_classes_too_small_are_left_out_and_said(folder, capsys):
     write_labels(folder, [*LABELS[:-3], "lone wolf", "pair", "pair"])
     assert run_main(folder) == 0
     out = capsys.readouterr().out
-    assert "left out: 1 label with fewer than two tracks (lone wolf)\n" in out
+    assert "left out: 2 labels with fewer than 5 tracks (lone wolf, pair); see --min-members\n" in out
+    assert "21 tracks, 2 classes, 2 x 5 stratified folds\n" in out
+    assert run_main(folder, "--min-members", "2") == 0
+    out = capsys.readouterr().out
+    assert "left out: 1 label with fewer than 2 tracks (lone wolf); see --min-members\n" in out
     assert "23 tracks, 3 classes, 2 x 2 stratified folds (class 'pair' has only 2 tracks)\n" in out
 
 
 def test_a_class_of_one_group_is_left_out(folder, capsys):
     write_labels(folder, ["solo"] * 4 + LABELS[4:])
-    assert run_main(folder, "--group-column", "artist") == 0
+    assert run_main(folder, "--group-column", "artist", "--min-members", "2") == 0
     out = capsys.readouterr().out
-    assert "left out: 1 label with fewer than two groups (solo)\n" in out
+    assert "left out: 1 label with fewer than 2 groups (solo); see --min-members\n" in out
     assert "20 tracks, 2 classes, 5 groups by artist, 2 x 2 stratified folds" in out
 
 
@@ -220,6 +224,8 @@ def test_nothing_to_tell_apart(folder, capsys, labels, message):
         (["--output", "PLACE/labels.csv"], "labels.csv: is an input of this command"),
         (["--mel-folder", "PLACE/none"], "PLACE/none: no such mel folder"),
         (["--mel-folder", "PLACE/run"], "PLACE/run: holds none of the labelled songs of the run"),
+        (["--min-members", "1"], "--min-members 1: a label needs two members"),
+        (["--group-column", "artist"], "column 'genre': fewer than two labels have 5 groups; label more, or take"),
         (["--group-column", "Artist"], "no column 'Artist'; did you mean 'artist'?"),
         (["--label-column", "mood"], "no column 'mood'; known: filename, genre, artist"),
     ],
@@ -239,3 +245,11 @@ def test_a_song_without_a_direction_is_named(folder, capsys):
     np.save(folder / "run" / "vector_at_1.npy", vectors)
     assert run_main(folder) == 1
     assert f"{folder / 'run'}: the vector of {NAMES[2]!r} is zero; remove that mel" in capsys.readouterr().err
+
+
+def test_tracks_without_an_artist_are_a_group_each(folder, capsys):
+    write_labels(folder, LABELS, [""] * 12 + [f"artist {i // 2}" for i in range(12)])
+    assert run_main(folder, "--group-column", "artist") == 0
+    out = capsys.readouterr().out
+    assert "24 of 24 songs labelled; left out: nothing\n12 songs with an empty group: each is taken as" in out
+    assert "24 tracks, 2 classes, 18 groups by artist, 2 x 5 stratified folds\n" in out

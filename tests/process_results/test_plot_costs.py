@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judging import pictures
 from process_results import plot_costs
 from runs import run_folder
 from runs.run_folder import CostRow
-from utils import UserError
 
 COSTS = [CostRow(x, 5 / x + 1, abs(x - 7) / 10 + 2, x * 250_000, x * 9.5) for x in range(1, 13)]
 
@@ -107,40 +105,3 @@ def test_errors_say_what_to_do(tmp_path, capsys):
     assert plot_costs.main([str(run), "--output", output]) == 1
     assert "not a table of epoc,cost" in capsys.readouterr().err
     assert not Path(output).exists()
-
-
-# ---- pictures.py
-
-
-def test_labels_look_different():
-    styles = [
-        tuple(pictures.label_style(i).items()) for i in range(len(pictures.LABEL_COLOURS) * len(pictures.LABEL_HATCHES))
-    ]
-    assert len(set(styles)) == len(styles) == 32
-
-
-@given(st.text(), st.integers(2, 40))
-def test_shown_text_is_one_short_printable_line(text, length):
-    shown = pictures.shown(text, length)
-    assert len(shown) <= length
-    assert shown.isprintable()
-    shown.encode()
-
-
-def test_a_picture_is_written_whole_or_not_at_all(tmp_path):
-    figure = pictures.new_figure(4)
-    path = tmp_path / "picture.png"
-    path.write_bytes(b"the one before")
-    figure.suptitle("$\\frac$")  # no formula: drawing it fails
-    with pytest.raises(ValueError, match="frac"):
-        pictures.save_figure(figure, path)
-    assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
-    assert path.read_bytes() == b"the one before"
-
-
-def test_an_output_is_no_input(tmp_path):
-    (tmp_path / "a.csv").write_text("x")
-    (tmp_path / "b.csv").symlink_to(tmp_path / "a.csv")
-    pictures.check_output(tmp_path / "c.csv", [".csv"], [tmp_path / "a.csv", tmp_path / "none.csv"])
-    with pytest.raises(UserError, match=r"b\.csv: is an input of this command"):
-        pictures.check_output(tmp_path / "b.csv", [".csv"], [tmp_path / "a.csv"])

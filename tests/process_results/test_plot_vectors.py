@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ def test_a_picture_of_any_shape(tmp_path, capfd, shape, dtype):
     assert plot_vectors.main([file, "--output", str(output)]) == 0
     assert output.read_bytes()[16:24] == (1600).to_bytes(4) + (900).to_bytes(4)
     rows, columns = (f"{n:,} {noun}{'s' * (n > 1)}" for n, noun in zip(shape, ("row", "column"), strict=True))
-    assert capfd.readouterr() == (f"{output}: {rows} of {columns}\n", "")
+    assert capfd.readouterr() == (f"{output}: {rows} of {columns}; numbered, for a time axis add --hop-seconds\n", "")
 
 
 def test_the_axis_is_in_seconds_or_rows(tmp_path):
@@ -35,10 +36,41 @@ def test_the_axis_is_in_seconds_or_rows(tmp_path):
         assert axes.get_images()[0].get_extent() == pytest.approx([0, end, 0, 80])
         assert axes.get_xlabel() == label
     file, pictures = saved(tmp_path / "a.npy", array), []
-    for more in ([], ["--hop-seconds", "0.5"], ["--rows"]):
+    for more in (["--hop-seconds", "0.1"], ["--hop-seconds", "0.5"], ["--rows"], []):
         assert plot_vectors.main([file, "--output", str(tmp_path / "a.png"), *more]) == 0
         pictures.append((tmp_path / "a.png").read_bytes())
-    assert len(set(pictures)) == 3
+    assert len(set(pictures)) == 3 and pictures[2] == pictures[3]
+
+
+def test_the_hop_is_that_of_the_mel_folder_or_of_the_run(tmp_path, monkeypatch, capsys):
+    mels, run, frames = tmp_path / "the mels", tmp_path / "a run", tmp_path / "frame vectors"
+    for folder in (mels / "rock, pop", run, frames / "rock, pop"):
+        folder.mkdir(parents=True)
+    mel = Path(saved(mels / "rock, pop" / "a.mp3.npy", np.random.default_rng(0).random((50, 8))))
+    assert plot_vectors.find_hop_seconds(mel) is None
+    (mels / "config.yaml").write_text("hop_seconds: 0.02\n")
+    assert plot_vectors.find_hop_seconds(mel) == 0.02
+    monkeypatch.chdir(mel.parent)
+    assert plot_vectors.find_hop_seconds(Path("a.mp3.npy")) == 0.02
+    output = tmp_path / "a.png"
+    assert plot_vectors.main(["a.mp3.npy", "--output", str(output)]) == 0
+    assert capsys.readouterr().out == f"{output}: 50 rows of 8 columns\n"
+
+    (run / "config.yaml").write_text("hop_seconds: 0.04\n")
+    vectors = Path(saved(frames / "rock, pop" / "a.mp3.npy", np.zeros((50, 8))))
+    for place in (run, Path("a run"), Path("gone")):  # as it was called where the vectors were made
+        (frames / "made_with.yaml").write_text(yaml.safe_dump({"run": str(place), "save": 3}))
+        assert plot_vectors.find_hop_seconds(vectors) == (None if place.name == "gone" else 0.04)
+    (run / "epoc_num.txt").write_text("3\n")
+    assert plot_vectors.find_hop_seconds(run / "vector_at_3.npy") is None  # its rows are songs
+
+
+@pytest.mark.parametrize("content", ["a: [", "- 1", "hop_seconds: soon", "hop_seconds: 0", "other: 1", "\x00"])
+def test_a_config_of_another_program_is_passed_over(tmp_path, content):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "config.yaml").write_text(content)
+    (tmp_path / "a" / "config.yaml").write_text("hop_seconds: 0.05\n")
+    assert plot_vectors.find_hop_seconds(tmp_path / "a" / "b" / "x.npy") == 0.05
 
 
 def test_colours_ignore_the_extreme():
@@ -70,7 +102,7 @@ def test_values_that_are_not_finite_stay_blank(tmp_path, capsys):
     array = np.ones((10, 4), np.float32)
     array[0], array[1, 0], array[2] = np.nan, np.inf, [np.inf, -np.inf, 1, 1]
     output = tmp_path / "a.png"
-    assert plot_vectors.main([saved(tmp_path / "a.npy", array), "--output", str(output)]) == 0
+    assert plot_vectors.main([saved(tmp_path / "a.npy", array), "--output", str(output), "--rows"]) == 0
     assert capsys.readouterr().out == (
         f"{output}: 10 rows of 4 columns; 17.5% of the picture is blank, its values are not finite\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def class_of(name: str) -> str:
 
 def write_labels(path: Path, names: list[str], label=class_of) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        rows = [(name.removesuffix(".npy"), label(name), f"artist {i % 7}") for i, name in enumerate(names)]
+        rows = [(name.removesuffix(".npy"), label(name), f"artist {i % 11}") for i, name in enumerate(names)]
         csv.writer(file).writerows([("filename", "genre", "artist"), *rows])
 
 
@@ -97,10 +98,81 @@ def test_probabilities_are_as_often_right_as_they_say():
         assert abs(right[some].mean() - found.max(axis=1)[some].mean()) < 0.12
 
 
+def write_artists(folder: Path, artists: int, each: int, strength: float, seed: int) -> np.ndarray:
+    """Make a run in which the artist says more than the genre; the first half of the artists is labelled.
+
+    Returns  (tracks,) int64, the true genre of every track.
+    """
+    draws = np.random.default_rng(seed)
+    artist = np.repeat(np.arange(artists), each)
+    genre = artist % 4
+    vectors = strength * draws.standard_normal((4, 24))[genre] + draws.standard_normal((artists, 24))[artist]
+    vectors += 0.2 * draws.standard_normal((len(artist), 24))
+    names = [f"{number:05}.mp3.npy" for number in range(len(artist))]
+    (folder / "run").mkdir(parents=True)
+    costs = [run_folder.CostRow(1, 2.0, 2.1, 1000, 3.0)]
+    run_folder.commit_save(folder / "run", 1, vectors.astype(np.float32), {}, costs, b"seed: 0\n", 5, names)
+    half = len(artist) // 2
+    rows = [(name.removesuffix(".npy"), f"genre {genre[i]}", f"artist {artist[i]}") for i, name in enumerate(names)]
+    with (folder / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("filename", "genre", "artist"), *rows[:half]])
+    return genre
+
+
+@pytest.mark.parametrize(("strength", "seed"), [(0.25, 1), (0.5, 1)])
+def test_it_is_as_sure_of_new_artists_as_it_is_right(tmp_path, capsys, strength, seed):
+    """Tracks of an artist resemble each other more than those of a genre: what is printed must hold for new artists."""
+    folder = tmp_path / "a place"
+    genre = write_artists(folder, 900, 2, strength, seed)
+    found = {}
+    for which, flags in (("grouped", ["--group-column", "artist"]), ("plain", [])):
+        assert run_main(folder, *flags, "--quiet") == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        accuracy, confidence = (float(x) / 100 for x in re.findall(r"(?:right for|sure of) ([\d.]+)%", out))
+        rows = read_table(folder / "out.csv")
+        right = np.mean([row["predicted"] == f"genre {genre[int(row['filename'][:5])]}" for row in rows])
+        said = np.mean([float(row["probability"]) for row in rows])
+        found[which] = accuracy, confidence, right, said
+        assert ("warning: no --group-column: tracks of one artist may be on both sides" in out) == (which == "plain")
+    accuracy, confidence, right, said = found["grouped"]
+    assert max(abs(accuracy - right), abs(confidence - right), abs(said - right)) < 0.05
+    accuracy, confidence, right, said = found["plain"]
+    assert min(accuracy, confidence) > right + 0.15  # which is what the warning is for
+
+
+def test_a_temperature_is_tested_on_folds_that_it_was_not_fitted_to():
+    random = np.random.default_rng(0)
+    codes = np.arange(100) % 2
+    folds = make_folds([str(code) for code in codes])
+    scores = [random.standard_normal((len(test), 2)) for _, test in folds]
+    before = predict_labels.cross_fit_probabilities(scores, codes, folds)
+    turned = codes.copy()
+    turned[folds[3][1]] = 1 - turned[folds[3][1]]  # the labels of one fold are others
+    after = predict_labels.cross_fit_probabilities(scores, turned, folds)
+    changed = [not np.allclose(one, other) for one, other in zip(before, after, strict=True)]
+    assert changed[:5] == [True, True, True, False, True]
+
+
+def test_tracks_without_an_artist_and_small_classes(folder, capsys):
+    def label(name: str) -> str:
+        return "rare" if name == NAMES[0] else class_of(name)
+
+    write_labels(folder / "labels.csv", NAMES[::4], label)
+    text = (folder / "labels.csv").read_text(encoding="utf-8")
+    (folder / "labels.csv").write_text(re.sub(r",artist \d+", ",", text), encoding="utf-8")
+    assert run_main(folder, "--group-column", "artist", "--all") == 0
+    out = capsys.readouterr().out
+    assert "30 songs with an empty group: each is taken as a group of its own\n" in out
+    assert "left out: 1 label with fewer than 5 groups (rare); see --min-members\n" in out
+    rows = {row["filename"] + ".npy": row for row in read_table(folder / "out.csv")}
+    assert rows[NAMES[0]]["predicted"] in CLASSES  # it is predicted all the same
+
+
 def test_the_temperature_is_found():
     random = np.random.default_rng(0)
     scores = 4.0 * random.standard_normal((20_000, 3))
-    probabilities = predict_labels.softmax(scores / 2.5)
+    probabilities = predict_labels.softmax(scores, 2.5)
     codes = (probabilities.cumsum(axis=1) > random.random((20_000, 1))).argmax(axis=1)
     assert predict_labels.fit_temperature(scores, codes) == pytest.approx(2.5, rel=0.05)
 

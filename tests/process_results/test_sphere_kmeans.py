@@ -1,16 +1,13 @@
 import csv
-import itertools
 import subprocess
 import sys
 import warnings
 import xml.dom.minidom
 from pathlib import Path
 
-import matplotlib.colors
 import numpy as np
 import pytest
 
-from judging import pictures
 from process_results import sphere_kmeans
 from runs import run_folder
 from runs.vectors import read_song_vectors
@@ -150,63 +147,6 @@ def test_clusters_that_stay_empty_are_said(folder, tmp_path, capsys):
     assert "24 songs in 1 cluster (2 more stayed empty), 3 labels" in capsys.readouterr().out
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("counts", [False, True])
-@pytest.mark.parametrize(
-    ("labels", "clusters"),
-    [(1, 1), (3, 8), (3, 200), (8, 16), (9, 2), (12, 30), (30, 7), (30, 20), (75, 18), (75, 200)],
-)
-def test_nothing_in_the_picture_covers_anything_else(labels, clusters, counts):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    table = np.random.default_rng(0).integers(0, 2000, (labels, clusters))
-    names = [f"quite a long label number {i}, and more" for i in range(labels)]
-    figure = sphere_kmeans.draw_clusters(table, names, "genre in 8 clusters of song vectors\nrun, save 3", counts)
-    FigureCanvasAgg(figure).draw()
-    axes = figure.axes[0].get_tightbbox()
-    title = figure._suptitle.get_window_extent()
-    beside = figure.legends[0].get_window_extent() if figure.legends else figure.axes[1].get_tightbbox()
-    assert axes.x1 <= beside.x0
-    assert axes.y1 <= title.y0
-    assert axes.width > figure.bbox.width / 2
-    for box in (axes, beside, title):
-        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 and box.y1 <= figure.bbox.y1
-    entries = figure.legends[0].get_texts() if figure.legends else figure.axes[0].get_yticklabels()
-    boxes = [text.get_window_extent() for text in entries]
-    assert all(upper.y0 >= lower.y1 - 1 for upper, lower in itertools.pairwise(boxes))
-    ticks = [text.get_window_extent() for text in figure.axes[0].get_xticklabels()]
-    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(ticks))
-    cell = figure.axes[0].transData.transform([(1, 0), (2, 1)])
-    for text in figure.axes[0].texts:
-        assert text.get_window_extent().width < cell[1, 0] - cell[0, 0]
-        assert text.get_window_extent().height < abs(cell[1, 1] - cell[0, 1])
-
-
-@pytest.mark.parametrize(("counts", "expected"), [(False, [[75, 0, 0], [25, 100, 0]]), (True, [[3, 0, 0], [1, 2, 0]])])
-def test_bars_are_shares_or_counts(counts, expected):
-    table = np.array([[3, 0, 0], [1, 2, 0]])
-    figure = sphere_kmeans.draw_clusters(table, ["b", "a"], "title", counts)
-    heights = np.array([[bar.get_height() for bar in bars] for bars in figure.axes[0].containers])
-    assert heights.tolist() == expected
-    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["1\n4", "2\n2", "3\n0"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
-    colours = [matplotlib.colors.to_hex(bars[0].get_facecolor()).upper() for bars in figure.axes[0].containers]
-    assert colours == [pictures.LABEL_COLOURS[1], pictures.LABEL_COLOURS[0]]  # by the sorted labels, as everywhere
-
-
-@pytest.mark.parametrize(("counts", "expected"), [(False, ["100", "100"]), (True, ["1,234", "5"])])
-def test_many_labels_are_a_matrix_with_numbers(counts, expected):
-    table = np.zeros((9, 3), int)
-    table[0, 0], table[8, 1] = 1234, 5
-    figure = sphere_kmeans.draw_clusters(table, list("abcdefghi"), "title", counts)
-    axes = figure.axes[0]
-    assert [text.get_text() for text in axes.texts if text.get_text()] == expected
-    assert [text.get_text() for text in axes.get_yticklabels()] == list("abcdefghi")
-    assert axes.yaxis_inverted()  # the first label above, so that the diagonal goes down
-    values = np.asarray(axes.collections[0].get_array()).reshape(9, 3)
-    assert (values[0, 0], values[8, 1]) == ((1234, 5) if counts else (100, 100))
-
-
 def clusters_table(folder: Path) -> list[dict[str, str]]:
     with (folder / "plot_clusters.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         return list(csv.DictReader(file))
@@ -261,13 +201,28 @@ def test_a_range_of_numbers_is_judged_and_the_suggested_one_used(folder, capfd):
     out, err = capfd.readouterr()
     assert err == ""
     lines = out.splitlines()[2:]
-    assert lines[0].split() == ["clusters", "silhouette", "NMI", "stability"]
-    assert [line.split()[-4] for line in lines[1:6]] == list("23456")
+    assert lines[0].split() == ["clusters", "silhouette", "of", "one", "cloud", "NMI", "prediction", "strength"]
+    assert [line.split()[-5] for line in lines[1:6]] == list("23456")
     assert lines[2].startswith("*") and lines[2].split()[1] == "3"
     assert sum(line.startswith("*") for line in lines[1:6]) == 1
-    assert lines[2].split()[3:] == ["1.000", "1.000"]  # NMI and stability
-    assert lines[6] == "* suggested: largest silhouette of stability 0.8 and more; labels have no say"
+    assert lines[2].split()[4:] == ["1.000", "1.000"]  # NMI and prediction strength
+    why = "largest of prediction strength 0.8 and more with a silhouette above one cloud's"
+    assert lines[6] == f"* suggested: {why}; labels have no say"
     assert lines[8].startswith("3 clusters") and lines[-1].endswith("24 songs in 3 clusters, 3 labels")
+
+
+def test_of_one_cloud_it_is_said_that_it_is_one(folder, capsys):
+    (folder / "run").rename(folder / "other run")
+    write_run(folder / "run", vectors=np.random.default_rng(0).standard_normal((24, 5)))
+    assert run_main(folder, "--clusters", "2-5") == 0
+    lines = capsys.readouterr().out.splitlines()
+    said = "* no number from 2 to 5 holds: the songs cannot be told from one cloud, 1 cluster is suggested"
+    assert f"{said}; drawn is 2, of the largest prediction strength" in lines
+    assert "24 songs in 2 clusters" in lines[-1]
+    assert run_main(folder, "--clusters", "1-5") == 0  # one is among those asked for
+    lines = capsys.readouterr().out.splitlines()
+    assert said in lines
+    assert "24 songs in 1 cluster," in lines[-1]
 
 
 def test_labels_do_not_choose_the_number(folder, capsys):
