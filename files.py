@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import fcntl
 import fnmatch
 import io
@@ -33,32 +34,48 @@ def has_line_break(name: str) -> bool:
     return "\n" in name or "\r" in name
 
 
+class Listing(NamedTuple):
+    """What a walk through a folder has found: paths relative to it, '/'-separated, sorted by their bytes."""
+
+    files: list[str]
+    marked_folders: int  # skipped for a marker file
+    unreadable: list[str]  # folders, and links, that nobody let us look into
+
+
 def walk_files(
     root: Path,
     wanted: Callable[[str], bool],
     exclude: Iterable[str] = (),
     skip_markers: Iterable[str] = (),
-) -> tuple[list[str], int]:
-    """Return the files below a folder whose name is wanted, and the number of folders skipped for a marker file.
+) -> Listing:
+    """Return the files below a folder whose name is wanted.
 
-    Paths are relative, '/'-separated and sorted by their bytes. Hidden files and folders, and whatever an `exclude`
-    glob matches (its name or its relative path), are left out. Symbolic links are followed, never in a circle.
+    Hidden files and folders, and whatever an `exclude` glob matches (its name or its relative path), are left out.
+    Symbolic links are followed, never in a circle. Raises OSError where the folder itself cannot be read.
     """
     exclude, skip_markers = list(exclude), set(skip_markers)
     found: list[str] = []
-    skipped = 0
+    unreadable: list[str] = []
+    marked = 0
     pending = [("", frozenset())]
     while pending:
         folder, ancestors = pending.pop()
         here = os.path.join(root, folder)
-        status = Path(here).stat()
+        try:
+            status = os.stat(here)
+            with os.scandir(here) as entries:
+                entries = list(entries)
+        except OSError as error:
+            if not folder:
+                raise
+            if not is_gone(error):
+                unreadable.append(folder)
+            continue
         identity = (status.st_dev, status.st_ino)
         if identity in ancestors:
             continue
-        with os.scandir(here) as entries:
-            entries = list(entries)
         if skip_markers and any(entry.name in skip_markers for entry in entries):
-            skipped += 1
+            marked += 1
             continue
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
@@ -66,12 +83,20 @@ def walk_files(
                 fnmatch.fnmatch(entry.name, glob) or fnmatch.fnmatch(path, glob) for glob in exclude
             ):
                 continue
-            with contextlib.suppress(OSError):  # a link that leads to itself is as good as one that leads nowhere
+            try:
                 if entry.is_dir():
                     pending.append((path, ancestors | {identity}))
                 elif wanted(entry.name) and entry.is_file():
                     found.append(path)
-    return sorted(found, key=byte_order), skipped
+            except OSError as error:
+                if not is_gone(error):
+                    unreadable.append(path)
+    return Listing(sorted(found, key=byte_order), marked, sorted(unreadable, key=byte_order))
+
+
+def is_gone(error: OSError) -> bool:
+    """Tell whether what was just listed is no more, or was a link that leads nowhere or to itself."""
+    return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 _temporary_numbers = itertools.count()

@@ -4,6 +4,7 @@
 
 Reads   AUDIO_FOLDER  every file with an audio extension, in any case, that ffmpeg can decode. Left out: hidden files
                       and folders, what --exclude names, and folders that hold a file .nomedia or .notmusic.
+                      A folder that cannot be read is named and skipped, and --prune then removes nothing.
 Writes  MEL_FOLDER    <path of the audio file>.npy (frames, mel_bins) float16; spectrify_log.csv, a row a source file
                       with its status (ok, partial, silent, too_short, failed) and reason; config.yaml.
 
@@ -20,17 +21,11 @@ from typing import TYPE_CHECKING
 
 from config import CONFIG_NAME, Config, add_config_arguments, audio_half, load_config, refuse_changed_keys, to_yaml
 from files import folder_lock, require_ours_or_empty, write_file
-from mels.batches import make_batches, run_batches, work_off
-from mels.mel_folder import (
-    LEDGER_NAME,
-    LedgerRow,
-    is_ledger_in_order,
-    read_audio_half,
-    remove_mel,
-    start_anew,
-    write_ledger,
-)
+from mels.batches import append_results, make_batches, run_batches
+from mels.log_mel import FRAME_SAMPLES
+from mels.mel_folder import LEDGER_NAME, LedgerRow, is_ledger_in_order, read_audio_half
 from mels.plan import SKIP_MARKERS, Plan, make_plan
+from mels.removal import prune, start_anew
 from runs.run_folder import SAVE_NUMBER_NAME
 from utils import (
     EXIT_DONE,
@@ -39,18 +34,18 @@ from utils import (
     add_quiet_argument,
     command,
     duration,
-    leave,
+    examples,
     plural,
     positive_float,
     positive_int,
     printable,
-    say_interrupted,
     script_parser,
     usable_cores,
 )
 
 if TYPE_CHECKING:
     from mels.decoding import Decoders
+
 TIMEOUT_SECONDS = 30.0
 
 
@@ -101,7 +96,9 @@ def build_parser():
         "--timeout", type=positive_float, default=TIMEOUT_SECONDS, metavar="SECONDS",
         help="kill a decoder after this plus a second per 50 kB of audio file",
     )  # fmt: skip
-    parser.add_argument("--strict", action="store_true", help="exit with 1 where any file failed")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 where a file failed or a folder cannot be read"
+    )
     add_quiet_argument(parser)
     return parser
 
@@ -120,8 +117,13 @@ def main(argv: list[str] | None = None) -> int:
 
     plan = make_plan(*planning, arguments.overwrite)
     made = len(plan.to_do)
-    pruned = len(plan.gone) if arguments.prune else 0
-    if made or pruned or not is_ledger_in_order(mel_folder, plan.rows):
+    if arguments.overwrite and plan.hidden:
+        raise UserError(
+            f"{audio_folder / plan.unreadable[0]}: cannot be read, and --overwrite would remove "
+            f"{plural(len(plan.hidden), 'mel')} for good; make it readable, or leave it out by --exclude"
+        )
+    pruning = arguments.prune and bool(plan.removable)
+    if made or pruning or not is_ledger_in_order(mel_folder, plan.rows):
         decoders = find_decoders(config)
         mel_folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(mel_folder):
@@ -130,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
                 start_anew(mel_folder)
             plan = make_plan(*planning, overwrite=False)  # again: somebody may have worked on it before we had the lock
             spectrify(plan, audio_folder, mel_folder, decoders, config, arguments)
-    return report(plan, mel_folder, made, pruned, arguments.strict)
+    return report(plan, mel_folder, made, config, arguments)
 
 
 def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decoders, config: Config, arguments) -> None:
@@ -141,27 +143,21 @@ def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decode
     jobs = arguments.jobs or usable_cores()
     folders = (os.fspath(audio_folder.absolute()), os.fspath(mel_folder.absolute()))
     results = run_batches(batches, jobs, *folders, decoders, config, arguments.timeout) if batches else iter(())
-    try:
-        work_off(plan, mel_folder, results, arguments.quiet)
-    except KeyboardInterrupt:
-        say_interrupted()
-        leave()  # without waiting for what is being decoded; the workers see that we are gone
-    if arguments.prune and plan.gone:
-        gone = {name: plan.rows.pop(name) for name in plan.gone}
-        write_ledger(mel_folder, plan.rows)
-        for name in gone:
-            remove_mel(mel_folder, name)
+    append_results(plan, mel_folder, results, arguments.quiet)
+    if arguments.prune and plan.removable:
+        prune(mel_folder, plan.rows, plan.removable)
 
 
-def report(plan: Plan, mel_folder: Path, made: int, pruned: int, strict: bool) -> int:
-    """Print the summary on stdout, and where files failed what to do about it; return the exit code."""
+def report(plan: Plan, mel_folder: Path, made: int, config: Config, arguments) -> int:
+    """Print the summary on stdout, and what to do about what is not as it should be; return the exit code."""
     print(f"{mel_folder}: {plural(plan.found, 'audio file')}, {made:,} done now: {describe(plan.rows)}")
-    if plan.skipped_folders:
-        print(f"{plural(plan.skipped_folders, 'folder')} skipped for a file {' or '.join(SKIP_MARKERS)}")
-    if plan.gone:
-        names = ", ".join(printable(name) for name in plan.gone[:3]) + (", ..." if len(plan.gone) > 3 else "")
-        what = "removed from the mel folder" if pruned else "their mels stay; --prune removes them"
-        print(f"{plural(len(plan.gone), 'audio file')} gone ({names}): {what}")
+    report_folders(plan, arguments.prune)
+    too_short = sum(row.status == "too_short" for row in plan.rows.values())
+    if too_short:
+        print(
+            f"{plural(too_short, 'file')} shorter than a frame of {FRAME_SAMPLES / config.sample_rate_hz:.3f} s: "
+            "no mel and so no vector; join them to longer ones, or do without"
+        )
     failed = [row for row in plan.rows.values() if row.status == "failed"]
     if failed:
         first = f"{printable(failed[0].filename)}: {failed[0].reason}"
@@ -172,7 +168,21 @@ def report(plan: Plan, mel_folder: Path, made: int, pruned: int, strict: bool) -
     if not any(row.has_mel for row in plan.rows.values()):
         print(f"{Path(sys.argv[0]).name}: error: no file gave a mel; see {mel_folder / LEDGER_NAME}", file=sys.stderr)
         return EXIT_ERROR
-    return EXIT_ERROR if strict and failed else EXIT_DONE
+    return EXIT_ERROR if arguments.strict and (failed or plan.unreadable) else EXIT_DONE
+
+
+def report_folders(plan: Plan, pruning: bool) -> None:
+    """Print which folders were skipped, and which audio files are gone."""
+    if plan.marked_folders:
+        print(f"{plural(plan.marked_folders, 'folder')} skipped for a file {' or '.join(SKIP_MARKERS)}")
+    if plan.unreadable:
+        names = printable(examples(plan.unreadable))
+        print(f"{plural(len(plan.unreadable), 'folder')} skipped that cannot be read ({names}): mels of it stay")
+    if pruning and plan.unreadable:
+        print("--prune removes nothing while a folder cannot be read: make it readable, or leave it out by --exclude")
+    if plan.gone:
+        what = "removed from the mel folder" if pruning and plan.removable else "their mels stay; --prune removes them"
+        print(f"{plural(len(plan.gone), 'audio file')} gone ({printable(examples(plan.gone))}): {what}")
 
 
 if __name__ == "__main__":

@@ -21,16 +21,12 @@ from mels.mel_folder import (
     LedgerRow,
     ledger_name,
     ledger_text,
-    remove_mel,
+    mel_checksum,
     write_ledger,
 )
 from mels.plan import Plan, Source
-from utils import (
-    EXIT_ERROR,
-    Progress,
-    StopRequest,
-    UserError,
-)
+from mels.removal import remove_mel
+from utils import EXIT_ERROR, Progress, StopRequest, UserError
 
 if TYPE_CHECKING:
     from mels.decoding import Decoders
@@ -89,20 +85,21 @@ def spectrify_batch(
             tracks = audio.tracks_from_files(paths, framers, decoders, config, timeout_seconds)
     rows = []
     for source, track in zip(batch, tracks, strict=True):
-        status, reason, frames = track.status, track.reason, 0
+        status, reason, frames, checksum = track.status, track.reason, 0, ""
         if track.mel is not None:
             path = os.path.join(mel_folder, source.name + MEL_SUFFIX)
             try:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 save_array(path, track.mel)
-                frames = len(track.mel)
+                frames, checksum = len(track.mel), mel_checksum(track.mel)
             except OSError as error:
                 if error.errno not in NAME_TROUBLE:
                     raise
                 status, reason = "failed", NAME_TROUBLE[error.errno]
         decoder = decoders.name_for(source.name)
         name = ledger_name(source.name)
-        rows.append(LedgerRow(name, status, track.seconds, frames, source.size, source.mtime, decoder, reason))
+        facts = (track.seconds, frames, source.size, source.mtime, decoder, reason, checksum)
+        rows.append(LedgerRow(name, status, *facts))
     return rows
 
 
@@ -141,8 +138,8 @@ def run_batches(batches: list[list[Source]], jobs: int, *shared: object) -> Iter
         ) from None
 
 
-def work_off(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRow]], quiet: bool) -> None:
-    """Take the rows as they come into the ledger: appended at once, and at the end, however it comes, sorted.
+def append_results(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRow]], quiet: bool) -> None:
+    """Append the rows to the ledger as they come, and leave it sorted at the end, however that comes.
 
     Raises KeyboardInterrupt after SIGINT or SIGTERM.
     """
@@ -158,7 +155,7 @@ def work_off(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRow]], q
             for row in rows:
                 old = plan.rows.get(row.filename)
                 if old is not None and old.has_mel and not row.has_mel:
-                    remove_mel(mel_folder, row.filename)
+                    remove_mel(mel_folder, old)
                 plan.rows[row.filename] = row
             progress.advance(len(rows))
     finally:

@@ -1,4 +1,4 @@
-"""Audio to log-mel: decoding by ffmpeg or sox as a subprocess (the one impure part), and the mel frames. No TensorFlow.
+"""Audio files to log-mel tracks: which decoder, its command line and messages, and what became of each file.
 
 Samples come through pipes and are framed as they come, so memory does not grow with the length of a recording, and
 several files share one ffmpeg process, so its start-up is paid once.
@@ -6,33 +6,22 @@ several files share one ffmpeg process, so its start-up is paid once.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import fcntl
-import functools
 import os
 import re
-import selectors
 import shutil
-import signal
-import struct
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from config import Config
+from mels.decoder_process import run_decoder
+from mels.file_ends import missing_end, wav_seconds
 from mels.log_mel import FRAME_SAMPLES, MelFramer
 from utils import UserError, printable
 
 SILENT_PEAK = 2.0**-17  # a quarter of the least step of 16-bit audio: below it a track is digital silence
 
-PIPE_BYTES = 1 << 20  # Linux's limit for an unprivileged user; the default of 64 KB wakes both sides too often
-STDERR_BYTES = 1 << 16  # of a decoder's messages: the first ones tell the cause
-LEAST_BYTES_PER_SECOND = 50_000  # of a source file: a decoder slower than this hangs
 WHOLE_SHARE = 0.99  # of the stated duration: less than this is "partial"; encoder padding explains what is above
 REASON_CHARACTERS = 200
 
@@ -153,19 +142,25 @@ def _judge(framer: MelFramer, path: str, report: _Report, index: int, config: Co
     mel = framer.finish()
     if not np.isfinite(mel).all():
         return Track("failed", seconds, f"samples as large as {framer.peak:.3g} overflow", None)
-    stated = report.stated_seconds.get(index) or _wav_header_seconds(path)
-    if (
-        stated is not None
-        and seconds < WHOLE_SHARE * stated
-        and stated - seconds > FRAME_SAMPLES / config.sample_rate_hz
-    ):
-        share = f"{seconds / stated:.1%} decoded, {seconds:.1f} of {stated:.1f} s"
-        return Track("partial", seconds, f"{share}: {said or 'the file ends early'}", mel)
+    shortfall = _shortfall(seconds, path, report, index, FRAME_SAMPLES / config.sample_rate_hz)
+    return Track("partial" if shortfall else "ok", seconds, shortfall or said, mel)
+
+
+def _shortfall(seconds: float, path: str, report: _Report, index: int, frame_seconds: float) -> str:
+    """Return how much of a file was decoded, and why no more; empty where it was all, as far as anybody can tell."""
+    said = "" if report.is_clean else _one_line(report)
+    stated = report.stated_seconds.get(index) or wav_seconds(path)
+    if stated is not None and seconds < WHOLE_SHARE * stated and stated - seconds > frame_seconds:
+        return f"{seconds / stated:.1%} decoded, {seconds:.1f} of {stated:.1f} s: {said or 'the file ends early'}"
+    missing = None if report.timed_out else missing_end(path)
+    if missing:
+        share = "share unknown" if missing.share is None else f"{missing.share:.1%}"
+        return f"{seconds:.1f} s decoded, {share}: {missing.text}"
     if stated is None and said:
         guess = report.estimated_seconds.get(index)
-        of = f", {min(1.0, seconds / guess):.1%} of an estimated {guess:.1f} s" if guess else ", share unknown"
-        return Track("partial", seconds, f"{seconds:.1f} s decoded{of}: {said}", mel)
-    return Track("ok", seconds, said, mel)
+        share = f"{min(1.0, seconds / guess):.1%} of an estimated {guess:.1f} s" if guess else "share unknown"
+        return f"{seconds:.1f} s decoded, {share}: {said}"
+    return ""
 
 
 def _one_line(report: _Report) -> str:
@@ -197,7 +192,7 @@ def _decode_with_ffmpeg(
             argv += ["-map", f"{number}:a:0", "-af", filters, "-f", "f32le", f"pipe:{output}"]
         return argv
 
-    exit_code, timed_out, messages = _run(command, paths, framers, timeout_seconds)
+    exit_code, timed_out, messages = run_decoder(command, paths, framers, timeout_seconds)
     report = _Report(exit_code, timed_out, [])
     _read_ffmpeg_messages(messages, report)
     return report
@@ -248,123 +243,6 @@ def _decode_with_sox(
         argv = [decoders.sox, "--no-glob", "-D", "-V2", os.path.abspath(paths[0])]
         return [*argv, "-t", "f32", "-L", "-c", "1", "-r", rate, f"/dev/fd/{outputs[0]}"]
 
-    exit_code, timed_out, messages = _run(command, paths, framers, timeout_seconds)
+    exit_code, timed_out, messages = run_decoder(command, paths, framers, timeout_seconds)
     failures = [line.partition(" FAIL ")[2] for line in messages.split("\n") if " FAIL " in line]
     return _Report(exit_code, timed_out, failures)
-
-
-def _run(command, paths: Sequence[str], framers: Sequence[MelFramer], timeout_seconds: float) -> tuple[int, bool, str]:
-    """Run a decoder that writes float32 samples to one pipe a file, and feed the framers.
-
-    Returns its exit code, whether it hung and was killed, and the start of its stderr.
-    """
-    size = sum(os.path.getsize(path) if os.path.exists(path) else 0 for path in paths)
-    deadline = time.monotonic() + timeout_seconds + size / LEAST_BYTES_PER_SECOND
-    pipes = [os.pipe() for _ in paths]
-    for read_end, _ in pipes:
-        with contextlib.suppress(OSError, AttributeError):  # not Linux, or the user's share of pipe memory is used up
-            fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    try:
-        process = subprocess.Popen(
-            command([write_end for _, write_end in pipes]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=[write_end for _, write_end in pipes],
-            start_new_session=True,  # Ctrl-C is ours to handle, and the whole group can be killed
-            preexec_fn=functools.partial(become_decoder, os.getpid()),
-        )
-    except BaseException:
-        for ends in pipes:
-            os.close(ends[0])
-            os.close(ends[1])
-        raise
-    for _, write_end in pipes:
-        os.close(write_end)
-    try:
-        messages, timed_out = _drain(process, [read_end for read_end, _ in pipes], framers, deadline)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))
-        timed_out = timed_out or process.poll() is None
-    finally:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stderr.close()
-        for read_end, _ in pipes:
-            os.close(read_end)
-    return process.returncode, timed_out, messages.decode("utf-8", "replace")
-
-
-def become_decoder(parent: int) -> None:
-    """Set up the decoder's process, in it, before the decoder starts.
-
-    parent  the process that starts it: where that ends, in whatever way, the decoder does.
-    """
-    if hasattr(os, "sched_setscheduler"):
-        # As a batch process it is not woken for every little piece that passes between its threads: that saves a tenth
-        # of the time, and the machine stays as responsive as it was.
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # one that hangs must not outlive us, however we end
-        if os.getppid() != parent:  # we have ended before that was said
-            os._exit(1)
-
-
-_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def _drain(
-    process: subprocess.Popen, outputs: Sequence[int], framers: Sequence[MelFramer], deadline: float
-) -> tuple[bytes, bool]:
-    """Feed each framer from its pipe until all are closed. Returns the start of stderr, and whether time ran out."""
-    messages = bytearray()
-    remainders = [b""] * len(outputs)  # a read may end inside a sample
-    for framer in framers:
-        framer.reset()
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stderr.fileno(), selectors.EVENT_READ, None)
-        for index, output in enumerate(outputs):
-            selector.register(output, selectors.EVENT_READ, index)
-        while selector.get_map():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return bytes(messages), True
-            for key, _ in selector.select(left):
-                content = os.read(key.fd, PIPE_BYTES)
-                if not content:
-                    selector.unregister(key.fd)
-                elif key.data is None:
-                    messages += content[: STDERR_BYTES - len(messages)]
-                else:
-                    content = remainders[key.data] + content
-                    whole = len(content) // 4 * 4
-                    remainders[key.data] = content[whole:]
-                    framers[key.data].feed(np.frombuffer(content[:whole], "<f4"))
-    return bytes(messages), False
-
-
-def _wav_header_seconds(path: str) -> float | None:
-    """Return the duration that a RIFF wav's header states; None for other files, and for headers of streamed ones.
-
-    Neither decoder says so when a wav is cut short: both go by the size of the file.
-    """
-    try:
-        with open(path, "rb") as file:
-            if struct.unpack("<4s4x4s", file.read(12)) != (b"RIFF", b"WAVE"):
-                return None
-            bytes_per_second = 0
-            while True:
-                name, size = struct.unpack("<4sI", file.read(8))
-                if name == b"fmt ":
-                    bytes_per_second = struct.unpack("<8xI", file.read(12))[0]
-                    file.seek(size - 12, os.SEEK_CUR)
-                elif name == b"data":  # a recorder that could not seek back leaves 0 or about 2**31 or 2**32
-                    return size / bytes_per_second if bytes_per_second and 0 < size < 0x7FFFF000 else None
-                else:
-                    file.seek(size + size % 2, os.SEEK_CUR)
-    except (OSError, struct.error):
-        return None

@@ -1,4 +1,4 @@
-"""Log-mel frames of a stream of samples, and the one mel scale. Pure arrays: no files, no TensorFlow."""
+"""The one mel scale, and the log-mel frames of a stream of samples. Pure arrays: no files, no TensorFlow."""
 
 from __future__ import annotations
 
@@ -8,34 +8,41 @@ import numpy as np
 
 from config import Config
 
-
-def mel_edges_hz(low_hz: float, high_hz: float, bins: int) -> np.ndarray:
-    """Return the corners of the triangular mel filters: (bins + 2,) float64; bin i reaches from corner i to i + 2.
-
-    HTK mel, 1127 ln(1 + f / 700), as in audio.mel_matrix.
-    """
-    low, high = 1127.0 * np.log1p(np.array([low_hz, high_hz]) / 700.0)
-    return 700.0 * np.expm1(np.linspace(low, high, bins + 2) / 1127.0)
-
-
 FRAME_SAMPLES = 2048  # 0.128 s at 16 kHz: fine enough in frequency for 80 mel bins, and a power of two
 LOG_OFFSET = 1e-6  # added before the logarithm: digital silence becomes -13.8, not minus infinity
 BLOCK_FRAMES = 64  # frames are computed in blocks of this fixed size, see MelFramer
 
 
+def hz_to_mel(hertz: np.ndarray | float) -> np.ndarray:
+    """Return HTK mel, 1127 ln(1 + f / 700), of frequencies of any shape, as float64.
+
+    Reference: S. Young et al., The HTK Book, section 5.6.
+    """
+    return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
+
+
+def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
+    """Return the frequencies of HTK mels of any shape, as float64."""
+    return 700.0 * np.expm1(np.asarray(mel, np.float64) / 1127.0)
+
+
+def mel_edges_hz(low_hz: float, high_hz: float, bins: int) -> np.ndarray:
+    """Return the corners of the triangular mel filters: (bins + 2,) float64; bin i reaches from corner i to i + 2."""
+    return mel_to_hz(_mel_edges(low_hz, high_hz, bins))
+
+
+def _mel_edges(low_hz: float, high_hz: float, bins: int) -> np.ndarray:
+    return np.linspace(hz_to_mel(low_hz), hz_to_mel(high_hz), bins + 2)
+
+
 def mel_matrix(config: Config) -> np.ndarray:
     """Return the weights from FFT magnitudes to mel bins, (FRAME_SAMPLES // 2 + 1, mel_bins) float32.
 
-    Triangles, linear in HTK mel (1127 ln(1 + f / 700)), their edges evenly spaced in mel; the weight of 0 Hz is 0.
+    Triangles, linear in mel, their edges evenly spaced in mel; the weight of 0 Hz is 0.
     The same matrix as tf.signal.linear_to_mel_weight_matrix.
-    Reference: S. Young et al., The HTK Book, section 5.6.
     """
-
-    def mel(hertz: np.ndarray | float) -> np.ndarray:
-        return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
-
-    edges = np.linspace(mel(config.mel_low_hz), mel(config.mel_high_hz), config.mel_bins + 2)
-    bins = mel(np.linspace(0.0, config.sample_rate_hz / 2, FRAME_SAMPLES // 2 + 1))[:, None]  # (fft bins, 1)
+    edges = _mel_edges(config.mel_low_hz, config.mel_high_hz, config.mel_bins)
+    bins = hz_to_mel(np.linspace(0.0, config.sample_rate_hz / 2, FRAME_SAMPLES // 2 + 1))[:, None]  # (fft bins, 1)
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     weights = np.maximum(0.0, np.minimum(rising, falling))  # (fft bins, mel bins)

@@ -8,27 +8,17 @@ import operator
 import os
 import tokenize
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from config import CONFIG_NAME, read_config_file
-from files import (
-    byte_order,
-    has_line_break,
-    walk_files,
-    write_file,
-)
-from utils import (
-    UserError,
-)
-
-if TYPE_CHECKING:
-    pass
+from files import byte_order, has_line_break, walk_files, write_file
+from utils import UserError
 
 LEDGER_NAME = "spectrify_log.csv"
 MEL_SUFFIX = ".npy"
@@ -49,6 +39,7 @@ class LedgerRow:
     mtime: str  # seconds since 1970, with nine decimals: compared as text, so never rounded
     decoder: str
     reason: str  # one line, empty where all went well
+    checksum: str = ""  # of the mel, see mel_checksum; empty where there is none, and in rows of older ledgers
 
     @property
     def has_mel(self) -> bool:
@@ -56,17 +47,23 @@ class LedgerRow:
 
 
 COLUMNS = tuple(field.name for field in fields(LedgerRow))
-_values = operator.attrgetter(*COLUMNS)  # astuple copies deeply, at ten times the cost
+OLD_COLUMNS = COLUMNS[:-1]  # from before there was a checksum: read, and left as it is where nothing is new
 
 
-def ledger_text(rows: Iterable[LedgerRow], header: bool) -> bytes:
+def mel_checksum(mel: np.ndarray) -> str:
+    """Return the CRC-32 of a mel's values, as eight hexadecimal digits: two mels of one folder differ where it does."""
+    return f"{zlib.crc32(np.ascontiguousarray(mel)):08x}"
+
+
+def ledger_text(rows: Iterable[LedgerRow], header: bool, columns: tuple[str, ...] = COLUMNS) -> bytes:
     """Return rows as CSV, one line a row: no field holds a line break, so a torn last line can be told."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if header:
-        writer.writerow(COLUMNS)
+        writer.writerow(columns)
+    values_of = operator.attrgetter(*columns)  # astuple copies deeply, at ten times the cost
     for row in rows:
-        writer.writerow(f"{value:.3f}" if isinstance(value, float) else value for value in _values(row))
+        writer.writerow(f"{value:.3f}" if isinstance(value, float) else value for value in values_of(row))
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
@@ -82,15 +79,17 @@ def read_ledger(folder: Path) -> dict[str, LedgerRow]:
         return {}
     text = content[: content.rfind(b"\n") + 1].decode("utf-8", "surrogateescape")
     lines = csv.reader(io.StringIO(text, newline=""))
-    header = tuple(next(lines, ()))
-    if content and header != COLUMNS:
+    columns = tuple(next(lines, ()))
+    if content and columns not in (COLUMNS, OLD_COLUMNS):
         raise UserError(f"{path}: its first line is not {','.join(COLUMNS)}; it is no ledger of spectrify_all.py")
     rows: dict[str, LedgerRow] = {}
     number, line = 1, []
     try:
         for number, line in enumerate(lines, start=2):  # noqa: B007 (told in the errors)
-            filename, status, seconds, frames, size, mtime, decoder, reason = line
-            rows[filename] = LedgerRow(filename, status, float(seconds), int(frames), int(size), mtime, decoder, reason)
+            if len(line) != len(columns):
+                raise ValueError
+            filename, status, seconds, frames, size, mtime, *texts = line
+            rows[filename] = LedgerRow(filename, status, float(seconds), int(frames), int(size), mtime, *texts)
     except ValueError:
         raise UserError(f"{path}, line {number}: not a ledger row: {line!r}; remove that line") from None
     except csv.Error as error:
@@ -98,13 +97,27 @@ def read_ledger(folder: Path) -> dict[str, LedgerRow]:
     return rows
 
 
-def ordered_ledger(rows: dict[str, LedgerRow]) -> bytes:
-    """Return the ledger of these rows, sorted by filename."""
-    return ledger_text((rows[name] for name in sorted(rows, key=byte_order)), header=True)
-
-
 def write_ledger(folder: Path, rows: dict[str, LedgerRow]) -> None:
-    write_file(Path(folder) / LEDGER_NAME, ordered_ledger(rows))
+    write_file(Path(folder) / LEDGER_NAME, _ordered_ledger(rows, COLUMNS))
+
+
+def is_ledger_in_order(folder: Path, rows: dict[str, LedgerRow]) -> bool:
+    """Tell whether the ledger is as a whole run leaves it: a killed one leaves rows in the order of their end."""
+    try:
+        content = (Path(folder) / LEDGER_NAME).read_bytes()
+    except FileNotFoundError:
+        return True
+    is_old = content.startswith(ledger_text([], header=True, columns=OLD_COLUMNS))
+    return content == _ordered_ledger(rows, OLD_COLUMNS if is_old else COLUMNS)
+
+
+def _ordered_ledger(rows: dict[str, LedgerRow], columns: tuple[str, ...]) -> bytes:
+    return ledger_text((rows[name] for name in sorted(rows, key=byte_order)), header=True, columns=columns)
+
+
+def ledger_name(name: str) -> str:
+    """Return a file's name as the ledger has it: a line break, for which the file is refused, as no path holds it."""
+    return name.replace("\r", "//r").replace("\n", "//n")
 
 
 def read_audio_half(folder: Path) -> dict[str, object]:
@@ -121,7 +134,7 @@ class MelList:
     frames: np.ndarray  # (songs,) int64, as the ledger or the files' headers have it
     bins: int
     stamps: np.ndarray  # (songs,) int64: another number where the mel has changed
-    left_out: list[str]  # one line each: the .npy files that cannot be used, and why
+    left_out: list[str]  # one line each: the .npy files that cannot be used, folders that cannot be read, and why
 
 
 def list_mels(folder: Path) -> MelList:
@@ -137,7 +150,7 @@ def list_mels(folder: Path) -> MelList:
         rows.sort(key=lambda row: byte_order(row.filename + MEL_SUFFIX))
         names = [row.filename + MEL_SUFFIX for row in rows]
         frames = np.array([row.frames for row in rows], np.int64)
-        stamps = np.array([_stamp(row.size, row.mtime, row.frames) for row in rows], np.int64)
+        stamps = np.array([_row_stamp(row) for row in rows], np.int64)
         bins, left_out = int(read_audio_half(folder).get("mel_bins", 0)), []
     else:
         names, frames, bins, stamps, left_out = _list_by_headers(folder)
@@ -151,32 +164,50 @@ def _stamp(*facts: object) -> int:
     return zlib.crc32(" ".join(map(str, facts)).encode())
 
 
-def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarray, list[str]]:
-    found, _ = walk_files(folder, lambda name: name.endswith(MEL_SUFFIX))
-    names, frames, stamps, left_out, bins = [], [], [], [], 0
+def _row_stamp(row: LedgerRow) -> int:
+    """A copy of the audio without its times makes every row new, and leaves every mel and its checksum as they were."""
+    return _stamp(row.checksum) if row.checksum else _stamp(row.size, row.mtime, row.frames)
 
-    def look(name: str) -> tuple[tuple[int, int], int] | Exception:
+
+def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarray, list[str]]:
+    """List a bare folder. The number of bins is that of most files, so that a stray one cannot turn out all others."""
+    listing = walk_files(folder, lambda name: name.endswith(MEL_SUFFIX))
+    looked = dict(zip(listing.files, _look_at_headers(folder, listing.files), strict=True))
+    usable = {name: seen for name, seen in looked.items() if not isinstance(seen, ValueError)}
+    counts = Counter(bins for (_, bins), _ in usable.values())
+    bins = counts.most_common(1)[0][0] if counts else 0  # of equals the first
+    names = [name for name, (shape, _) in usable.items() if shape[1] == bins]
+    left_out = [f"{name}: a folder that cannot be read" for name in listing.unreadable]
+    for name, seen in looked.items():
+        if isinstance(seen, ValueError):
+            left_out.append(f"{name}: {seen}")
+        elif seen[0][1] != bins:
+            left_out.append(f"{name}: {seen[0][1]} bins where {names[0]} has {bins}")
+    frames = np.array([usable[name][0][0] for name in names], np.int64)
+    stamps = np.array([usable[name][1] for name in names], np.int64)
+    return names, frames, bins, stamps, left_out
+
+
+def _look_at_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, int], int] | ValueError]:
+    """Return the shape and the stamp of each mel file, or what is wrong with it."""
+
+    def look(name: str) -> tuple[tuple[int, int], int] | ValueError:
         try:
             if has_line_break(name):
                 raise ValueError("a line break in the name; rename it")
             with open(folder / name, "rb", buffering=HEADER_BUFFER) as file:
                 status = os.fstat(file.fileno())
                 return _read_header(file)[0], _stamp(status.st_size, status.st_mtime_ns)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            return ValueError(error.strerror)
+        except ValueError as error:
             return error
 
-    with ThreadPoolExecutor(HEADER_READERS) as readers:  # the disk is waited for, not the processor
-        for name, seen in zip(found, readers.map(look, found), strict=True):
-            if not isinstance(seen, Exception) and bins and seen[0][1] != bins:
-                seen = ValueError(f"{seen[0][1]} bins where {names[0]} has {bins}")
-            if isinstance(seen, Exception):
-                left_out.append(f"{name}: {seen}")
-                continue
-            (length, bins), stamp = seen
-            names.append(name)
-            frames.append(length)
-            stamps.append(stamp)
-    return names, np.array(frames, np.int64), bins, np.array(stamps, np.int64), left_out
+    readers = ThreadPoolExecutor(HEADER_READERS)  # the disk is waited for, not the processor
+    try:
+        return list(readers.map(look, names))
+    finally:  # after Ctrl-C the thousands that wait for their turn are not waited for
+        readers.shutdown(wait=False, cancel_futures=True)
 
 
 def mel_shape(path: Path) -> tuple[int, int]:
@@ -219,35 +250,3 @@ def _read_header(file: io.BufferedReader) -> tuple[tuple[int, int], bool, np.dty
     if len(shape) != 2 or shape[1] < 1 or dtype.kind != "f":
         raise ValueError(f"an array of shape {shape} and type {dtype} is no mel: expected floats (frames, bins)")
     return shape, fortran_order, dtype
-
-
-def ledger_name(name: str) -> str:
-    """Return a file's name as the ledger has it: a line break, for which the file is refused, as no path holds it."""
-    return name.replace("\r", "//r").replace("\n", "//n")
-
-
-def is_ledger_in_order(mel_folder: Path, rows: dict[str, LedgerRow]) -> bool:
-    """Tell whether the ledger is as a whole run leaves it: a killed one leaves rows in the order of their end."""
-    path = mel_folder / LEDGER_NAME
-    return not path.exists() or path.read_bytes() == ordered_ledger(rows)
-
-
-def start_anew(mel_folder: Path) -> None:
-    """Forget and delete what the ledger lists, and nothing else."""
-    rows = read_ledger(mel_folder)
-    write_ledger(mel_folder, {})  # first: no row may name a file that is gone
-    (mel_folder / CONFIG_NAME).unlink(missing_ok=True)
-    for name in rows:
-        remove_mel(mel_folder, name)
-
-
-def remove_mel(mel_folder: Path, name: str) -> None:
-    """Remove the mel of a file in the ledger, and the folders that it leaves empty."""
-    path = mel_folder / (name + MEL_SUFFIX)
-    if path.is_dir():  # not ours
-        return
-    path.unlink(missing_ok=True)
-    for folder in path.parents:
-        if folder == mel_folder or not folder.is_dir() or any(folder.iterdir()):
-            break
-        folder.rmdir()

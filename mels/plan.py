@@ -5,23 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from config import Config
-from files import walk_files
-from mels.mel_folder import (
-    MEL_SUFFIX,
-    LedgerRow,
-    ledger_name,
-    read_ledger,
-)
-from utils import (
-    UserError,
-)
-
-if TYPE_CHECKING:
-    pass
-
+from files import byte_order, is_gone, walk_files
+from mels.decoding import is_audio
+from mels.mel_folder import MEL_SUFFIX, LedgerRow, ledger_name, read_ledger
+from utils import UserError
 
 SKIP_MARKERS = (".nomedia", ".notmusic")
 NPY_HEADER_BYTES = 128  # of numpy's format 1.0 with a shape as short as ours
@@ -37,6 +27,14 @@ class Source:
     mtime: str
 
 
+class Sources(NamedTuple):
+    """The audio of a folder."""
+
+    files: list[Source]  # sorted by the bytes of their path
+    marked_folders: int  # skipped for a marker file
+    unreadable: list[str]  # folders that could not be read
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a run has to do."""
@@ -44,33 +42,41 @@ class Plan:
     to_do: list[Source]
     rows: dict[str, LedgerRow]  # the ledger as it stands
     gone: list[str]  # in the ledger, no more in the audio folder
+    hidden: list[str]  # in the ledger, and whether they are gone nobody knows: their folder cannot be read
     found: int
-    skipped_folders: int
+    marked_folders: int
+    unreadable: list[str]  # folders
+
+    @property
+    def removable(self) -> list[str]:
+        """What --prune may remove: nothing where it is not certain what is gone."""
+        return [] if self.unreadable else self.gone
 
 
-def find_sources(audio_folder: Path, exclude: list[str]) -> tuple[list[Source], int]:
-    """Return the audio files, sorted by the bytes of their path, and the number of folders skipped for a marker."""
-    from mels.decoding import is_audio
-
-    names, skipped_folders = walk_files(audio_folder, is_audio, exclude, SKIP_MARKERS)
-    sources = []
-    for name in names:
+def find_sources(audio_folder: Path, exclude: list[str]) -> Sources:
+    """Return the audio files, and the folders that were skipped."""
+    listing = walk_files(audio_folder, is_audio, exclude, SKIP_MARKERS)
+    sources, unreadable = [], set(listing.unreadable)
+    for name in listing.files:
         try:
             status = os.stat(os.path.join(audio_folder, name))
-        except FileNotFoundError:  # gone since the folder was listed
+        except OSError as error:
+            if not is_gone(error):  # its folder may be listed, but not entered
+                unreadable.add(os.path.dirname(name) or os.curdir)
             continue
         seconds, nanoseconds = divmod(status.st_mtime_ns, 10**9)
         sources.append(Source(name, status.st_size, f"{seconds}.{nanoseconds:09d}"))
-    return sources, skipped_folders
+    return Sources(sources, listing.marked_folders, sorted(unreadable, key=byte_order))
 
 
 def make_plan(
     audio_folder: Path, mel_folder: Path, config: Config, exclude: list[str], retry_failed: bool, overwrite: bool
 ) -> Plan:
     """Compare the audio folder with the ledger. Raises UserError where there is no audio at all."""
-    sources, skipped_folders = find_sources(audio_folder, exclude)
+    sources, marked_folders, unreadable = find_sources(audio_folder, exclude)
     if not sources:
-        raise UserError(f"{audio_folder}: no audio file found in it; name the folder that holds the audio")
+        blind = f", and {unreadable[0]!r} in it cannot be read" if unreadable else ""
+        raise UserError(f"{audio_folder}: no audio file found in it{blind}; name the folder that holds the audio")
     rows = read_ledger(mel_folder)
 
     def is_done(source: Source) -> bool:
@@ -83,14 +89,17 @@ def make_plan(
 
     to_do = [source for source in sources if not is_done(source)]
     present = {ledger_name(source.name) for source in sources}
-    gone = [name for name in rows if name not in present]
-    return Plan(to_do, rows, gone, len(sources), skipped_folders)
+    unknown = tuple("" if folder == os.curdir else f"{ledger_name(folder)}/" for folder in unreadable)
+    absent = [name for name in rows if name not in present]
+    hidden = [name for name in absent if f"{name}/".startswith(unknown)]
+    gone = [name for name in absent if not f"{name}/".startswith(unknown)]
+    return Plan(to_do, rows, gone, hidden, len(sources), marked_folders, unreadable)
 
 
 def _mel_is_whole(mel_folder: Path, row: LedgerRow, config: Config) -> bool:
     """Tell by its size alone whether a mel file is there and whole: one look at 100,000 files takes a second."""
     try:
         size = os.stat(os.path.join(mel_folder, row.filename + MEL_SUFFIX)).st_size
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     return size == NPY_HEADER_BYTES + row.frames * config.mel_bins * MEL_ITEM_BYTES

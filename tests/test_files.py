@@ -42,7 +42,7 @@ def message(function, *arguments) -> str:
 def test_files_are_sorted_by_the_bytes_of_the_whole_path(tmp_path):
     no_text = os.fsdecode(b"\xff.mp3")
     names = ["b.mp3", "a/z.mp3", "a b/x.mp3", "a-b/x.mp3", "é.mp3", "z.mp3", "B.mp3", "-r.mp3", no_text]
-    found, skipped = walk_files(plant(tmp_path, *names), everything)
+    found, skipped, _ = walk_files(plant(tmp_path, *names), everything)
     assert found == sorted(names, key=os.fsencode)
     assert found.index("a b/x.mp3") < found.index("a-b/x.mp3") < found.index("a/z.mp3")  # ' ' < '-' < '/'
     assert skipped == 0
@@ -52,12 +52,12 @@ def test_files_are_sorted_by_the_bytes_of_the_whole_path(tmp_path):
 def test_any_file_name_is_found_once(tmp_path_factory, names, folders):
     root = tmp_path_factory.mktemp("any names")
     paths = {f"folder {index}/{name}" for index in range(len(folders)) for name in names} | names
-    found, _ = walk_files(plant(root, *paths), everything)
+    found = walk_files(plant(root, *paths), everything).files
     assert found == sorted(paths, key=os.fsencode)
 
 
 def test_hidden_files_and_folders_are_left_out(tmp_path):
-    found, _ = walk_files(plant(tmp_path, "a.mp3", ".b.mp3", ".trash/c.mp3", "d/.e/f.mp3"), everything)
+    found = walk_files(plant(tmp_path, "a.mp3", ".b.mp3", ".trash/c.mp3", "d/.e/f.mp3"), everything).files
     assert found == ["a.mp3"]
 
 
@@ -82,7 +82,7 @@ def test_a_glob_excludes_by_name_or_by_path(tmp_path, glob, left):
 
 def test_a_marked_folder_is_skipped_with_all_below_and_counted(tmp_path):
     plant(tmp_path, "a.mp3", "ring tones/.nomedia", "ring tones/b.mp3", "ring tones/deep/c.mp3", "books/.notmusic")
-    assert walk_files(tmp_path, everything, skip_markers=(".nomedia", ".notmusic")) == (["a.mp3"], 2)
+    assert walk_files(tmp_path, everything, skip_markers=(".nomedia", ".notmusic")) == (["a.mp3"], 2, [])
 
 
 def test_symbolic_links_are_followed_but_never_in_a_circle(tmp_path):
@@ -91,7 +91,7 @@ def test_symbolic_links_are_followed_but_never_in_a_circle(tmp_path):
     (tmp_path / "music/linked.mp3").symlink_to("a.mp3")
     (tmp_path / "music/up").symlink_to(tmp_path / "music")
     (tmp_path / "elsewhere/back").symlink_to(tmp_path / "music")
-    found, _ = walk_files(tmp_path / "music", everything)
+    found = walk_files(tmp_path / "music", everything).files
     assert found == ["a.mp3", "linked folder/b.mp3", "linked.mp3"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import errno
 import fcntl
 import os
@@ -23,6 +24,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from anybody import closed, folder_for_anybody, run_as_anybody
 from conftest import RATE_HZ, tone, tree, write_audio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,17 @@ from config import DEFAULT_CONFIG, build_config, read_config_file
 from mels.batches import BATCH_BYTES, BATCH_FILES, make_batches
 from mels.decoding import Decoders
 from mels.log_mel import FRAME_SAMPLES, MelFramer
-from mels.mel_folder import LEDGER_NAME, LedgerRow, list_mels, read_ledger, read_mel, write_ledger
+from mels.mel_folder import (
+    LEDGER_NAME,
+    OLD_COLUMNS,
+    LedgerRow,
+    ledger_text,
+    list_mels,
+    mel_checksum,
+    read_ledger,
+    read_mel,
+    write_ledger,
+)
 from mels.plan import Source
 from spectrify_all import build_parser, main
 from utils import ROOT
@@ -158,8 +170,9 @@ def test_every_file_has_its_row_and_every_mel_its_frames(library, made):
             assert mel.dtype == np.float16
             assert mel.shape == (row.frames, 80)
             assert row.frames == 1 + (round(row.seconds * 16000) - FRAME_SAMPLES) // 1600
+            assert row.checksum == mel_checksum(mel)
         else:
-            assert row.frames == 0
+            assert (row.frames, row.checksum) == (0, "")
             assert row.reason
         assert (row.reason == "") == (row.status == "ok")
     assert rows["broken/half.mp3"].reason.startswith(("4", "5"))
@@ -174,7 +187,8 @@ def test_rows_are_written_with_what_was_found(clips, tmp_path):
     row = read_ledger(mels)["a, 1.wav"]
     status = (clips / "a, 1.wav").stat()
     mtime = f"{status.st_mtime_ns // 10**9}.{status.st_mtime_ns % 10**9:09d}"
-    assert row == LedgerRow("a, 1.wav", "ok", 1.0, 9, status.st_size, mtime, "ffmpeg", "")
+    checksum = mel_checksum(np.load(mels / "a, 1.wav.npy"))
+    assert row == LedgerRow("a, 1.wav", "ok", 1.0, 9, status.st_size, mtime, "ffmpeg", "", checksum)
 
 
 def test_a_tone_of_a_file_lands_in_the_mel_of_that_file(made):
@@ -197,7 +211,7 @@ def test_the_configuration_is_the_audio_half(made):
 def test_the_ledger_is_a_table_that_others_read(made):
     with open(made / LEDGER_NAME, encoding="utf-8", errors="surrogateescape", newline="") as file:
         table = list(csv.DictReader(file))
-    assert ",".join(table[0]) == "filename,status,seconds,frames,size,mtime,decoder,reason"
+    assert ",".join(table[0]) == "filename,status,seconds,frames,size,mtime,decoder,reason,checksum"
     assert {row["filename"]: row["status"] for row in table} == STATUSES
 
 
@@ -213,12 +227,15 @@ def test_the_summary_counts_and_says_what_to_do(audio, tmp_path, capsys):
     mels = tmp_path / "the mels, é"
     assert spectrify(audio, mels) == 0
     printed = capsys.readouterr()
-    summary, skipped, failed = printed.out.splitlines()
+    summary, skipped, too_short, failed = printed.out.splitlines()
     seconds = round(sum(row.seconds for row in read_ledger(mels).values() if row.has_mel))
     assert summary == (
         f"{mels}: 12 audio files, 12 done now: 7 ok, 1 partial, 1 silent, 1 too_short, 2 failed, {seconds} s of audio"
     )
     assert skipped == "1 folder skipped for a file .nomedia or .notmusic"
+    assert too_short == (
+        "1 file shorter than a frame of 0.128 s: no mel and so no vector; join them to longer ones, or do without"
+    )
     assert failed.startswith("2 files failed, e.g. broken/empty.wav: ")
     assert failed.endswith(f"; see {mels / LEDGER_NAME}; --retry-failed tries again")
     assert printed.err == ""
@@ -401,6 +418,38 @@ def test_only_what_changed_is_done_again(audio, mels, capsys):
     assert after[name][0] == before[name][0]
 
 
+def test_a_library_copied_without_its_times_changes_nothing_for_the_trainer(audio, mels):
+    before, stamps = tree(mels), list_mels(mels).stamps
+    for path in audio.rglob("*"):
+        os.utime(path, ns=(0, 1_000_000_000_000_001))
+    assert spectrify(audio, mels) == 0
+    after = tree(mels)
+    assert all(after[name][0] == before[name][0] for name in before if name.endswith(".npy"))
+    assert all(after[name][1] != before[name][1] for name in before if name.endswith(".npy"))
+    assert {row.mtime for row in read_ledger(mels).values()} == {"1000000.000000001"}
+    np.testing.assert_array_equal(list_mels(mels).stamps, stamps)
+
+
+def test_a_ledger_without_checksums_stays_until_there_is_something_new(audio, mels):
+    rows = read_ledger(mels)
+    (mels / LEDGER_NAME).write_bytes(ledger_text(rows.values(), header=True, columns=OLD_COLUMNS))
+    before, stamps = tree(mels), dict(zip(list_mels(mels).names, list_mels(mels).stamps, strict=True))
+    assert spectrify(audio, mels) == 0
+    assert tree(mels) == before
+
+    again = "rock/a song, live.mp3"
+    os.utime(audio / again, ns=(0, 1_000_000_000_000_001))
+    assert spectrify(audio, mels) == 0
+    upgraded = read_ledger(mels)
+    assert {name: row.checksum for name, row in upgraded.items() if row.checksum} == {again: rows[again].checksum}
+    listed = list_mels(mels)
+    changed = [name for name, stamp in zip(listed.names, listed.stamps, strict=True) if stamp != stamps[name]]
+    assert changed == [f"{again}.npy"]  # once
+    after = tree(mels)
+    assert spectrify(audio, mels) == 0
+    assert tree(mels) == after
+
+
 def test_a_file_that_broke_loses_its_mel(clips, tmp_path, capsys):
     mels = tmp_path / "mels"
     assert spectrify(clips, mels) == 0
@@ -451,6 +500,48 @@ def test_prune_leaves_what_it_did_not_make(audio, mels):
     shutil.rmtree(audio / "jazz")
     assert spectrify(audio, mels, "--prune") == 0
     assert sorted(path.name for path in (mels / "jazz").rglob("*")) == ["mine.npy", "my notes.txt", "very deep"]
+
+
+@pytest.mark.parametrize("flag", ["--prune", "--overwrite"])
+@pytest.mark.parametrize("break_", ["\n", "\r"], ids=ascii)
+def test_a_name_with_a_line_break_takes_no_other_files_mel_with_it(clips, tmp_path, break_, flag):
+    """In the ledger it is b//nd.wav, which as a path is b/nd.wav."""
+    letter = {"\n": "n", "\r": "r"}[break_]
+    write_clip(clips / f"b/{letter}d.wav", 1, 3)
+    (clips / "b/d.wav").rename(clips / f"b{break_}d.wav")
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    assert statuses(mels)[f"b//{letter}d.wav"] == "failed"
+    mine = mels / f"b/{letter}d.wav.npy"
+    if flag == "--overwrite":  # its row is gone, so it is not ours
+        rows = read_ledger(mels)
+        del rows[f"b/{letter}d.wav"]
+        write_ledger(mels, rows)
+        (clips / f"b/{letter}d.wav").unlink()
+    before = mine.read_bytes()
+    (clips / f"b{break_}d.wav").unlink()
+    assert spectrify(clips, mels, flag) == 0
+    assert f"b//{letter}d.wav" not in statuses(mels)
+    assert mine.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["b//nd.wav", "../mine.wav", "b/../../mine.wav", "b/./d.wav", "{}/mine.wav", "silent.wav"]
+)
+def test_nothing_outside_and_nothing_that_is_no_mel_of_a_row_is_removed(clips, tmp_path, name):
+    """A ledger from somewhere else, or one that was edited."""
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    rows, name = read_ledger(mels), name.format(tmp_path)
+    rows[name] = dataclasses.replace(rows["b/d.wav"], filename=name, status="silent" if name == "silent.wav" else "ok")
+    write_ledger(mels, rows)
+    for path in (tmp_path / "mine.wav.npy", mels / "b/nd.wav.npy", mels / "silent.wav.npy"):
+        path.write_text("keep me")
+    before = tree(tmp_path)
+    assert spectrify(clips, mels, "--prune") == 0
+    after = tree(tmp_path)
+    assert {path for path in before if before[path] != after.get(path)} == {"mels/lock", f"mels/{LEDGER_NAME}"}
+    assert name not in read_ledger(mels)
 
 
 def test_many_that_are_gone_are_named_in_part(clips, tmp_path, capsys):
@@ -526,6 +617,75 @@ def test_temporary_files_that_a_kill_left_are_removed(audio, mels, made):
         (mels / name).write_bytes(b"half of a file")
     assert spectrify(audio, mels) == 0
     assert contents(mels) == contents(made)
+
+
+# Folders that cannot be read
+
+MAIN = "sys.exit(spectrify_all.main(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444], ids=oct)
+def test_a_folder_that_cannot_be_read_is_skipped_named_and_forbids_prune(clips, mode):
+    with folder_for_anybody() as folder:
+        audio, mels = Path(shutil.copytree(clips, folder / "my clips")), folder / "the mels"
+        (audio / "b").rename(audio / "lost+found")
+        assert spectrify(audio, mels) == 0
+        (audio / "a, 1.wav").rename(audio / "renamed.wav")
+        assert spectrify(audio, mels) == 0
+        before = tree(mels)
+        with closed(audio / "lost+found", mode):
+            done = run_as_anybody(MAIN, audio, mels, "--prune")
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout == (
+                f"{mels}: 1 audio file, 0 done now: 4 ok, 6 s of audio\n"
+                "1 folder skipped that cannot be read (lost+found): mels of it stay\n"
+                "--prune removes nothing while a folder cannot be read: "
+                "make it readable, or leave it out by --exclude\n"
+                "1 audio file gone (a, 1.wav): their mels stay; --prune removes them\n"
+            )
+            assert run_as_anybody(MAIN, audio, mels, "--strict").returncode == 1
+            done = run_as_anybody(MAIN, audio, mels, "--overwrite")
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.endswith(
+                f"error: {audio}/lost+found: cannot be read, and --overwrite would remove 2 mels for good; "
+                "make it readable, or leave it out by --exclude\n"
+            )
+            assert tree(mels) == before
+        assert spectrify(audio, mels, "--prune", "--exclude=lost+found") == 0
+        assert statuses(mels) == {"renamed.wav": "ok"}
+
+
+def test_where_all_that_there_is_cannot_be_read_the_error_says_so(clips):
+    with folder_for_anybody() as folder:
+        (folder / "my clips").mkdir()
+        clips.rename(folder / "my clips/music")
+        with closed(folder / "my clips/music"):
+            done = run_as_anybody(MAIN, folder / "my clips", folder / "mels")
+        assert done.returncode == 1
+        assert done.stderr.endswith(
+            "my clips: no audio file found in it, and 'music' in it cannot be read; "
+            "name the folder that holds the audio\n"
+        )
+        with closed(folder / "my clips"):
+            done = run_as_anybody(MAIN, folder / "my clips", folder / "mels")
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert "Permission denied" in done.stderr
+
+
+@pytest.mark.parametrize("cause", [errno.EACCES, errno.EIO, errno.ENOENT], ids=errno.errorcode.get)
+def test_the_others_are_done_where_a_folder_cannot_be_read(clips, tmp_path, monkeypatch, capsys, cause):
+    scandir = os.scandir
+
+    def scan(path):
+        if os.fspath(path).endswith("/b"):
+            raise OSError(cause, os.strerror(cause), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert spectrify(clips, tmp_path / "mels") == 0
+    assert statuses(tmp_path / "mels") == {"a, 1.wav": "ok"}
+    told = "1 folder skipped that cannot be read (b): " in capsys.readouterr().out
+    assert told == (cause != errno.ENOENT)  # what has gone meanwhile is gone
 
 
 # Start anew, and what is refused
@@ -908,6 +1068,87 @@ def test_a_signal_ends_it_with_one_line(many, tmp_path, slow_ffmpeg, number, sen
         assert len(read_ledger(mels)) == 40
         after = tree(mels)
         assert all(after[f"{name}.npy"] == before[f"{name}.npy"] for name, row in rows.items() if row.has_mel)
+
+
+def listens(process: subprocess.Popen) -> bool:
+    """Tell whether a run answers SIGTERM itself: from then on it answers for all that it does."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def pretended(folder: Path, count: int, clip: Path) -> tuple[Path, Path]:
+    """Links to one clip in some folders, and the mel folder that spectrify_all.py would have made of them."""
+    audio, mels = folder / "many links", folder / "their mels"
+    one = folder / "one"
+    one.mkdir()
+    shutil.copy2(clip, one / "a.wav")
+    assert spectrify(one, mels) == 0
+    (row,) = read_ledger(mels).values()
+    names = [f"{place % 7}/{place:05d}.wav" for place in range(count)]
+    for place in range(7):
+        (audio / str(place)).mkdir(parents=True)
+        (mels / str(place)).mkdir()
+    for name in names:
+        os.link(one / "a.wav", audio / name)
+        os.link(mels / "a.wav.npy", mels / f"{name}.npy")
+    (mels / "a.wav.npy").unlink()
+    write_ledger(mels, {name: dataclasses.replace(row, filename=name) for name in names})
+    return audio, mels
+
+
+@pytest.mark.slow
+def test_a_signal_is_answered_at_any_moment_of_listing_and_planning(clips, tmp_path):
+    audio, mels = pretended(tmp_path, 20_000, clips / "a, 1.wav")
+    before, interrupted = tree(mels), 0
+    draw = random.Random(5)
+    for round_ in range(6):
+        with running(audio, mels) as (process, _):
+            wait_until(lambda process=process: listens(process))
+            time.sleep(draw.uniform(0, 0.6))
+            process.send_signal([signal.SIGINT, signal.SIGTERM][round_ % 2])
+            output, errors = process.communicate(timeout=30)
+        assert process.returncode == 0
+        if not output:
+            interrupted += 1
+            assert errors == (
+                "spectrify_all.py: interrupted; what was finished is kept, and the same command goes on\n"
+            )
+    assert interrupted > 0
+    assert tree(mels) == before
+
+
+@pytest.mark.slow
+def test_a_signal_while_pruning_leaves_the_rest_for_the_next_run(clips, tmp_path):
+    audio, mels = pretended(tmp_path, 20_000, clips / "a, 1.wav")
+    shutil.rmtree(audio)
+    write_clip(audio / "0/00000.wav", 1, 0)
+    with running(audio, mels, "--prune") as (process, _):
+        wait_until(lambda: rows_written(mels) == 1)
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (0, "")
+    assert errors == "spectrify_all.py: interrupted; what was finished is kept, and the same command goes on\n"
+    rows = read_ledger(mels)
+    assert 1 < len(rows) < 20_000
+    assert sorted(f"{name}.npy" for name in rows) == sorted(str(path.relative_to(mels)) for path in mels.rglob("*.npy"))
+    assert spectrify(audio, mels, "--prune") == 0
+    assert statuses(mels) == {"0/00000.wav": "ok"}
+    assert [path.name for path in mels.rglob("*.npy")] == ["00000.wav.npy"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)], ids=str)
+def test_a_second_signal_ends_it_at_once(many, tmp_path, numbers):
+    hanging = program(tmp_path / "my ffmpeg", f"echo $$ >> '{tmp_path}/pids'; exec sleep 1000")
+    with running(many, tmp_path / "mels", "--jobs=2", IMAGEIO_FFMPEG_EXE=hanging) as (process, mark):
+        wait_until((tmp_path / "pids").exists)
+        process.send_signal(signal.SIGSTOP)  # so that it sees both at once, however fast it is
+        for number in numbers:
+            process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(timeout=30) in (130, 143)
+        wait_until(lambda: not marked(mark), seconds=10)
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ Whatever a single file is at fault for is raised as NotMade; an OSError is the t
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import stat
@@ -17,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from mels.decoding import REASON_CHARACTERS, become_decoder
+from mels.decoder_process import decoder_prefix
+from mels.decoding import REASON_CHARACTERS
 from utils import printable
 
 # What Chrome, Firefox and Safari all play; a format that holds several codecs is looked into before it is copied.
@@ -152,12 +152,11 @@ def _input(ffmpeg: str, level: str, source: Source) -> list[str]:
 def _run(argv: list[str], stop: threading.Event, output: BinaryIO | None = None) -> tuple[int, str]:
     """Run ffmpeg; return its exit code and messages. Raises NotMade where it hangs, or where everything stops."""
     with subprocess.Popen(
-        argv,
+        [*decoder_prefix(), *argv],  # it dies with us
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is ours to answer
-        preexec_fn=functools.partial(become_decoder, os.getpid()),  # it dies with us
     ) as process:
         written, deadline = 0, time.monotonic() + STALLED_SECONDS
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
 import shutil
 import struct
@@ -20,7 +19,7 @@ from conftest import RATE_HZ, tone, write_audio
 from test_log_mel import music, music_16k, noise
 
 from config import Config
-from mels.decoding import REASON_CHARACTERS, Decoders, Track, become_decoder, find_decoders, is_audio, tracks_from_files
+from mels.decoding import REASON_CHARACTERS, Decoders, Track, find_decoders, is_audio, tracks_from_files
 from mels.log_mel import MelFramer, log_mel
 from utils import ROOT, UserError
 
@@ -512,13 +511,6 @@ def test_a_decoder_that_hangs_is_killed_with_all_that_it_started(tmp_path, confi
     while group_members(group):  # what is killed takes its time on a busy machine
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not bind a process to its parent")
-def test_a_decoder_whose_parent_has_ended_meanwhile_does_not_start():
-    """Found by killing a run while its second decoder started: nobody was left to end that one."""
-    for parent, exit_code in [(os.getpid(), 0), (os.getppid(), 1)]:
-        assert subprocess.run(["true"], preexec_fn=functools.partial(become_decoder, parent)).returncode == exit_code
 
 
 def test_a_decoder_that_hangs_in_the_middle_leaves_what_came(tmp_path, config, decoders):

@@ -17,10 +17,20 @@ from mels.log_mel import (
     LOG_OFFSET,
     MelFramer,
     hop_samples,
+    hz_to_mel,
     log_mel,
     mel_edges_hz,
     mel_matrix,
+    mel_to_hz,
 )
+
+
+def test_the_mel_scale_is_htks():
+    assert hz_to_mel(0.0) == 0.0
+    assert hz_to_mel(1000.0) == pytest.approx(1000.0, abs=0.1)  # what the scale was made for
+    assert hz_to_mel(7600.0) == pytest.approx(2595 * np.log10(1 + 7600 / 700), rel=1e-4)
+    hertz = np.array([[0.0, 80.0], [440.0, 22050.0]])
+    np.testing.assert_allclose(mel_to_hz(hz_to_mel(hertz)), hertz)
 
 
 def test_corners_are_those_of_the_mel_filters(config):

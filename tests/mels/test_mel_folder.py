@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from anybody import closed, folder_for_anybody, run_as_anybody
 from conftest import tree, write_mels
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,15 +21,18 @@ from config import CONFIG_NAME, to_yaml
 from mels.mel_folder import (
     COLUMNS,
     LEDGER_NAME,
+    OLD_COLUMNS,
     LedgerRow,
+    is_ledger_in_order,
     ledger_text,
     list_mels,
+    mel_checksum,
     mel_shape,
     read_ledger,
     read_mel,
     write_ledger,
 )
-from utils import UserError
+from utils import ROOT, UserError
 
 NO_TEXT = os.fsdecode(b"\xff\xfe.mp3")
 AWKWARD = ["a b/c, d.mp3", "quo\"te's.wav", "-rf.mp3", "Søren.ogg", NO_TEXT, "tab\t,\u2028\x85.mp3"]
@@ -47,7 +55,7 @@ def message(function, *arguments) -> str:
 
 
 def test_the_columns_are_the_public_ones():
-    assert ",".join(COLUMNS) == "filename,status,seconds,frames,size,mtime,decoder,reason"
+    assert ",".join(COLUMNS) == "filename,status,seconds,frames,size,mtime,decoder,reason,checksum"
 
 
 @given(
@@ -61,6 +69,7 @@ def test_the_columns_are_the_public_ones():
             st.integers(0, 10**18).map(lambda nanoseconds: f"{nanoseconds // 10**9}.{nanoseconds % 10**9:09d}"),
             st.sampled_from(["ffmpeg", "sox"]),
             reasons,
+            st.sampled_from(["", "0123abcd"]),
         ),
         unique_by=lambda each: each.filename,
         max_size=6,
@@ -102,8 +111,42 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path):
     )
 
 
+def write_old_ledger(folder: Path, rows: list[LedgerRow]) -> None:
+    """A ledger from before it had checksums."""
+    (folder / LEDGER_NAME).write_bytes(ledger_text(rows, header=True, columns=OLD_COLUMNS))
+
+
+def test_a_ledger_without_checksums_is_read_and_in_order(tmp_path):
+    rows = [row("a"), row("b")]
+    write_old_ledger(tmp_path, rows)
+    assert (tmp_path / LEDGER_NAME).read_text().startswith("filename,status,seconds,frames,size,mtime,decoder,reason\n")
+    read = read_ledger(tmp_path)
+    assert list(read.values()) == rows
+    assert is_ledger_in_order(tmp_path, read)
+    write_old_ledger(tmp_path, rows[::-1])
+    assert not is_ledger_in_order(tmp_path, read_ledger(tmp_path))
+    write_ledger(tmp_path, read)
+    assert list(read_ledger(tmp_path).values()) == rows
+    assert is_ledger_in_order(tmp_path, read)
+
+
+def test_a_row_of_another_ledgers_length_is_refused(tmp_path):
+    for columns, others in [(COLUMNS, OLD_COLUMNS), (OLD_COLUMNS, COLUMNS)]:
+        text = ledger_text([], True, columns) + ledger_text([row("a")], False, others)
+        (tmp_path / LEDGER_NAME).write_bytes(text)
+        assert f"{tmp_path / LEDGER_NAME}, line 2: not a ledger row" in message(read_ledger, tmp_path)
+
+
+def test_the_checksum_is_of_the_values_alone():
+    mel = np.arange(12, dtype=np.float16).reshape(3, 4)
+    assert mel_checksum(mel) == f"{zlib.crc32(mel.tobytes()):08x}"
+    assert mel_checksum(mel) == mel_checksum(np.asfortranarray(mel)) == mel_checksum(np.repeat(mel, 2, axis=0)[::2])
+    assert mel_checksum(mel) != mel_checksum(mel + np.float16(1))
+    assert len(mel_checksum(np.zeros((0, 4), np.float16))) == 8
+
+
 @pytest.mark.parametrize(
-    "line", ["a,ok", "", "a,ok,long,1,1,1,ffmpeg,", "a,ok,1,x,1,1,ffmpeg,", 'a,"ok,1,1,1,1,ffmpeg,']
+    "line", ["a,ok", "", "a,ok,long,1,1,1,ffmpeg,,", "a,ok,1,x,1,1,ffmpeg,,", 'a,"ok,1,1,1,1,ffmpeg,,']
 )
 def test_a_broken_row_is_named_by_its_line(tmp_path, line):
     text = ledger_text([row("first")], header=True) + line.encode() + b"\n" + ledger_text([row("last")], header=False)
@@ -184,6 +227,103 @@ def test_files_that_are_no_mels_are_left_out_with_the_reason(tmp_path):
         *("other bins.npy", "flat.npy", "whole numbers.npy", "no bins.npy", "objects.npy", "many.npy"),
         *("text.npy", "empty.npy", "line\nbreak.npy"),
     }
+
+
+def test_one_stray_file_does_not_turn_out_all_others(tmp_path):
+    write_mels(tmp_path, {"a stray.mp3": 3}, bins=20)
+    write_mels(tmp_path, {"b": 3, "c": 4}, bins=5)
+    mels = list_mels(tmp_path)
+    assert (mels.names, mels.frames.tolist(), mels.bins) == (["b.npy", "c.npy"], [3, 4], 5)
+    assert mels.left_out == ["a stray.mp3.npy: 20 bins where b.npy has 5"]
+    (tmp_path / "b.npy").unlink()  # of as many the first
+    assert list_mels(tmp_path).names == ["a stray.mp3.npy"]
+
+
+LIST = "mels = mels.mel_folder.list_mels(sys.argv[1]); print(mels.names, mels.left_out)"
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444], ids=oct)
+def test_a_folder_that_cannot_be_read_is_left_out_and_named(mode):
+    with folder_for_anybody() as folder:
+        write_mels(folder, {"a": 3, "deep/lost+found/b": 3})
+        assert run_as_anybody(LIST, folder).stdout == "['a.npy', 'deep/lost+found/b.npy'] []\n"
+        with closed(folder / "deep/lost+found", mode):
+            done = run_as_anybody(LIST, folder)
+    assert done.stderr == ""
+    if mode == 0:
+        assert done.stdout == "['a.npy'] ['deep/lost+found: a folder that cannot be read']\n"
+    else:  # it can be listed, and each file says for itself that it cannot be reached
+        assert done.stdout == "['a.npy'] ['deep/lost+found/b.npy: Permission denied']\n"
+
+
+INTERRUPTED = """
+import sys, time
+from mels import mel_folder
+from utils import command
+read = mel_folder._read_header
+def read_from_a_slow_disk(file):
+    print("reading", flush=True)
+    time.sleep(0.5)
+    return read(file)
+mel_folder._read_header = read_from_a_slow_disk
+@command
+def main(argv):
+    mel_folder.list_mels(sys.argv[1])
+main([])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_a_signal_does_not_wait_for_the_headers_of_all_files(tmp_path, number):
+    """They would take five minutes."""
+    write_mels(tmp_path, {"a": 3})
+    for place in range(10_000):
+        os.link(tmp_path / "a.npy", tmp_path / f"{place}.npy")
+    argv = [sys.executable, "-c", INTERRUPTED, tmp_path]
+    with subprocess.Popen(
+        argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            process.stdout.readline()
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert errors == "-c: interrupted; what was finished is kept, and the same command goes on\n"
+
+
+# What tells that a mel has changed
+
+
+def test_a_stamp_is_that_of_the_mel_whatever_the_audio_files_times(tmp_path):
+    folder = made_by_spectrify(tmp_path, {"a": 3, "b": 3})
+    rows = {name: dataclasses.replace(old, checksum=f"0000000{name}") for name, old in read_ledger(folder).items()}
+    write_ledger(folder, rows)
+    before = list_mels(folder).stamps
+    assert before[0] != before[1]
+    write_ledger(folder, {name: dataclasses.replace(old, mtime="0.0", size=7) for name, old in rows.items()})
+    np.testing.assert_array_equal(list_mels(folder).stamps, before)
+    rows["b"] = dataclasses.replace(rows["b"], checksum="ffffffff")
+    write_ledger(folder, rows)
+    assert (list_mels(folder).stamps == before).tolist() == [True, False]
+
+
+def test_rows_without_a_checksum_keep_the_stamps_that_runs_have_stored(tmp_path):
+    folder = made_by_spectrify(tmp_path, {"a": 3, "b": 4})
+    rows = list(read_ledger(folder).values())
+    stored = [zlib.crc32(f"{old.size} {old.mtime} {old.frames}".encode()) for old in rows]
+    assert list_mels(folder).stamps.tolist() == stored
+    write_old_ledger(folder, rows)
+    assert list_mels(folder).stamps.tolist() == stored
+    np.testing.assert_array_equal(list_mels(folder).stamps < 2**32, True)
+
+
+def test_a_bare_folder_goes_by_size_and_time(tmp_path):
+    write_mels(tmp_path, {"a": 3, "b": 3})
+    before = list_mels(tmp_path).stamps
+    os.utime(tmp_path / "b.npy", ns=(0, 1))
+    assert (list_mels(tmp_path).stamps == before).tolist() == [True, False]
 
 
 def test_a_folder_without_mels_says_what_to_do(tmp_path):

@@ -174,11 +174,11 @@ def test_a_file_replaced_by_a_link_behind_our_back_is_not_followed(tmp_path, out
 def test_the_next_spectrify_run_takes_in_the_originals_alone(music, tmp_path, mode, place):
     (tmp_path / "elsewhere").mkdir()
     (music / "link").symlink_to(tmp_path / "elsewhere")  # spectrify_all.py follows it
-    originals, _ = find_sources(music, [])
+    originals = find_sources(music, []).files
     out = music / place
     out.mkdir(parents=True)
     assert None not in provide_audio(mode, music, out, MUSIC, quiet=True).urls
-    assert find_sources(music, []) == (originals, 1)
+    assert find_sources(music, []) == (originals, 1, [])
 
 
 def test_a_page_below_the_audio_by_another_path_is_marked_too(music, tmp_path):

@@ -1,0 +1,62 @@
+"""What is removed from a mel folder: mels that the ledger lists, and never anything else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from config import CONFIG_NAME
+from mels.mel_folder import MEL_SUFFIX, LedgerRow, read_ledger, write_ledger
+
+
+def remove_mel(mel_folder: Path, row: LedgerRow) -> None:
+    """Remove the mel of a row that has one, and the folders that it leaves empty."""
+    path = _mel_path(mel_folder, row)
+    if path is None or path.is_dir():  # not ours
+        return
+    path.unlink(missing_ok=True)
+    for folder in path.parents:
+        if folder == mel_folder:
+            break
+        try:
+            folder.rmdir()
+        except OSError:  # it holds something
+            break
+
+
+def _mel_path(mel_folder: Path, row: LedgerRow) -> Path | None:
+    """Return where the mel of a row lies; None where the row has none.
+
+    A name with a line break is no path but stands in the ledger like one, and would lead to the mel of another file.
+    """
+    is_path = os.path.normpath(row.filename) == row.filename and not row.filename.startswith(("/", "../"))
+    return mel_folder / (row.filename + MEL_SUFFIX) if row.has_mel and is_path else None
+
+
+def start_anew(mel_folder: Path) -> None:
+    """Forget and remove all that the ledger lists."""
+    rows = read_ledger(mel_folder)
+    write_ledger(mel_folder, {})  # first: no row may name a file that is gone
+    (mel_folder / CONFIG_NAME).unlink(missing_ok=True)
+    for row in rows.values():
+        remove_mel(mel_folder, row)
+
+
+def prune(mel_folder: Path, rows: dict[str, LedgerRow], gone: Collection[str]) -> None:
+    """Take the files that are gone out of the rows, the ledger and the mel folder.
+
+    Where a signal ends it, what was not removed yet stays in the ledger, so that the next run removes it.
+    """
+    pruned = {name: rows.pop(name) for name in gone}
+    try:
+        write_ledger(mel_folder, rows)  # first: no row may name a file that is gone
+        for row in pruned.values():
+            remove_mel(mel_folder, row)
+    except BaseException:
+        for name, row in pruned.items():
+            path = _mel_path(mel_folder, row)
+            if path is not None and path.is_file():
+                rows[name] = row
+        write_ledger(mel_folder, rows)
+        raise
