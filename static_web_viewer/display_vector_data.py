@@ -36,7 +36,7 @@ from files import folder_lock, write_file
 from judging import clustering, pictures
 from judging.neighbours import check_directions, directions, nearest_neighbours
 from runs.vectors import Vectors, add_vectors_argument, read_vectors, which_vectors
-from static_web_viewer.page import layout, page_audio, page_data, page_folder
+from static_web_viewer.page import layout, layout_file, page_audio, page_data, page_folder
 from static_web_viewer.page.columns import (
     TABLE_COLUMNS,
     Column,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 CLUSTERS = 10
 MAP_NEIGHBOURS = layout.PERPLEXITY * layout.NEIGHBOURS_PER_PERPLEXITY
 TSNE, PCA = "tsne", "pca"
+PCA_DESCRIPTION = "two principal components"
 PICTURE_LABELS = len(pictures.LABEL_COLOURS) - 1  # the largest; the last colour is for all others
 LEGEND_POINTS = 7.0  # diameter of a legend's dots
 
@@ -63,8 +64,10 @@ class Map:
 
     xy: np.ndarray  # (tracks, 2) float32
     new: np.ndarray  # (tracks,) bool: has come since the page before
-    told: str  # in words, how the places were found
-    state: dict[str, str]  # for page.json: kind (as --layout has it), hash of what they were made of, made (told then)
+    description: str  # how the places were found
+    state: dict[
+        str, str
+    ]  # for page.json: kind (as --layout has it), hash of what they were made of, made (description)
 
 
 def make_map(
@@ -83,29 +86,39 @@ def make_map(
     kept = out / page_folder.LAYOUT_NAME
     if kept.exists():
         try:
-            old_xy, new = layout.read_layout(kept, names, of_others=True)
+            old_xy, new = layout_file.read_layout(kept, names, of_others=True)
         except UserError:
             if not arguments.new_layout:  # which needs none, and mends a broken one
                 raise
     arrived = np.isnan(old_xy).any(axis=1)
-    if not arrived.any() and before.get("hash") == state["hash"] and not arguments.new_layout:
+    dot = kind == TSNE and layout.all_in_one_place(old_xy)
+    if not arrived.any() and before.get("hash") == state["hash"] and not arguments.new_layout and not dot:
         return Map(old_xy, new, "as it was, nothing has changed since", before)
     if not arrived.all():
         new = arrived if arrived.any() else new
     if kind == PCA:
-        xy, told = layout.pca_layout(rows), "two principal components"
-    elif kind != TSNE:
-        xy, _ = layout.read_layout(Path(kind), names)
+        xy, description = layout.pca_layout(rows), PCA_DESCRIPTION
+    elif kind == TSNE:
+        scratch = dot or arrived.all() or arguments.new_layout or before.get("kind", TSNE) != TSNE
+        xy, description = tsne_map(rows, neighbours, seed, None if scratch else old_xy, quiet)
+    else:
+        xy, _ = layout_file.read_layout(Path(kind), names)
         missing = int(np.isnan(xy).any(axis=1).sum())
         beside = f"; {plural(missing, 'track')} without a place there put beside the most alike" if missing else ""
-        told = Path(kind).name + beside
+        description = Path(kind).name + beside
         xy = layout.place_by_neighbours(xy, *neighbours).astype(np.float32)
-    elif arrived.all() or arguments.new_layout or before.get("kind", TSNE) != TSNE:
-        xy, told = layout.tsne(rows, *neighbours, seed, None, quiet), "t-SNE from scratch"
-    else:
-        xy = layout.tsne(rows, *neighbours, seed, old_xy, quiet)
-        told = f"t-SNE from the one before, {shift(old_xy, xy)}"
-    return Map(xy, new, told, state | {"made": told})
+    return Map(xy, new, description, state | {"made": description})
+
+
+def tsne_map(
+    rows: np.ndarray, neighbours: tuple[np.ndarray, np.ndarray], seed: int, start: np.ndarray | None, quiet: bool
+) -> tuple[np.ndarray, str]:
+    """Return t-SNE's map, and how it was made; where all tracks come to lie in one place, principal components."""
+    try:
+        xy = layout.tsne(rows, *neighbours, seed, start, quiet)
+    except layout.CollapsedMap:
+        return layout.pca_layout(rows), f"{PCA_DESCRIPTION}, because t-SNE has put all tracks in one place"
+    return xy, "t-SNE from scratch" if start is None else f"t-SNE from the one before, {shift(start, xy)}"
 
 
 def shift(old_xy: np.ndarray, xy: np.ndarray) -> str:
@@ -207,18 +220,19 @@ def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -
     rows = directions(found.vectors)
     neighbours, exact = nearest_neighbours(rows, MAP_NEIGHBOURS, quiet)
     places = make_map(arguments, names, rows, (neighbours, exact))
-    print(f"map: {places.told}")
-    write_file(out / page_folder.LAYOUT_NAME, layout.layout_table(names, places.xy, places.new))  # what took longest
+    print(f"map: {places.description}")
+    table = layout_file.layout_table(names, places.xy, places.new)
+    write_file(out / page_folder.LAYOUT_NAME, table)  # at once: it took longest
     clusters = clustering.spherical_kmeans(rows, min(arguments.clusters, len(rows)), seed)
     columns = labels + own_columns(names, clusters, places.new)
     first = default_column(columns, len(names))
     listed = page_data.NEIGHBOURS
     distances = page_data.page_distances(rows, neighbours[:, :listed], exact[:, :listed], seed)
-    print(distances.told())
+    print(distances.description())
     audio = page_audio.provide_audio(arguments.audio, arguments.audio_root, out, names, quiet)
     title = printable(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
     addresses = page_data.audio_addresses(names, audio.urls)
-    about = [f"vectors: {found.kind} of save {found.save}", f"map: {places.state['made']}", distances.told()]
+    about = [f"vectors: {found.kind} of save {found.save}", f"map: {places.state['made']}", distances.description()]
     contents = [column.content() for column in columns]
     data = page_data.data_files(names, places.xy, contents, first, distances, addresses, about)
     pictures.save_figure(draw_map(places.xy, columns[first], title), out / page_folder.PICTURE_NAME)

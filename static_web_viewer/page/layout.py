@@ -1,7 +1,6 @@
-"""Where each track lies on the map of a collection: exact neighbours, t-SNE that keeps old places, PCA, layout files.
+"""Where each track lies on the map of a collection: t-SNE that keeps old places, PCA.
 
-No argparse here; faiss, openTSNE and scipy are imported where they are used, so that `--help` is quick. Functions of
-arrays raise ValueError, functions of files UserError.
+No argparse here; faiss, openTSNE, scikit-learn and scipy are imported where they are used, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -11,22 +10,17 @@ import logging
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from files import csv_bytes
-from judging.labels import FILENAME_COLUMN, LabelTable, match_rows, no_row_matches, read_label_table, require_columns
-from judging.neighbours import DIRECTIONS_BLOCK
-from mels.mel_folder import MEL_SUFFIX
-from utils import Progress, UserError, usable_cores
+from judging.neighbours import nearest_neighbours
+from utils import Progress, usable_cores
 
 if TYPE_CHECKING:
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import Affinities
 
-LAYOUT_HEADER = (FILENAME_COLUMN, "x", "y", "new")
 PERPLEXITY = 30
 NEIGHBOURS_PER_PERPLEXITY = 3  # beyond these a Gaussian of that perplexity is nearly 0
 TSNE_LEAST = 10  # tracks: PCA loses little of fewer, and a perplexity below 3 says nothing
@@ -34,6 +28,14 @@ FFT_LEAST = 10_000  # tracks, from which on interpolation is quicker than Barnes
 THREADS_LEAST = 2000  # tracks: with fewer, threads on a busy machine wait ten times as long for each other as they work
 EARLY, MAIN = (250, 12, 0.5), (500, 1, 0.8)  # iterations, exaggeration, momentum, as openTSNE advises
 START_DEVIATION = 1e-4  # of a start from scratch: so small that attraction alone decides at first
+# Tracks, below which nothing is exaggerated: of few each is a neighbour of most, and twelvefold attraction is stronger
+# than repulsion wherever they lie, and contracts them to a point. Barnes-Hut takes those nearer than 1e-6 for one, so
+# that nothing parts them again. Kullback-Leibler divergence and neighbours kept are as good without, up to 1,000.
+EARLY_LEAST = 1000
+MAIN_FEW = (750, *MAIN[1:])
+START_DEVIATION_FEW = 0.1  # far above that 1e-6, far below the distance of neighbours on a map, about 1
+LEAST_WIDTH = 0.5  # of a map in t-SNE's unit, in which neighbours lie about 1 apart; of 10 tracks it is 4 or more
+MOST, ONE_PLACE = 0.9, 1e-6  # a map is a dot where so many of its tracks are within that share of its width
 START_JITTER = 0.01  # of that deviation, by the seed: nothing would ever part tracks that start in one place
 GROWTH_ITERATIONS, GROWTH_ITERATIONS_NEW = 100, 500  # at least, and for each new track's share of all
 PROGRESS_ITERATIONS = 10
@@ -45,8 +47,11 @@ PLACED_NEIGHBOURS = 10  # whose median is where a track without a place goes
 OFFSET = 1e-3  # of the map's width: how far from that median at most
 RING = 0.6  # of the map's width: where groups lie that nothing connects with a place
 NO_VARIANCE = 1e-12  # of rows of length 1: what the rounding to float32 leaves of none
-LARGEST_PLACE = 1e15  # that a file may hold: sums of squares stay finite in float32
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
+
+
+class CollapsedMap(ValueError):
+    """A map on which all tracks lie in one place, and that says nothing."""
 
 
 def pca_layout(rows: np.ndarray) -> np.ndarray:
@@ -55,19 +60,17 @@ def pca_layout(rows: np.ndarray) -> np.ndarray:
     Of each component the weight that is largest in size is positive, so that the map is not mirrored by chance. A
     component that is not there (one dimension, two tracks, equal rows) is 0.
     """
-    mean = rows.mean(axis=0, dtype=np.float64)
-    scatter = np.zeros((rows.shape[1], rows.shape[1]))
-    blocks = range(0, len(rows), DIRECTIONS_BLOCK)
-    for start in blocks:
-        centred = rows[start : start + DIRECTIONS_BLOCK] - mean
-        scatter += centred.T @ centred
-    variances, axes = np.linalg.eigh(scatter / len(rows))
-    axes = axes[:, ::-1][:, :2] * (variances[::-1][:2] > NO_VARIANCE)  # (dims, 2), largest variance first
-    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    from sklearn.decomposition import PCA
+    from threadpoolctl import threadpool_limits
+
     xy = np.zeros((len(rows), 2), np.float32)
-    for start in blocks:
-        block = slice(start, start + DIRECTIONS_BLOCK)
-        xy[block, : axes.shape[1]] = (rows[block] - mean) @ axes
+    centred = rows - rows.mean(axis=0, dtype=np.float64)  # the covariance of float32 would round small variances away
+    if not centred.any():
+        return xy
+    count = min(2, *rows.shape)
+    with threadpool_limits(1, "blas"):  # the last bits are the same on any number of cores
+        pca = PCA(count, svd_solver="covariance_eigh").fit(centred)
+        xy[:, :count] = pca.transform(centred) * (pca.explained_variance_ > NO_VARIANCE)
     return xy
 
 
@@ -83,7 +86,8 @@ def tsne(
 
     Where at least half of the tracks have a place, they start there, the others among their neighbours, and all move a
     little: 100 iterations, and 5 more for each hundredth that is new. Where fewer have one, the places decide only how
-    the map is laid out at large. Fewer than ten tracks are laid out by PCA.
+    the map is laid out at large, and where all have the same one they are no start. Tracks with equal rows are laid out
+    as one, and then side by side. Fewer than ten different ones are laid out by PCA.
 
     rows       (tracks, dims) float32 of length 1.
     indices    (tracks, count) int32 and distances (tracks, count) float32, of `nearest_neighbours`; 90 of them count.
@@ -91,30 +95,98 @@ def tsne(
     start      (tracks, 2) places of an earlier map, nan where a track has none; in any unit.
     Returns    (tracks, 2) float32, the same for the same input and seed on any number of cores; with a start in its
                unit, moved and scaled as a whole so that the tracks that had places come nearest to these.
+    Raises     CollapsedMap where the tracks have all come to lie in one place, or out of all bounds.
     Reference  van der Maaten and Hinton 2008; Kobak and Berens 2019 for the start; openTSNE (Policar et al. 2024).
     """
-    known = np.zeros(len(rows), bool) if start is None else np.isfinite(start).all(axis=1)
+    start = np.full((len(rows), 2), np.nan) if start is None or all_in_one_place(start) else start
+    first, which = _distinct(rows, distances)
+    if len(first) < len(rows):
+        start_of_distinct = _first_place(start, len(first), which)
+        neighbours = nearest_neighbours(rows[first], indices.shape[1])
+        xy = _side_by_side(_tsne_of_distinct(rows[first], *neighbours, seed, start_of_distinct, quiet), which)
+    else:
+        xy = _tsne_of_distinct(rows, indices, distances, seed, start, quiet)
+    return (fit_to_known(xy, start) if np.isfinite(start).any() else xy).astype(np.float32)
+
+
+def _tsne_of_distinct(
+    rows: np.ndarray, indices: np.ndarray, distances: np.ndarray, seed: int, start: np.ndarray, quiet: bool
+) -> np.ndarray:
+    """Lay out tracks no two of which are equal, in t-SNE's own unit; arguments as those of `tsne`."""
     if len(rows) < TSNE_LEAST:
         xy = pca_layout(rows)
-    else:
-        with _silent_opentsne():
-            affinities = _affinities(indices, distances)
-            if 2 * known.sum() < len(rows) or not map_width(start[known]):
-                initial = place_by_neighbours(start, indices, distances) if known.any() else pca_layout(rows)
-                xy = _optimise(_from_scratch(initial, seed), affinities, [EARLY, MAIN], quiet)
-            else:
-                iterations = GROWTH_ITERATIONS + round(GROWTH_ITERATIONS_NEW * float((~known).mean()))
-                initial = _in_natural_unit(place_by_neighbours(start, indices, distances))
-                xy = _optimise(initial, affinities, [(iterations, *MAIN[1:])], quiet)
-    return (fit_to_known(xy, start) if known.any() else xy).astype(np.float32)
+        alike_but_for_rounding = len(xy) > 1 and not map_width(xy)
+        return _spiral(1.0, np.arange(len(xy)), len(xy)) if alike_but_for_rounding else xy
+    known = np.isfinite(start).all(axis=1)
+    with _silent_opentsne():
+        affinities = _affinities(indices, distances)
+        if 2 * known.sum() < len(rows):
+            initial = place_by_neighbours(start, indices, distances) if known.any() else pca_layout(rows)
+            few = len(rows) < EARLY_LEAST
+            deviation, phases = (START_DEVIATION_FEW, [MAIN_FEW]) if few else (START_DEVIATION, [EARLY, MAIN])
+            xy = _optimise(_from_scratch(initial, deviation, seed), affinities, phases, quiet)
+        else:
+            iterations = GROWTH_ITERATIONS + round(GROWTH_ITERATIONS_NEW * float((~known).mean()))
+            initial = _in_natural_unit(place_by_neighbours(start, indices, distances))
+            xy = _optimise(initial, affinities, [(iterations, *MAIN[1:])], quiet)
+    if not np.isfinite(xy).all() or map_width(xy) < LEAST_WIDTH or all_in_one_place(xy):
+        raise CollapsedMap(f"t-SNE has put {len(rows)} tracks in one place")
+    return xy
 
 
-def _from_scratch(xy: np.ndarray, seed: int) -> np.ndarray:
+def all_in_one_place(xy: np.ndarray) -> bool:
+    """Whether two or more places (tracks, 2) are practically all the same one; those that are nan do not count."""
+    xy = xy[~np.isnan(xy).any(axis=1)]
+    if len(xy) < 2:
+        return False
+    from_middle = np.abs(xy - np.median(xy, axis=0)).max(axis=1)
+    return bool(np.quantile(from_middle, MOST) <= ONE_PLACE * map_width(xy))
+
+
+def _distinct(rows: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first track of each vector, (vectors,), and for each track which of these has its vector, (tracks,).
+
+    distances  of `nearest_neighbours`: 0 to an equal track.
+    """
+    first = np.arange(len(rows))
+    doubled = np.flatnonzero((distances[:, :1] == 0).any(axis=1))
+    _, place, group = np.unique(rows[doubled], axis=0, return_index=True, return_inverse=True)
+    first[doubled] = doubled[place[group.ravel()]]
+    return np.unique(first, return_inverse=True)
+
+
+def _first_place(start: np.ndarray, count: int, which: np.ndarray) -> np.ndarray:
+    """Return of equal tracks the first place that one of them has: (tracks, 2) -> (count, 2), nan where none has."""
+    places = np.full((count, 2), np.nan)
+    known = np.flatnonzero(np.isfinite(start).all(axis=1))[::-1]
+    places[which[known]] = start[known]  # of several the last that is written stays
+    return places
+
+
+def _side_by_side(xy: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Give equal tracks places around that of their vector: (vectors, 2) and (tracks,) -> (tracks, 2)."""
+    order = np.argsort(which, kind="stable")
+    sizes = np.bincount(which)
+    rank = np.empty(len(which), int)
+    rank[order] = np.arange(len(which)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    many = sizes[which] > 1
+    xy, width = xy[which], map_width(xy) or 1.0
+    xy[many] += _spiral(OFFSET * width, rank[many], sizes[which][many])
+    return xy
+
+
+def _spiral(radius: float, rank: np.ndarray, count: np.ndarray | int) -> np.ndarray:
+    """Return the places (tracks, 2) with these ranks in a sunflower of `count` around 0: no two are near each other."""
+    radii = radius * np.sqrt((rank + 1) / (count + 1))
+    return radii[:, None] * np.stack([np.cos(GOLDEN_ANGLE * rank), np.sin(GOLDEN_ANGLE * rank)], axis=1)
+
+
+def _from_scratch(xy: np.ndarray, deviation: float, seed: int) -> np.ndarray:
     """Shrink a start to almost a point, so that attraction alone decides at first; no two tracks in one place."""
-    deviation = xy.std(axis=0).max()
-    scaled = (xy - xy.mean(axis=0)) * (START_DEVIATION / deviation if deviation else 1.0)
+    own = xy.std(axis=0).max()
+    scaled = (xy - xy.mean(axis=0)) * (deviation / own if own else 1.0)
     jitter = np.random.default_rng(seed % 2**64).standard_normal(xy.shape)
-    return scaled + START_JITTER * START_DEVIATION * jitter
+    return scaled + START_JITTER * deviation * jitter
 
 
 def _in_natural_unit(xy: np.ndarray) -> np.ndarray:
@@ -228,9 +300,7 @@ def place_by_neighbours(xy: np.ndarray, indices: np.ndarray, distances: np.ndarr
         waiting = waiting[~ready]
     if len(waiting):
         xy[waiting] = _beside(xy[placed], width, _groups(indices, waiting))
-    rank = np.arange(len(new))
-    radius = OFFSET * width * np.sqrt((rank + 1) / (len(new) + 1))  # a sunflower's spiral: no two points are near
-    xy[new] += radius[:, None] * np.stack([np.cos(GOLDEN_ANGLE * rank), np.sin(GOLDEN_ANGLE * rank)], axis=1)
+    xy[new] += _spiral(OFFSET * width, np.arange(len(new)), len(new))
     return xy
 
 
@@ -255,60 +325,3 @@ def _beside(placed: np.ndarray, width: float, groups: np.ndarray) -> np.ndarray:
     centre = (placed.min(axis=0) + placed.max(axis=0)) / 2
     angle = GOLDEN_ANGLE * groups
     return centre + RING * width * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-
-
-def read_layout(path: Path, names: Sequence[str], of_others: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Read the tracks' places from a table with the columns filename, x, y and, if there, new.
-
-    names      as in music_list.txt; they are found in the table as `match_rows` does.
-    of_others  it is no error where the table has no place for any of them.
-    Returns    (tracks, 2) float32, nan where the table has no place or an empty one, and (tracks,) bool, those whose
-               `new` is 1.
-    Raises     UserError for a missing file or column, a place that is no two finite numbers of at most 1e15, a `new`
-               other than 0, 1 or nothing, a track with two places, and where no track has one.
-    """
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such layout; write a CSV with the columns {','.join(LAYOUT_HEADER[:3])}")
-    table = read_label_table(path)
-    require_columns(table, LAYOUT_HEADER[:3])
-    # A place is one label, so that names are matched, and two places of a track refused, as in any other table.
-    rows = [{FILENAME_COLUMN: row[FILENAME_COLUMN], "x": _place_text(path, row)} for row in table.rows]
-    found = match_rows(LabelTable(table.path, [FILENAME_COLUMN, "x"], rows), names, ["x"])
-    xy, new = np.full((len(names), 2), np.nan, np.float32), np.zeros(len(names), bool)
-    for track, (place,) in found.items():
-        if isinstance(track, int) and place:
-            *xy[track], new[track] = map(float, place.split())
-    if np.isnan(xy).all() and not of_others:
-        if any(isinstance(track, int) for track in found):
-            raise UserError(f"{path}: x and y are empty for every track of the run; fill them in")
-        raise no_row_matches(table, names, found)
-    return xy, new
-
-
-def _place_text(path: Path, row: dict[str, str]) -> str:
-    """Return "x y new" as Python writes the numbers, "" for an empty place."""
-    texts = {column: row.get(column, "").strip() for column in LAYOUT_HEADER[1:]}
-    if not texts["x"] and not texts["y"]:
-        return ""
-    numbers = []
-    for column, text in texts.items():
-        try:
-            number = float(text or (0 if column == "new" else "nan"))
-        except ValueError:
-            number = math.nan
-        if not abs(number) <= LARGEST_PLACE or (column == "new" and number not in (0, 1)):
-            expected = "0 or 1" if column == "new" else "a finite number, at most 1e15 in size"
-            where = f"{path}: the row of {row[FILENAME_COLUMN]!r}"
-            raise UserError(f"{where} has {text!r} in the column {column!r}, expected {expected}; mend or remove it")
-        numbers.append(number)
-    return " ".join(map(repr, numbers))
-
-
-def layout_table(names: Sequence[str], xy: np.ndarray, new: np.ndarray) -> bytes:
-    """Return a layout as CSV, the shortest numbers that are read back as the same float32.
-
-    names  as in music_list.txt; xy (tracks, 2) float32; new (tracks,) bool, written as 0 or 1.
-    """
-    x, y = (map(str, column) for column in np.asarray(xy, np.float32).T)
-    filenames = (name.removesuffix(MEL_SUFFIX) for name in names)
-    return csv_bytes(LAYOUT_HEADER, zip(filenames, x, y, map(int, new), strict=True))

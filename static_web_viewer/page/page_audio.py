@@ -48,12 +48,12 @@ class PageAudio:
 
     def summary(self) -> str:
         """Return e.g. 'audio: 29 referenced, 1 not there (a.mp3), 2 outside AUDIO_ROOT (b.mp3, c.mp3)'."""
-        told: dict[str, list[str]] = {outcome: [] for outcome in OUTCOMES}
+        listed: dict[str, list[str]] = {outcome: [] for outcome in OUTCOMES}
         for name, outcome in zip(self.names, self.outcomes, strict=False):
             reason = f": {self.reasons[name]}" if name in self.reasons else ""
-            told[outcome].append(name.removesuffix(MEL_SUFFIX) + reason)
+            listed[outcome].append(name.removesuffix(MEL_SUFFIX) + reason)
         parts = []
-        for outcome, tracks in told.items():
+        for outcome, tracks in listed.items():
             names = f" ({examples(tracks)})" if outcome in (FAILED, MISSING, OUTSIDE) else ""
             where = " AUDIO_ROOT" if outcome == OUTSIDE else ""
             parts += [f"{len(tracks):,} {outcome}{where}{names}"] if tracks else []

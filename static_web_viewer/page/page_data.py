@@ -64,7 +64,7 @@ class Distances:
     error: float  # mean absolute error of the distances by the codes
     recall: float  # share of the neighbours that the codes find
 
-    def told(self) -> str:
+    def description(self) -> str:
         """Return in words what the distances are worth."""
         return (
             f"distances to a selected track: 8 bits a dimension, mean error {self.error:.4f}, find "

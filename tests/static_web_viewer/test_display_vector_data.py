@@ -14,8 +14,10 @@ import pytest
 from conftest import tone, tree, write_audio
 
 import files
+from judging.neighbours import directions
 from runs import run_folder
 from static_web_viewer.display_vector_data import build_parser, main
+from static_web_viewer.page.layout import all_in_one_place, pca_layout
 from utils import ROOT
 
 pytestmark = pytest.mark.slow
@@ -135,6 +137,50 @@ def test_a_collection_that_has_grown_and_shrunk_keeps_its_places(house, capsys):
     assert part_of(house / "page", "tracks")["columns"][-1]["values"] == ["known", "new"]
     display(house)  # what is new stays marked until others come
     assert read_rows(house / "page" / "layout.csv") == after
+
+
+def places_in(out: Path) -> np.ndarray:
+    return np.array([[float(row["x"]), float(row["y"])] for row in read_rows(out / "layout.csv").values()])
+
+
+def make_dot(out: Path) -> None:
+    """Leave the page with a layout.csv on which all tracks lie in one place."""
+    rows = read_rows(out / "layout.csv")
+    (out / "layout.csv").write_text("filename,x,y,new\n" + "".join(f'"{name}",0.0,0.0,0\n' for name in rows))
+
+
+def test_a_map_that_is_a_dot_is_made_anew_though_nothing_has_changed(house, capsys):
+    display(house)
+    before = places_in(house / "page")
+    make_dot(house / "page")
+    capsys.readouterr()
+    assert display(house) == 0
+    assert "map: t-SNE from scratch" in capsys.readouterr().out
+    np.testing.assert_array_equal(places_in(house / "page"), before)
+
+
+def test_a_map_that_is_a_dot_does_not_grow_but_newcomers_are_marked(house, capsys):
+    write_run(house / "run", names_of(TRACKS - 4), save=2)
+    display(house)
+    make_dot(house / "page")
+    write_run(house / "run", names_of(TRACKS), save=3)
+    capsys.readouterr()
+    assert display(house) == 0
+    told = capsys.readouterr().out
+    assert "map: t-SNE from scratch" in told and "page: 36 tracks, 4 of them new" in told
+    assert not all_in_one_place(places_in(house / "page"))
+
+
+def test_a_map_that_collapses_is_replaced_by_principal_components(house, capsys):
+    """t-SNE puts tracks in one place that are all about as far from each other: nothing is nearer than the rest."""
+    vectors = np.eye(TRACKS, dtype=np.float32)
+    vectors[:, 0] += np.linspace(0.0, 1e-3, TRACKS)
+    np.save(house / "mine.npy", vectors)
+    assert display(house, "--vectors", house / "mine.npy", "--labels", house / "labels.csv") == 0
+    told = capsys.readouterr().out
+    assert "map: two principal components, because t-SNE has put all tracks in one place\n" in told
+    np.testing.assert_array_equal(places_in(house / "page").astype(np.float32), pca_layout(directions(vectors)))
+    assert (house / "page" / "map.png").exists()
 
 
 def test_a_new_layout_starts_from_nothing(house, capsys):
