@@ -41,18 +41,15 @@ demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers, p
 	@$(RUN) process_results/plot_costs.py example_outs/ --output example_results/costs.png
 	@echo "[3/5] spherical k-means against the labels"
 	@$(RUN) process_results/sphere_kmeans.py example_outs/ example_input/labels.csv --label-column genre --clusters 6 --output example_results/clusters.png
-	@echo "[4/5] classification against the labels, no artist on both sides"
-	@$(RUN) process_results/logistic_regress.py example_outs/ example_input/labels.csv --label-column genre --group-column artist --mel-folder example_vectors/ --output example_results/classification
-	@echo "[5/5] the page"
+	@echo "[4/5] the page"
 	@$(RUN) static_web_viewer/display_vector_data.py example_outs/ example_input/ example_page/ --labels example_input/labels.csv
+	@echo "[5/5] can the six kinds be told apart by the vectors? Classification, no artist on both sides"
+	@$(RUN) process_results/logistic_regress.py example_outs/ example_input/labels.csv --label-column genre --group-column artist --mel-folder example_vectors/ --score accuracy --output example_results/classification
 	@echo
-	@echo "What was made of the 120 clips of example_input/:"
-	@echo "  example_vectors/                        log-mel of every clip; spectrify_log.csv says how it went"
-	@echo "  example_outs/vector_at_*.npy            a vector a clip, rows as in example_outs/music_list.txt"
-	@echo "  example_results/costs.png               how the training went"
-	@echo "  example_results/clusters.png, .csv      which kinds of sound each cluster holds"
-	@echo "  example_results/classification/         the table above, confusion matrix, learning curve"
-	@echo "  example_page/                           the map, to look at and to listen to; map.png, layout.csv"
+	@echo "Made of the 120 clips of example_input/, beside the table above:"
+	@echo "  example_outs/vector_at_*.npy     a vector a clip, rows as in example_outs/music_list.txt"
+	@echo "  example_results/                 costs.png, clusters.png, classification/"
+	@echo "  example_page/index.html          the map, to look at and to listen to"
 	@echo "Now with a folder of your own: the same commands, see README.md."
 	@echo
 	@echo "The map: open $(CURDIR)/example_page/index.html in a browser."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,10 +35,10 @@ class Comparison:
     first: classifiers.Predicted  # what the RBF SVM says by the first kind of vector
 
 
-def format_table(comparison: Comparison) -> str:
-    """Return the scores as aligned lines, a block a score, guessing below."""
+def format_table(comparison: Comparison, scores_shown: Sequence[str] = SCORES) -> str:
+    """Return the scores as aligned lines, a block for each of the scores shown, guessing below."""
     guessing, blocks = classifiers.guessing(comparison.codes), []
-    for score in SCORES:
+    for score in scores_shown:
         lines = [f"{score:<20}" + "".join(f"{name:<17}" for name in CLASSIFIERS)]
         for kind, scores in comparison.table.items():
             values = [scores[name][score] for name in CLASSIFIERS]

@@ -45,7 +45,7 @@ from judging.classifier_report import (
     format_table,
     scores_csv,
 )
-from judging.classifiers import CLASSIFIERS, RBF_SVM
+from judging.classifiers import CLASSIFIERS, RBF_SVM, SCORES
 from judging.folds import FOLDS, REPEATS, Folds, class_members
 from judging.labelled_run import LabelledTracks, read_labelled_run
 from judging.labels import encode
@@ -177,6 +177,7 @@ def build_parser() -> argparse.ArgumentParser:
     few = "labels with fewer tracks, or groups, are left out; below 5 there are fewer folds, 2 is the least"
     parser.add_argument("--min-members", type=positive_int, default=FOLDS, metavar="N", help=few)
     parser.add_argument("--mel-folder", type=Path, metavar="MELS", help="mel folder of the run, for the baselines")
+    parser.add_argument("--score", choices=SCORES, help="print this score only (default: all three)")
     parser.add_argument("--fixed", action="store_true", help="set values of C, as the quality benchmark has them")
     parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument("--output", type=Path, metavar="DIR", help="write tables and pictures there")
@@ -207,7 +208,7 @@ def main(argv: list[str] | None = None) -> int:
     folds = run.make_folds(tracks, arguments.seed)
     print(printable(describe(tracks, folds, arguments.group_column)))
     found = compare(tracks, folds, arguments.fixed, arguments.seed, arguments.quiet)
-    print(format_table(found))
+    print(format_table(found, SCORES if arguments.score is None else [arguments.score]))
     if arguments.mel_folder is None:
         print("for the baselines of the same tracks (mean log-mel, MFCC statistics) add --mel-folder MELS")
     written = ""

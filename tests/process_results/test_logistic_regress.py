@@ -253,3 +253,10 @@ def test_tracks_without_an_artist_are_a_group_each(folder, capsys):
     out = capsys.readouterr().out
     assert "24 of 24 songs labelled; left out: nothing\n12 songs with an empty group: each is taken as" in out
     assert "24 tracks, 2 classes, 18 groups by artist, 2 x 5 stratified folds\n" in out
+
+
+def test_one_score_alone_is_a_small_table(folder, capsys):
+    assert run_main(folder, "--fixed", "--score", "macro F1") == 0
+    printed = capsys.readouterr().out
+    assert "macro F1  " in printed and "accuracy" not in printed
+    assert len(printed.splitlines()) < 12
