@@ -30,7 +30,7 @@ EARLY, MAIN = (250, 12, 0.5), (500, 1, 0.8)  # iterations, exaggeration, momentu
 START_DEVIATION = 1e-4  # of a start from scratch: so small that attraction alone decides at first
 # Tracks, below which nothing is exaggerated: of few each is a neighbour of most, and twelvefold attraction is stronger
 # than repulsion wherever they lie, and contracts them to a point. Barnes-Hut takes those nearer than 1e-6 for one, so
-# that nothing parts them again. Kullback-Leibler divergence and neighbours kept are as good without, up to 1,000.
+# that nothing parts them again. As many neighbours are kept without: tests/benchmarks/layout.py --few 12 30 100 1000.
 EARLY_LEAST = 1000
 MAIN_FEW = (750, *MAIN[1:])
 START_DEVIATION_FEW = 0.1  # far above that 1e-6, far below the distance of neighbours on a map, about 1
@@ -102,7 +102,7 @@ def tsne(
     first, which = _distinct(rows, distances)
     if len(first) < len(rows):
         start_of_distinct = _first_place(start, len(first), which)
-        neighbours = nearest_neighbours(rows[first], indices.shape[1])
+        neighbours = nearest_neighbours(rows[first], indices.shape[1], quiet)
         xy = _side_by_side(_tsne_of_distinct(rows[first], *neighbours, seed, start_of_distinct, quiet), which)
     else:
         xy = _tsne_of_distinct(rows, indices, distances, seed, start, quiet)

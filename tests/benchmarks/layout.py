@@ -1,18 +1,21 @@
 """Measure the map of a collection: ours, with its exact neighbours, beside openTSNE as it comes; and how it grows.
 
     python tests/benchmarks/layout.py --tracks 8000 100000 --dims 100
-    python tests/benchmarks/layout.py --run RUN
+    python tests/benchmarks/layout.py --run RUN --few 12 30 100
 
 Without a run the tracks are drawn: kinds, within these artists of about 50 tracks. The first table has seconds (by the
 clock, and of all cores together: on a busy machine these count), the peak memory of a process that does nothing else,
 and the share of the true 10 nearest tracks that are among the 10 nearest on the map. The second one takes tracks away,
 lays out the rest, and lets that map grow by them: how far the others have moved, in hundredths of the map's width.
+--few measures small maps instead, drawn or subsets of a run: how many of ten collapse, and the share of the true 10
+nearest (of 10 to 20 tracks: of a third of them) that are kept, with early exaggeration and without.
 
 Nothing is asserted. 8,000 and 100,000 tracks take a quarter of an hour on two idle cores, and 1 GB.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import platform
 import sys
@@ -30,12 +33,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modul
 
 from judging.neighbours import directions, nearest_neighbours
 from runs.vectors import read_vectors
+from static_web_viewer.page import layout
 from static_web_viewer.page.layout import map_width, pca_layout, tsne
 from utils import EXIT_DONE, command, positive_int, script_parser, usable_cores
 
 NEIGHBOURS, JUDGED = 90, 10
 SAMPLE = 5000  # tracks whose neighbours on the map are looked at
 KINDS, ARTIST_TRACKS = 12, 50
+FEW_SEEDS = 10  # subsets of each size
 
 
 class Measured(NamedTuple):
@@ -144,6 +149,24 @@ def measure_growth(rows: np.ndarray, indices: np.ndarray, shares: list[float], s
         print(line + f"{neighbours_kept(grown.xy, indices, added[:SAMPLE]):>14.3f}", flush=True)
 
 
+def measure_few(sizes: list[int], rows: np.ndarray) -> None:
+    """Print what becomes of small maps, subsets of the rows, with early exaggeration and without."""
+    print(f"{'tracks':>7}{'':>3}{'early exaggeration':>20}{'collapsed':>11}{'kept':>7}{'seconds':>9}")
+    for tracks in sizes:
+        for least in (0, sys.maxsize):
+            layout.EARLY_LEAST = least
+            kept, started = [], time.monotonic()
+            for seed in range(FEW_SEEDS):
+                some = rows[np.random.default_rng(seed).permutation(len(rows))[:tracks]]
+                indices, distances = nearest_neighbours(some, NEIGHBOURS)
+                with contextlib.suppress(layout.CollapsedMap):
+                    xy = tsne(some, indices, distances, seed)
+                    kept.append(neighbours_kept(xy, indices[:, : min(JUDGED, tracks // 3)], np.arange(tracks)))
+            seconds, share = time.monotonic() - started, f"{np.mean(kept):.3f}" if kept else ""
+            name = "none" if least else layout.EARLY[1]
+            print(f"{tracks:>7}{'':>3}{name:>20}{FEW_SEEDS - len(kept):>11}{share:>7}{seconds:>9.1f}", flush=True)
+
+
 def build_parser():
     parser = script_parser(__doc__)
     parser.add_argument(
@@ -154,6 +177,7 @@ def build_parser():
     parser.add_argument(
         "--growth", type=positive_int, nargs="*", default=[1, 30], metavar="PERCENT", help="growths to measure"
     )
+    parser.add_argument("--few", type=positive_int, nargs="+", metavar="N", help="measure maps of few tracks instead")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of what is drawn, and of t-SNE")
     return parser
 
@@ -167,6 +191,9 @@ def main(argv: list[str] | None = None) -> int:
     else:
         collections = (make_rows(tracks, arguments.dims, arguments.seed) for tracks in arguments.tracks)
     for rows in collections:
+        if arguments.few:
+            measure_few(arguments.few, rows)
+            continue
         print(f"\n{len(rows):,} tracks x {rows.shape[1]}")
         indices = measure_scratch(rows, arguments.seed)
         measure_growth(rows, indices, [percent / 100 for percent in arguments.growth], arguments.seed)
