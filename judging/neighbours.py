@@ -11,7 +11,7 @@ from utils import Progress, plural, usable_cores
 
 DIRECTIONS_BLOCK = 1 << 16  # rows that are made float64 at a time
 SEARCH_BLOCK = 4096  # tracks sought at a time, at least: faiss multiplies matrices where these hold 128,000 numbers
-SEARCH_CELLS = 1 << 23  # neighbours that a block holds at most, 100 MB, however large a group is
+LARGE_GROUP = 500  # members: past that a search among the others alone is quicker than to find and drop them
 
 
 def check_directions(names: Sequence[str], vectors: np.ndarray) -> None:
@@ -74,17 +74,23 @@ def nearest_neighbours(
     if count < 1:
         return indices, distances
     groups = np.arange(len(rows)) if groups is None else groups
-    index = faiss.IndexFlatIP(rows.shape[1])
-    index.add(rows)
     sizes = np.bincount(groups)[groups]  # (tracks,) members of each track's group, itself included
+    index = _flat_index(rows)
 
     def search(block: np.ndarray) -> int:
-        # so many that `count` are left without the own group, if there are as many
-        found = index.search(rows[block], min(count + int(sizes[block].max()), len(rows)))[1]
-        own = groups[found] == groups[block, None]
-        others_first = np.argsort(own, axis=1, kind="stable")[:, :count]
-        found = np.take_along_axis(found, others_first, axis=1)
-        found[np.take_along_axis(own, others_first, axis=1)] = -1
+        largest = int(sizes[block].max())
+        if largest > LARGE_GROUP:  # all of the block are of it
+            others = np.flatnonzero(groups != groups[block[0]])
+            found = np.full((len(block), count), -1)
+            if len(others):
+                near = _flat_index(rows[others]).search(rows[block], min(count, len(others)))[1]
+                found[:, : near.shape[1]] = others[near]
+        else:  # so many that `count` are left without the own group, if there are as many
+            found = index.search(rows[block], min(count + largest, len(rows)))[1]
+            own = groups[found] == groups[block, None]
+            others_first = np.argsort(own, axis=1, kind="stable")[:, :count]
+            found = np.take_along_axis(found, others_first, axis=1)
+            found[np.take_along_axis(own, others_first, axis=1)] = -1
         indices[block], distances[block] = _sorted_by_distance(rows, block, found)
         return len(block)
 
@@ -93,7 +99,7 @@ def nearest_neighbours(
     pool = ThreadPoolExecutor(usable_cores(), initializer=faiss.omp_set_num_threads, initargs=(1,))
     progress = Progress(len(rows), "neighbours", "tracks", quiet)
     try:
-        for done in pool.map(search, _search_blocks(sizes, count)):
+        for done in pool.map(search, _search_blocks(sizes, groups)):
             progress.advance(done)
     finally:
         pool.shutdown(cancel_futures=True)
@@ -101,13 +107,21 @@ def nearest_neighbours(
     return indices, distances
 
 
-def _search_blocks(sizes: np.ndarray, count: int) -> list[np.ndarray]:
-    """Divide the tracks, the smallest groups first, so that no block searches far for the sake of one large group."""
-    blocks = []
-    for block in np.array_split(np.argsort(sizes, kind="stable"), max(1, len(sizes) // SEARCH_BLOCK)):
-        cells = len(block) * (count + int(sizes[block].max()))
-        blocks += np.array_split(block, min(len(block), -(-cells // SEARCH_CELLS)))
-    return blocks
+def _flat_index(rows: np.ndarray):
+    import faiss
+
+    index = faiss.IndexFlatIP(rows.shape[1])
+    index.add(rows)
+    return index
+
+
+def _search_blocks(sizes: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:
+    """Divide the tracks: each large group for itself, the others by size, so that few search far for one of many."""
+    large = sizes > LARGE_GROUP
+    blocks = [np.flatnonzero(groups == group) for group in np.unique(groups[large])]
+    others = np.flatnonzero(~large)
+    others = others[np.argsort(sizes[others], kind="stable")]
+    return blocks + np.array_split(others, max(1, len(others) // SEARCH_BLOCK)) if len(others) else blocks
 
 
 def _sorted_by_distance(rows: np.ndarray, block: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

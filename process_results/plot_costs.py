@@ -69,7 +69,8 @@ def draw_costs(rows: list[CostRow], title: str) -> Figure:
 def _add_time_axis(axes, rows: list[CostRow]) -> None:
     # Pairs and seconds hardly differ in shape, so the time is written above the ticks of the pairs.
     pairs, seconds = np.array([(row.pairs, row.seconds) for row in rows], np.float64).T
-    ticks = [tick for tick in axes.get_xticks() if pairs.min() <= tick <= pairs.max()] or [pairs[-1]]
+    slack = 0.01 * (pairs.max() - pairs.min())  # a save's pairs are whole steps, a little above the round number
+    ticks = [tick for tick in axes.get_xticks() if pairs.min() - slack <= tick <= pairs.max() + slack] or [pairs[-1]]
     unit, length = next((unit, length) for unit, length, least in TIME_UNITS if seconds[-1] >= least)
     above = axes.secondary_xaxis("top")
     above.set_xticks(ticks, [f"{time / length:.3g}" for time in np.interp(ticks, pairs, seconds)])

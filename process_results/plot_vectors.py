@@ -74,12 +74,9 @@ def read_array(path: Path) -> np.ndarray:
 def find_hop_seconds(path: Path) -> float | None:
     """Return the time from one row of a file to the next, in seconds, from the folder that it was made into.
 
-    None where the rows are songs, and where no folder above the file says it.
+    None where no folder above the file says it.
     """
-    path = path.absolute()
-    if (path.parent / SAVE_NUMBER_NAME).exists():
-        return None
-    for folder in path.parents:
+    for folder in path.absolute().parents:
         if (folder / MADE_WITH_NAME).exists():
             run = Path(str(_read_mapping(folder / MADE_WITH_NAME).get("run", "")))
             places = [run / CONFIG_NAME, folder.parent / run / CONFIG_NAME]  # as seen from where it was made
@@ -90,6 +87,11 @@ def find_hop_seconds(path: Path) -> float | None:
             if isinstance(hop_seconds, float | int) and hop_seconds > 0:
                 return float(hop_seconds)
     return None
+
+
+def has_songs(path: Path) -> bool:
+    """Tell whether the rows of a file are songs: it lies in a run folder."""
+    return (path.absolute().parent / SAVE_NUMBER_NAME).exists()
 
 
 def _read_mapping(path: Path) -> dict[str, object]:
@@ -155,11 +157,12 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"{arguments.file}: holds no finite value; make it anew")
     size = f"{plural(array.shape[0], 'row')} of {plural(array.shape[1], 'column')}"
     title = f"{pictures.shown(arguments.file.name, 60)}: {size}, {array.dtype}"
-    hop_seconds = None if arguments.rows else arguments.hop_seconds or find_hop_seconds(arguments.file)
+    numbered = arguments.rows or (arguments.hop_seconds is None and has_songs(arguments.file))
+    hop_seconds = None if numbered else arguments.hop_seconds or find_hop_seconds(arguments.file)
     pictures.save_figure(draw_array(picture, array.shape, hop_seconds, title), arguments.output)
     missing = np.isnan(picture).mean()
     blank = f"; {missing:.1%} of the picture is blank, its values are not finite" if missing else ""
-    unknown = "" if hop_seconds or arguments.rows else "; numbered, for a time axis add --hop-seconds"
+    unknown = "" if hop_seconds or numbered else "; numbered, for a time axis add --hop-seconds"
     print(printable(f"{arguments.output}: {size}{blank}{unknown}"))
     return EXIT_DONE
 

@@ -5,8 +5,8 @@
 With a range, --clusters 2-20, every number in it is judged, on 20,000 songs at most, and the suggested one is used: the
 largest whose prediction strength is at least 0.8 (halves of the songs are clustered apart, and each predicts which
 songs of the other are together) and whose silhouette (cosine) is above what single clouds of the same shape have. Where
-no number holds, the songs cannot be told from one cloud: it says so, suggests 1 cluster, and draws the number of the
-range with the largest prediction strength. NMI with the labels is shown and has no say.
+no number holds, it says so, suggests 1 cluster, and draws the number of the range with the largest silhouette. NMI with
+the labels is shown and has no say.
 
 Reads   RUN, the run folder of spectrogram_doc2vec.py; LABELS.csv, a table with the column filename (the audio file's
         path relative to the audio folder) and the column of the labels. With --mel-folder at most 300 mels a cluster.
@@ -123,7 +123,7 @@ def choose_number(run: LabelledRun, numbers: range, codes: np.ndarray, seed: int
     finally:
         progress.close()
     suggested = cluster_number.suggest(found)
-    drawn = suggested if suggested in numbers else max(found, key=lambda one: one.strength).clusters
+    drawn = suggested if suggested in numbers else max(found, key=lambda one: np.nan_to_num(one.silhouette)).clusters
     print(format_survey(found, suggested, drawn))
     return drawn
 
@@ -138,10 +138,11 @@ def format_survey(found: list[cluster_number.NumberOfClusters], suggested: int, 
     if suggested == drawn > 1:
         why = f"largest of prediction strength {cluster_number.STRONG} and more with a silhouette above one cloud's"
         return "\n".join([*lines, f"* suggested: {why}; labels have no say"])
-    low, high = found[0].clusters, found[-1].clusters
-    fewer = "the songs cannot be told from one cloud, 1 cluster is suggested" if low <= 2 else "ask for fewer"
-    drawn_all_the_same = "" if drawn == 1 else f"; drawn is {drawn}, of the largest prediction strength"
-    return "\n".join([*lines, f"* no number from {max(low, 2)} to {high} holds: {fewer}{drawn_all_the_same}"])
+    none = f"no number from {found[0].clusters} to {found[-1].clusters} holds: halves of the songs do not find the same"
+    none += " clusters, or find no gap between them"
+    if drawn == 1:
+        return "\n".join([*lines, f"* suggested: 1 cluster; {none}"])
+    return "\n".join([*lines, f"suggested: 1 cluster; {none}", "* drawn all the same, for its largest silhouette"])
 
 
 def format_scores(clusters: int, found: dict[str, float], random: dict[str, float]) -> str:

@@ -101,7 +101,7 @@ def brute_force_between_groups(rows: np.ndarray, count: int, groups: np.ndarray)
 @pytest.mark.parametrize("sizes", [(1,) * 333, (40, 3, 290), (333,), (200, *[1] * 133), (*range(1, 26), 8)])
 def test_neighbours_of_other_groups_are_those_of_all_pairs(monkeypatch, sizes):
     monkeypatch.setattr(neighbours, "SEARCH_BLOCK", 64)
-    monkeypatch.setattr(neighbours, "SEARCH_CELLS", 3000)  # large groups divide the blocks further
+    monkeypatch.setattr(neighbours, "LARGE_GROUP", 30)
     rows, _ = clustered(333)
     groups = np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
     indices, distances = nearest_neighbours(rows, 20, groups=groups)

@@ -61,8 +61,19 @@ def test_the_hop_is_that_of_the_mel_folder_or_of_the_run(tmp_path, monkeypatch, 
     for place in (run, Path("a run"), Path("gone")):  # as it was called where the vectors were made
         (frames / "made_with.yaml").write_text(yaml.safe_dump({"run": str(place), "save": 3}))
         assert plot_vectors.find_hop_seconds(vectors) == (None if place.name == "gone" else 0.04)
-    (run / "epoc_num.txt").write_text("3\n")
-    assert plot_vectors.find_hop_seconds(run / "vector_at_3.npy") is None  # its rows are songs
+
+
+def test_the_rows_of_a_run_are_songs(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text("hop_seconds: 0.04\n")
+    file, output, drawn = saved(tmp_path / "vector_at_3.npy", np.random.default_rng(0).random((50, 8))), "a.png", []
+    assert not plot_vectors.has_songs(Path(file))
+    (tmp_path / "epoc_num.txt").write_text("3\n")
+    assert plot_vectors.has_songs(Path(file))
+    for flags in ([], ["--rows"]):
+        assert plot_vectors.main([file, "--output", str(tmp_path / output), *flags]) == 0
+        assert capsys.readouterr().out == f"{tmp_path / output}: 50 rows of 8 columns\n"
+        drawn.append((tmp_path / output).read_bytes())
+    assert drawn[0] == drawn[1]
 
 
 @pytest.mark.parametrize("content", ["a: [", "- 1", "hop_seconds: soon", "hop_seconds: 0", "other: 1", "\x00"])

@@ -211,17 +211,21 @@ def test_a_range_of_numbers_is_judged_and_the_suggested_one_used(folder, capfd):
     assert lines[8].startswith("3 clusters") and lines[-1].endswith("24 songs in 3 clusters, 3 labels")
 
 
-def test_of_one_cloud_it_is_said_that_it_is_one(folder, capsys):
+def test_where_no_number_holds_one_cluster_is_suggested(folder, capsys):
     (folder / "run").rename(folder / "other run")
     write_run(folder / "run", vectors=np.random.default_rng(0).standard_normal((24, 5)))
     assert run_main(folder, "--clusters", "2-5") == 0
     lines = capsys.readouterr().out.splitlines()
-    said = "* no number from 2 to 5 holds: the songs cannot be told from one cloud, 1 cluster is suggested"
-    assert f"{said}; drawn is 2, of the largest prediction strength" in lines
-    assert "24 songs in 2 clusters" in lines[-1]
+    why = "halves of the songs do not find the same clusters, or find no gap between them"
+    assert f"suggested: 1 cluster; no number from 2 to 5 holds: {why}" in lines
+    assert "* drawn all the same, for its largest silhouette" in lines
+    silhouettes = {int(line[1:10]): float(line[10:23]) for line in lines[3:7]}
+    drawn = max(silhouettes, key=silhouettes.__getitem__)
+    assert [int(line[1:10]) for line in lines[3:7] if line.startswith("*")] == [drawn]
+    assert f"24 songs in {drawn} clusters" in lines[-1]
     assert run_main(folder, "--clusters", "1-5") == 0  # one is among those asked for
     lines = capsys.readouterr().out.splitlines()
-    assert said in lines
+    assert f"* suggested: 1 cluster; no number from 1 to 5 holds: {why}" in lines
     assert "24 songs in 1 cluster," in lines[-1]
 
 
