@@ -5,14 +5,14 @@
 Reads   MEL_FOLDER  what spectrify_all.py wrote, or any folder of .npy files (frames, bins) of floats.
 Writes  RUN_FOLDER  vector_at_{x}.npy (songs, output_vector_size) float32 with its rows' names in music_list.txt,
                     weights/, cost_list.csv, config.yaml, and epoc_num.txt: the newest save's number, replaced last.
-                    When it stops, descriptor_at_{x}.npy: track descriptors, see descriptors.py.
+                    When it stops, descriptor_at_{x}.npy: track descriptors, see learning/descriptors.py.
 
 It stops by itself when the held-out cost, that of frames it never trains on, has flattened: when the best of the newest
 `patience_saves` saves, or of as many as make `patience_passes` passes over all frames, is not `least_improvement` below
 the best before them. Ctrl-C and SIGTERM save first. Songs that are new, gone or renamed since the last run are taken in
 by name: the others keep their vectors.
 
-Reference   Le and Mikolov 2014, Distributed Representations of Sentences and Documents; see model.py.
+Reference   Le and Mikolov 2014, Distributed Representations of Sentences and Documents; see learning/model.py.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from config import (
 )
 from files import folder_lock
 from learning.pools import Corpus
-from learning.sampling import held_out_pairs
-from learning.stop_rule import why_flat
-from learning.training import Interval, Limits, Tell, Training, begin, memory_estimate, save, train
+from learning.sampling import HeldOut, held_out_pairs
+from learning.stop_rule import has_flattened
+from learning.training import Interval, Limits, Report, Training, begin, commit_interval, memory_estimate, train
 from mels.mel_folder import MelList, list_mels, read_audio_half
 from runs.run_folder import (
     is_whole,
@@ -107,7 +107,7 @@ def is_finished(run: Path, corpus: Corpus, limits: Limits, add_only: bool) -> bo
     if limits.max_saves is not None and number >= limits.max_saves:
         return True
     frames = int(corpus.frames.sum())
-    return not limits.forever and bool(why_flat(read_costs(run), newest_list(run, number), corpus.config, frames))
+    return not limits.forever and has_flattened(read_costs(run), newest_list(run, number), corpus.config, frames)
 
 
 def build_parser():
@@ -146,34 +146,35 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments, stop: StopRequest) -> int:
     """Check everything that can be checked without TensorFlow, then train under the lock."""
     run_folder = arguments.run_folder
-    config, given = load_config(arguments)
-    corpus, left_out = open_corpus(arguments.mel_folder, config, given)
-    prepare(run_folder)
-    refuse_changed_run(run_folder, corpus.config)
-    if arguments.add_only and not newest_save(run_folder):
-        raise UserError(f"{run_folder}: holds no save to add songs to; train it first, without --add-only")
     limits = Limits(arguments.forever, arguments.max_minutes, arguments.max_saves)
+
+    def report(line: str) -> None:
+        if not arguments.quiet:
+            print(line, file=sys.stderr, flush=True)
 
     def nothing_to_do() -> bool:
         described = arguments.no_descriptors or newest_descriptors(run_folder) == newest_save(run_folder)
         return described and is_finished(run_folder, corpus, limits, arguments.add_only)
 
-    if nothing_to_do():
-        return report_finished(run_folder, corpus)
-
-    def tell(line: str) -> None:
-        if not arguments.quiet:
-            print(line, file=sys.stderr, flush=True)
-
-    describe_corpus(corpus, left_out, tell)
-    with folder_lock(run_folder):
+    with stop.at_once():  # until the first commit nothing can be lost
+        config, given = load_config(arguments)
+        corpus, left_out = open_corpus(arguments.mel_folder, config, given)
+        prepare(run_folder)
         refuse_changed_run(run_folder, corpus.config)
-        repair(run_folder)
+        if arguments.add_only and not newest_save(run_folder):
+            raise UserError(f"{run_folder}: holds no save to add songs to; train it first, without --add-only")
         if nothing_to_do():
-            return report_finished(run_folder, corpus)
-        check_memory(corpus, tell)
-        training, described, reason = train_locked(corpus, arguments, stop, limits, tell)
-    return report(training, described, reason, len(left_out))
+            return print_finished(run_folder, corpus)
+        describe_corpus(corpus, left_out, report)
+    with folder_lock(run_folder):
+        with stop.at_once():
+            refuse_changed_run(run_folder, corpus.config)
+            repair(run_folder)
+            if nothing_to_do():
+                return print_finished(run_folder, corpus)
+            check_memory(corpus, report)
+        training, described, reason = train_locked(corpus, arguments, stop, limits, report)
+    return print_summary(training, described, reason, len(left_out))
 
 
 def open_corpus(mel_folder: Path, config: Config, given: frozenset[str]) -> tuple[Corpus, list[str]]:
@@ -188,18 +189,18 @@ def open_corpus(mel_folder: Path, config: Config, given: frozenset[str]) -> tupl
     return Corpus(mel_folder, names, mels.frames[full], mels.bins, config, mels.stamps[full]), [*mels.left_out, *empty]
 
 
-def describe_corpus(corpus: Corpus, left_out: list[str], tell: Tell) -> None:
+def describe_corpus(corpus: Corpus, left_out: list[str], report: Report) -> None:
     frames = int(corpus.frames.sum())
     length = duration(frames * corpus.config.hop_seconds)
-    tell(f"{corpus.folder}: {plural(len(corpus.names), 'song')}, {length}, {frames:,} frames of {corpus.bins} bins")
+    report(f"{corpus.folder}: {plural(len(corpus.names), 'song')}, {length}, {frames:,} frames of {corpus.bins} bins")
     for line in left_out[:3]:
-        tell(f"left out: {printable(line)}")
+        report(f"left out: {printable(line)}")
 
 
-def check_memory(corpus: Corpus, tell: Tell) -> None:
+def check_memory(corpus: Corpus, report: Report) -> None:
     """Say what the training will take. Raises UserError where that is not there."""
     needed, there = memory_estimate(corpus), available_memory()
-    tell(f"memory: about {needed / 1e9:.1f} GB" + (f" of {there / 1e9:.1f} GB available" if there else ""))
+    report(f"memory: about {needed / 1e9:.1f} GB" + (f" of {there / 1e9:.1f} GB available" if there else ""))
     if there and needed > there:
         raise UserError(
             f"{corpus.folder}: training takes about {needed / 1e9:.1f} GB of memory, and {there / 1e9:.1f} GB are "
@@ -207,20 +208,26 @@ def check_memory(corpus: Corpus, tell: Tell) -> None:
         )
 
 
-def train_locked(corpus: Corpus, arguments, stop: StopRequest, limits: Limits, tell: Tell) -> tuple[Training, int, str]:
+def train_locked(
+    corpus: Corpus, arguments, stop: StopRequest, limits: Limits, report: Report
+) -> tuple[Training, int, str]:
     """Begin or take up a training, let it come to its stop, and describe the tracks.
 
     Returns where it stands, the dimensions of its track descriptors (0: there are none), and what ended it.
     """
-    from learning.descriptors import write_descriptors
-    from learning.model import use_device
-
     run_folder, add_only = arguments.run_folder, arguments.add_only
-    tell(f"device: {use_device(arguments.device)}, {usable_cores()} threads")
-    is_trained = is_finished(run_folder, corpus, limits, add_only)
-    old = read_descriptors_to_extend(run_folder) if add_only else None
-    training, model = begin(run_folder, corpus, add_only)
-    reason = "nothing to train" if is_trained else train_to_stop(training, model, stop, limits, add_only, tell)
+    with stop.at_once():
+        from learning.descriptors import write_descriptors
+        from learning.model import use_device
+
+        report(f"device: {use_device(arguments.device)}, {usable_cores()} threads")
+        is_trained = is_finished(run_folder, corpus, limits, add_only)
+        old = read_descriptors_to_extend(run_folder) if add_only else None
+        training, model = begin(run_folder, corpus, add_only)
+        held_out = None if is_trained else held_out_pairs(corpus)
+    reason = "nothing to train"
+    if not is_trained:
+        reason = train_to_stop(training, model, held_out, stop, limits, add_only, report)
     described = 0
     if training.save and not arguments.no_descriptors:
         if old and old.step != model.step:
@@ -232,28 +239,33 @@ def train_locked(corpus: Corpus, arguments, stop: StopRequest, limits: Limits, t
 
 
 def train_to_stop(
-    training: Training, model: Model, stop: StopRequest, limits: Limits, add_only: bool, tell: Tell
+    training: Training,
+    model: Model,
+    held_out: HeldOut | None,
+    stop: StopRequest,
+    limits: Limits,
+    add_only: bool,
+    report: Report,
 ) -> str:
     """Commit a changed song list, then train; return what ended it."""
-    held_out = held_out_pairs(training.corpus)
     begun = f"goes on from save {training.save}" if training.save else "starts anew"
-    tell(f"{training.run}: {begun}; held-out cost on {plural(held_out.pairs if held_out else 0, 'pair')}")
+    report(f"{training.run}: {begun}; held-out cost on {plural(held_out.pairs if held_out else 0, 'pair')}")
     if training.changes:
-        tell(f"songs: {training.changes}")
-        save(training, model, held_out, Interval(), training.pairs, 0, tell)
+        report(f"songs: {training.changes}")
+        commit_interval(training, model, held_out, Interval(), training.pairs, 0, report)
     if add_only:
         return "new songs are added, nothing is trained (--add-only)"
     if training.changes and limits.max_saves is not None and training.save >= limits.max_saves:
         return f"save {limits.max_saves} is reached (--max-saves)"
-    return train(training, model, held_out, stop, limits, tell)
+    return train(training, model, held_out, stop, limits, report)
 
 
-def report_finished(run_folder: Path, corpus: Corpus) -> int:
+def print_finished(run_folder: Path, corpus: Corpus) -> int:
     print(f"{run_folder}: nothing to do: save {newest_save(run_folder)} of {plural(len(corpus.names), 'song')} stands")
     return EXIT_DONE
 
 
-def report(training: Training, described: int, reason: str, left_out: int) -> int:
+def print_summary(training: Training, described: int, reason: str, left_out: int) -> int:
     """Print the closing summary."""
     run_folder, songs = training.run, len(training.corpus.names)
     if not training.costs:

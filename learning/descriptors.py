@@ -13,7 +13,7 @@ is handed in.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,6 @@ import numpy as np
 
 from learning.pools import Corpus
 from learning.training import Training, prefetch
-from mels.mel_folder import read_mel
 from runs.run_folder import commit_descriptors
 from runs.vectors import Descriptors
 from utils import Progress, StopRequest, UserError
@@ -36,15 +35,21 @@ MEASURED_SONGS = 100_000  # at most: more would take gigabytes and tell nothing 
 LEAST_SCALE = 1e-6  # a dimension in which all songs are alike must not be blown up
 
 
-def mean_contexts(model: Model, corpus: Corpus, songs: list[int]) -> Iterator[np.ndarray | None]:
-    """Yield the mean of c over the frames of each song, (dims,) float32, None where its mel cannot be read."""
+def mean_contexts(
+    model: Model, corpus: Corpus, songs: list[int], given_up: Callable[[], bool] = lambda: False
+) -> Iterator[np.ndarray | None]:
+    """Yield the mean of c over the frames of each song, (dims,) float32, None where its mel cannot be read.
+
+    given_up  asked before each file: where it says yes no other is read, and nobody may wait for more.
+    """
 
     def groups() -> Iterator[list[np.ndarray | None]]:
         group, frames = [], 0
         for song in songs:
+            if given_up():
+                return
             try:
-                mel = read_mel(corpus.folder / corpus.names[song])
-                group.append(mel if mel.shape[1] == corpus.bins and len(mel) else None)
+                group.append(corpus.read(song))
             except (OSError, ValueError):  # training has counted and named it
                 group.append(None)
             frames += 0 if group[-1] is None else len(group[-1])
@@ -84,18 +89,21 @@ class Standard:
         A quarter as many principal components are kept as there are dimensions; where the songs are too few to have
         so many, the others are zero.
         """
+        from sklearn.decomposition import PCA
+
         heard = np.flatnonzero(~np.isnan(contexts).any(axis=1))
         heard = heard[:: -(-len(heard) // MEASURED_SONGS)]  # every song up to so many, then every second, ...
         parts = np.concatenate([vectors[heard], contexts[heard]], axis=1, dtype=np.float64)
         scale = parts.std(axis=0)
         mean, scale = parts.mean(axis=0), np.where(scale < LEAST_SCALE, 1.0, scale)
         spread = ((parts - mean) / scale)[:, vectors.shape[1] :]
-        variances, directions = np.linalg.eigh(spread.T @ spread / len(spread))  # rising
         kept = -(-contexts.shape[1] // COMPONENTS_DIVISOR)
-        variances, directions = variances[: -kept - 1 : -1], directions[:, : -kept - 1 : -1]
-        directions = directions * np.sign(directions.sum(axis=0))  # a direction and its opposite are as good
-        there = variances > LEAST_SCALE
-        components = directions * np.where(there, 1 / np.sqrt(np.where(there, variances, 1.0)), 0.0)
+        components = np.zeros((contexts.shape[1], kept))
+        if len(heard) > 1:  # one song has no directions
+            found = PCA(min(kept, len(heard)), svd_solver="full").fit(spread)
+            deviations = found.singular_values_ / np.sqrt(len(heard))
+            there = deviations**2 > LEAST_SCALE
+            components[:, np.flatnonzero(there)] = found.components_[there].T / deviations[there]
         return cls(mean.astype(np.float32), scale.astype(np.float32), components.astype(np.float32))
 
     def describe(self, vectors: np.ndarray, contexts: np.ndarray) -> np.ndarray:
@@ -111,19 +119,30 @@ def write_descriptors(training: Training, model: Model, old: Descriptors | None,
     old     descriptors of these very networks whose rows and standard must stay as they are (--add-only), or None.
     Raises  UserError where not one mel could be read.
     """
+    try:
+        with stop.at_once():
+            standard, descriptors = describe_songs(training, model, old, stop, quiet)
+    except KeyboardInterrupt:
+        return 0
+    commit_descriptors(training.run, training.save, descriptors, asdict(standard), model.step)
+    return descriptors.shape[1]
+
+
+def describe_songs(
+    training: Training, model: Model, old: Descriptors | None, stop: StopRequest, quiet: bool
+) -> tuple[Standard, np.ndarray]:
+    """Return the descriptors of all songs, (songs, dims) float32, and what made them; see `write_descriptors`."""
     names = training.corpus.names
     kept = {name: row for row, name in enumerate(old.names)} if old else {}
     to_do = [song for song, name in enumerate(names) if name not in kept]
     contexts = np.full(training.vectors.shape, np.nan, np.float32)
     progress = Progress(len(to_do), "track descriptors", "songs", quiet)
-    for song, context in zip(to_do, mean_contexts(model, training.corpus, to_do), strict=True):
-        if stop:
-            progress.close()
-            return 0
-        if context is not None:
-            contexts[song] = context
-        progress.advance()
-    progress.close()
+    found = mean_contexts(model, training.corpus, to_do, stop.__bool__)
+    with contextlib.closing(progress), contextlib.closing(found):
+        for song, context in zip(to_do, found, strict=True):
+            if context is not None:
+                contexts[song] = context
+            progress.advance()
     if np.isnan(contexts[to_do]).all() and not old:
         raise UserError(f"{training.corpus.folder}: no mel could be read; make it anew with spectrify_all.py")
     standard = Standard(**old.standard) if old else Standard.measure(training.vectors, contexts)
@@ -131,5 +150,4 @@ def write_descriptors(training: Training, model: Model, old: Descriptors | None,
     if old:
         at = [song for song, name in enumerate(names) if name in kept]
         descriptors[at] = old.vectors[[kept[names[song]] for song in at]]
-    commit_descriptors(training.run, training.save, descriptors, asdict(standard), model.step)
-    return descriptors.shape[1]
+    return standard, descriptors

@@ -1,11 +1,12 @@
-"""The network, its objective, the training step and song-vector inference. The only file that imports TensorFlow.
+"""The network, its objective and the training step; what imports TensorFlow, and with infer_songs.py all that uses it.
 
 A frame A and a frame B of the same song, near each other, against frames of the whole corpus:
 
     P(local | A, B) = sigmoid((e(A) + s(A)) . c(B) * scale + bias)
 
 e and c are two networks (dense, ReLU, dense), s is the vector of A's song. In a batch every pair is the positive one of
-its own row and its context serves every other row as a negative. With `logit: cosine` both sides are unit vectors.
+its own row and its context serves every row of another song as a negative. With `logit: cosine` both sides are unit
+vectors.
 
 Reference   Mikolov et al. 2013, Distributed Representations of Words and Phrases (negative sampling);
             Le and Mikolov 2014, Distributed Representations of Sentences and Documents (PV-DM, PV-DBOW);
@@ -15,7 +16,6 @@ Reference   Mikolov et al. 2013, Distributed Representations of Words and Phrase
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import os
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ import numpy as np
 
 from config import Config
 from learning.sampling import NOISE_ROWS, TILT_TERMS, Block, HeldOut, InputSample, gather_inputs
-from learning.streams import generator
+from learning.streams import Purpose, generator
 
 
 @contextlib.contextmanager
@@ -49,21 +49,14 @@ with _stderr_closed():
     tf.config.experimental.enable_op_determinism()
 
 STEPS_PER_CALL = 16  # of Python into TensorFlow: enough that the call costs nothing, few enough to stop soon
-COST_CONTEXTS = (
-    64  # the training cost is read off this many columns of the batch: its logarithms cost more than its use
-)
+COST_CONTEXTS = 64  # columns of the batch that the training cost is read off: its logarithms cost more than its use
 FRAMES_PER_CALL = 4096  # frames that go through a network at a time when whole songs are embedded
 ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba 2015
 ADAGRAD_EPSILON = 1e-12
 NORM_EPSILON = 1e-8
-FIRST_SONG_DEVIATION = 0.1  # of a song vector's elements before training: small beside a frame's embedding
 FIRST_COSINE_SCALE = 5.0  # inverse temperature before it is learned
-INFERENCE_STEPS, INFERENCE_PAIRS, INFERENCE_NEGATIVES = 200, 64, 256  # of a new song: steps, and what each one sees
-INFERENCE_SONGS = 8  # at a time
 
 _NETWORKS = ("target", "context")
-# What a random generator is for, beside those of sampling.py
-_FIRST_WEIGHTS, _NOISE, _INFERENCE = 200, 201, 202
 
 
 def parameter_shapes(config: Config, bins: int) -> dict[str, tuple[int, ...]]:
@@ -85,7 +78,7 @@ def first_weights(config: Config, bins: int, sample: InputSample) -> dict[str, n
     """
     state: dict[str, np.ndarray] = {}
     for index, (name, shape) in enumerate(parameter_shapes(config, bins).items()):
-        draws = generator(config.seed, _FIRST_WEIGHTS, index)
+        draws = generator(config.seed, Purpose.FIRST_WEIGHTS, index)
         deviation = 0.0 if len(shape) < 2 else np.sqrt(2.0 / shape[0])
         state[name] = (deviation * draws.standard_normal(shape)).astype(np.float32)
         state[f"adam_mean_{name}"] = np.zeros(shape, np.float32)
@@ -96,16 +89,6 @@ def first_weights(config: Config, bins: int, sample: InputSample) -> dict[str, n
     state["input_mean"], state["input_scale"] = sample.mean, sample.scale
     state["difference_scale"], state["reference"] = sample.difference_scale, sample.reference
     return state
-
-
-def first_song_vectors(names: list[str], config: Config) -> np.ndarray:
-    """Return (songs, output_vector_size) float32 of small noise that depends on each song's name and the seed alone."""
-    dims, seed = config.output_vector_size, config.seed.to_bytes(8, "little")
-    vectors = np.empty((len(names), dims), np.float32)
-    for row, name in enumerate(names):
-        noise = hashlib.shake_128(seed + os.fsencode(name)).digest(dims)
-        vectors[row] = np.frombuffer(noise, np.uint8)
-    return FIRST_SONG_DEVIATION * (vectors - 127.5) / np.float32(256 / np.sqrt(12))  # uniform, of that deviation
 
 
 def use_device(name: str) -> str:
@@ -132,22 +115,21 @@ class Model:
             name: tf.constant(state[name].astype(np.float32))
             for name in ("input_mean", "input_scale", "difference_scale")
         }
-        self._reference = state["reference"]
-        self._parameters = self._take(state, "")
+        self.reference = state["reference"]
+        self.parameters = self._take(state, "")
         self._means, self._squares = self._take(state, "adam_mean_"), self._take(state, "adam_square_")
         self.step = int(state["step"])
         # (TILT_TERMS, bins): cosines over the bins, scaled so that unit coefficients give unit deviation over all bins
         places = (np.arange(self.bins) + 0.5) / self.bins
         cosines = np.cos(np.pi * np.arange(1, TILT_TERMS + 1)[:, None] * places) * np.sqrt(2.0 / TILT_TERMS)
         self._tilts = tf.constant((config.spectral_tilt * cosines).astype(np.float32))
-        inputs = self._parameters["target_hidden_weights"].shape[0]
-        noise = generator(config.seed, _NOISE, 0).standard_normal((NOISE_ROWS, inputs), np.float32)
+        inputs = self.parameters["target_hidden_weights"].shape[0]
+        noise = generator(config.seed, Purpose.NOISE, 0).standard_normal((NOISE_ROWS, inputs), np.float32)
         self._noise = tf.constant(np.float32(config.input_noise) * noise)
         # Plain TensorFlow, no AutoGraph: that would write a file for every function, and fail where it cannot.
         self._train = tf.function(self._train_steps, jit_compile=True, autograph=False)
         self._cost = tf.function(self._held_out_batch_cost, autograph=False)
         self._embed = tf.function(self._embed_frames, reduce_retracing=True, autograph=False)
-        self._infer = tf.function(self._infer_batch, autograph=False)
 
     def _take(self, state: dict[str, np.ndarray], prefix: str) -> dict[str, tf.Tensor]:
         return {name: tf.constant(state[prefix + name]) for name in self._names}
@@ -156,11 +138,11 @@ class Model:
         """Return all that an exact resume needs of the networks, as `first_weights` does."""
         state: dict[str, np.ndarray] = {}
         for name in self._names:
-            state[name] = self._parameters[name].numpy()
+            state[name] = self.parameters[name].numpy()
             state[f"adam_mean_{name}"] = self._means[name].numpy()
             state[f"adam_square_{name}"] = self._squares[name].numpy()
         state |= {name: array.numpy() for name, array in self._inputs.items()}
-        return state | {"reference": self._reference, "step": np.array(self.step, np.int64)}
+        return state | {"reference": self.reference, "step": np.array(self.step, np.int64)}
 
     # Training
 
@@ -174,7 +156,7 @@ class Model:
     def train(self, block: Block) -> np.ndarray:
         """Run a block of steps on the songs that were loaded; return the cost of each, (steps,) float32, nats."""
         song_state = (self._vectors, self._vector_squares)
-        networks = (self._parameters, self._means, self._squares)
+        networks = (self.parameters, self._means, self._squares)
         costs, networks, song_state = self._train(
             tf.constant(block.steps),
             tf.constant(self.step, tf.int32),
@@ -183,7 +165,7 @@ class Model:
             song_state,
         )
         costs = costs.numpy()[: block.steps]  # waits for the device
-        self._parameters, self._means, self._squares = networks
+        self.parameters, self._means, self._squares = networks
         self._vectors, self._vector_squares = song_state
         self.step += block.steps
         return costs
@@ -211,10 +193,10 @@ class Model:
             tape.watch([*learned, batch_vectors])
             target = self._network(parameters, "target", self._disturbed(inputs[0], tilt[0], noise[0]))
             context = self._network(parameters, "context", self._disturbed(inputs[1], tilt[1], noise[1]))
-            logits = self._logits(parameters, keep_frame * target + batch_vectors, context)  # (batch, batch)
-        cost = batch_cost(logits[:, :COST_CONTEXTS])
+            logits = self.logits(parameters, keep_frame * target + batch_vectors, context)  # (batch, batch)
+        cost = batch_cost(logits[:, :COST_CONTEXTS], song)
         # From the gradient of the logits, which is simple, back; so the cost of a million pairs need not be computed.
-        gradients = tape.gradient(logits, [*learned, batch_vectors], output_gradients=cost_gradient(logits))
+        gradients = tape.gradient(logits, [*learned, batch_vectors], output_gradients=cost_gradient(logits, song))
         networks = self._adam(step + 1, networks, dict(zip(self._names, gradients[:-1], strict=True)))
         # A scale that grows on and on is how songs that are known by heart are told apart ever more surely.
         highest = math.log(self.config.most_logit_scale)
@@ -261,10 +243,10 @@ class Model:
         hidden = features @ parameters[f"{network}_hidden_weights"] + parameters[f"{network}_hidden_bias"]
         return tf.nn.relu(hidden) @ parameters[f"{network}_output_weights"] + parameters[f"{network}_output_bias"]
 
-    def _logits(self, parameters, target, context):
+    def logits(self, parameters, target, context):
         """(..., targets, dims), (..., contexts, dims) -> (..., targets, contexts)."""
         if self.config.logit == "cosine":
-            target, context = _unit(target), _unit(context)
+            target, context = unit(target), unit(context)
         return tf.matmul(target, context, transpose_b=True) * tf.exp(parameters["log_scale"]) + parameters["bias"]
 
     # What is read off a trained model
@@ -272,16 +254,16 @@ class Model:
     def held_out_cost(self, held_out: HeldOut, vectors: np.ndarray) -> float:
         """Return the mean cost of pairs that training never sees, in nats; vectors are those of the whole corpus."""
         costs = [
-            self._cost(self._parameters, tf.constant(inputs), tf.constant(vectors[song])).numpy()
+            self._cost(self.parameters, tf.constant(inputs), tf.constant(vectors[song]), tf.constant(song)).numpy()
             for inputs, song in zip(held_out.inputs, held_out.song, strict=True)
         ]
         return float(np.mean(costs, dtype=np.float64))
 
-    def _held_out_batch_cost(self, parameters, inputs, vectors):
+    def _held_out_batch_cost(self, parameters, inputs, vectors, song):
         target = self._network(parameters, "target", self._features(inputs[0]))
         context = self._network(parameters, "context", self._features(inputs[1]))
-        without_frame = batch_cost(self._logits(parameters, vectors, context))
-        with_frame = batch_cost(self._logits(parameters, target + vectors, context))
+        without_frame = batch_cost(self.logits(parameters, vectors, context), song)
+        with_frame = batch_cost(self.logits(parameters, target + vectors, context), song)
         dropout = self.config.frame_dropout
         return dropout * without_frame + (1.0 - dropout) * with_frame
 
@@ -298,102 +280,46 @@ class Model:
         for start in range(0, len(frames), FRAMES_PER_CALL):
             rows = np.arange(start, min(start + FRAMES_PER_CALL, len(frames)))
             inputs = gather_inputs(frames, rows, first[rows], last[rows], self.config.differences)
-            pieces.append(self._embed(self._parameters, tf.constant(inputs), network).numpy())
+            pieces.append(self.embed_inputs(inputs, network).numpy())
         return np.split(np.concatenate(pieces), ends[:-1])
+
+    def embed_inputs(self, inputs: np.ndarray, network: str) -> tf.Tensor:
+        """Return what a network makes of inputs (1 or 3, rows, bins) of `gather_inputs`: (rows, dims)."""
+        return self._embed(self.parameters, tf.constant(inputs), network)
 
     def _embed_frames(self, parameters, inputs, network):
         return self._network(parameters, network, self._features(inputs))
 
-    def infer_song_vectors(self, mels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield the vector (dims,) float32 of each song, found with the networks frozen, by the objective of training.
 
-        Positives are pairs of the song's own frames, drawn from its own content; negatives are the frames that were
-        stored with the weights to stand for the corpus. So a vector depends on the song and the weights alone: songs go
-        through in groups of one fixed size only for speed.
-        """
-        reference = self._embed(self._parameters, tf.constant(self._reference), "context")
-        group: list[tuple[np.ndarray, np.ndarray]] = []
-        for mel in mels:
-            group.append(self._inference_pairs(mel))
-            if len(group) == INFERENCE_SONGS:
-                yield from self._infer_group(group, reference)
-                group = []
-        if group:
-            yield from self._infer_group(group, reference)
-
-    def _inference_pairs(self, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return e and c of the positive pairs of a song for each step, (steps, pairs, dims) each."""
-        digest = hashlib.blake2b(mel.tobytes(), digest_size=6).digest()
-        draws = generator(0, _INFERENCE, int.from_bytes(digest, "little"))
-        uniforms = draws.random((3, INFERENCE_STEPS, INFERENCE_PAIRS))
-        longest = min(self.config.window, len(mel) - 1)
-        distance = np.minimum(1 + (uniforms[0] * longest).astype(np.int64), longest)
-        early = (uniforms[1] * (len(mel) - distance)).astype(np.int64)
-        swap = uniforms[2] < 0.5
-        target, context = early + distance * swap, early + distance * ~swap
-        return self.embed(mel)[target], self.embed(mel, "context")[context]
-
-    def _infer_group(self, group: list[tuple[np.ndarray, np.ndarray]], reference: tf.Tensor) -> Iterator[np.ndarray]:
-        padded = group + [group[-1]] * (INFERENCE_SONGS - len(group))
-        targets, contexts = (np.stack(side) for side in zip(*padded, strict=True))
-        vectors = self._infer(self._parameters, tf.constant(targets), tf.constant(contexts), reference).numpy()
-        yield from vectors[: len(group)]
-
-    def _infer_batch(self, parameters, targets, contexts, reference):
-        """targets, contexts (songs, steps, pairs, dims), reference (frames, dims) -> (songs, dims)."""
-        dropout, frames = self.config.frame_dropout, tf.shape(reference)[0]
-
-        def cost(aim, context, negatives):
-            positive = self._logits(parameters, aim[:, :, None], context[:, :, None])  # (songs, pairs, 1, 1)
-            negative = self._logits(parameters, aim, negatives)  # (songs, pairs, negatives)
-            # a sum over songs: the gradient of one song's vector must not depend on how many others there are
-            return tf.reduce_sum(
-                tf.reduce_mean(tf.nn.softplus(-positive), axis=[1, 2, 3])
-                + tf.reduce_mean(tf.nn.softplus(negative), axis=[1, 2])
-            )
-
-        def one_more(step, vectors, squares):
-            # other negatives in each step: a vector can be fitted to a few, and then says nothing of the rest
-            some = (step * INFERENCE_NEGATIVES + tf.range(INFERENCE_NEGATIVES)) % frames
-            negatives = tf.tile(tf.gather(reference, some)[None], [INFERENCE_SONGS, 1, 1])
-            target, context = targets[:, step], contexts[:, step]
-            with tf.GradientTape() as tape:
-                tape.watch(vectors)
-                alone = tf.repeat(vectors[:, None], INFERENCE_PAIRS, axis=1)
-                together = target + vectors[:, None]
-                total = dropout * cost(alone, context, negatives) + (1.0 - dropout) * cost(together, context, negatives)
-            gradient = tape.gradient(total, vectors)
-            squares += tf.reduce_mean(tf.square(gradient), axis=1, keepdims=True)
-            vectors -= self.config.song_learning_rate * gradient * tf.math.rsqrt(squares + ADAGRAD_EPSILON)
-            return step + 1, vectors, squares
-
-        # From where the gradient of the dot product points, and as long as a song vector before training: from zero the
-        # first gradient of a cosine would be immense, and Adagrad would hardly move after it.
-        towards = tf.reduce_mean(contexts, axis=[1, 2]) - tf.reduce_mean(reference, axis=0)
-        vectors = _unit(towards) * FIRST_SONG_DEVIATION * self.config.output_vector_size**0.5
-        start = (tf.constant(0), vectors, tf.zeros([INFERENCE_SONGS, 1]))
-        return tf.while_loop(lambda step, *_: step < INFERENCE_STEPS, one_more, start)[1]
-
-
-def batch_cost(logits: tf.Tensor) -> tf.Tensor:
+def batch_cost(logits: tf.Tensor, song: tf.Tensor) -> tf.Tensor:
     """Return the cost of a batch in nats: the mean over its positives and the mean over its negatives, in equal parts.
 
-    logits  (batch, contexts), contexts <= batch: entry (i, i) is a positive pair, every other a negative one. So the
-    cost of a model that knows nothing is ln 2, whatever the size of the batch.
+    logits  (batch, contexts), contexts <= batch: entry (i, i) is a positive pair, (i, j) a negative one where the two
+            are of different songs, and nothing where they are of one. So the cost of a model that knows nothing is
+            ln 2, whatever the batch; of a batch of one song, which has no negatives, half of that.
+    song    (batch,) int: which song each row and each context is of.
     """
-    rows, columns = logits.shape
-    positive = tf.linalg.diag_part(logits[:columns])
-    negatives = tf.reduce_sum(tf.nn.softplus(logits)) - tf.reduce_sum(tf.nn.softplus(positive))
-    return 0.5 * tf.reduce_mean(tf.nn.softplus(-positive)) + 0.5 * negatives / (columns * (rows - 1))
+    positive, negative = tf.linalg.diag_part(logits[: logits.shape[1]]), _negatives(song, logits)
+    of_negatives = tf.reduce_sum(negative * tf.nn.softplus(logits)) / _count(negative)
+    return 0.5 * tf.reduce_mean(tf.nn.softplus(-positive)) + 0.5 * of_negatives
 
 
-def cost_gradient(logits: tf.Tensor) -> tf.Tensor:
+def cost_gradient(logits: tf.Tensor, song: tf.Tensor) -> tf.Tensor:
     """Return the derivative of `batch_cost` by its logits, (batch, batch)."""
-    batch = logits.shape[0]
-    positive = tf.linalg.diag_part(logits)
-    negatives = tf.sigmoid(logits) * (0.5 / (batch * (batch - 1)))
-    return tf.linalg.set_diag(negatives, (tf.sigmoid(positive) - 1.0) * (0.5 / batch))
+    positive, negative = tf.linalg.diag_part(logits), _negatives(song, logits)
+    of_negatives = negative * tf.sigmoid(logits) * (0.5 / _count(negative))
+    return tf.linalg.set_diag(of_negatives, (tf.sigmoid(positive) - 1.0) * (0.5 / logits.shape[0]))
 
 
-def _unit(vectors: tf.Tensor) -> tf.Tensor:
+def _negatives(song: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """(batch, contexts) of 1 where row and context are of different songs, else 0."""
+    return tf.cast(song[:, None] != song[None, : logits.shape[1]], logits.dtype)
+
+
+def _count(negative: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(tf.reduce_sum(negative), 1.0)
+
+
+def unit(vectors: tf.Tensor) -> tf.Tensor:
+    """Return (..., dims) vectors of length 1, save where they are all but zero."""
     return vectors * tf.math.rsqrt(tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True) + NORM_EPSILON)

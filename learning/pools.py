@@ -1,7 +1,13 @@
-"""The corpus, which of its frames are held out, and pools of its songs read from disk in the background."""
+"""The corpus, which of its frames are held out, and its songs in pools, read from disk while the one before is in use.
+
+A round of pools holds every song once, in pools whose sizes differ by one song at most, and a pool is drawn from for
+as many steps as its songs are worth: so in every round all songs get the same number of pairs.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from config import Config
-from learning.streams import _EXCERPT, _POOL, generator, uniform_of_name
+from learning.streams import HELD_OUT_POSITION, Purpose, generator, uniform_of_name
 from mels.mel_folder import read_mel
 
 DIFFERENCE_REACH = 2  # frames; x[t + 2] - x[t - 2] is the difference fed beside x[t]
 LEAST_HELD_OUT = 2  # frames; fewer hold no pair, and the song is trained on whole
 MOST_HELD_OUT = 100  # frames of a song; more of it would cost reading and tell nothing new
 DRAWS_PER_POOL_SONG = 128  # positive pairs a song, on average, before the next pool comes in
+LEAST_POOL_SONGS = 2  # a song alone has nothing to tell it from
+LEAST_POOL_STEPS = 32  # so that whole steps are at most a thirty-second off what a pool's songs are worth
 
 
 def held_out_block(frames: int, share: float, position: float) -> tuple[int, int]:
@@ -55,8 +63,23 @@ class Corpus:
     stamps: np.ndarray | None = None  # (songs,) int64: another number where the mel has changed
 
     def held_out(self, song: int) -> tuple[int, int]:
-        name, config = self.names[song], self.config
-        return held_out_block(int(self.frames[song]), config.held_out_share, uniform_of_name(name, config.seed))
+        """Return the frames [start, stop) of a song that training never sees, see `held_out_block`."""
+        position = uniform_of_name(self.names[song], self.config.seed, HELD_OUT_POSITION)
+        return held_out_block(int(self.frames[song]), self.config.held_out_share, position)
+
+    def read(self, song: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return frames of a song, (frames, bins). Raises OSError or ValueError where it is gone, broken or empty."""
+        mel = read_mel(self.folder / self.names[song], start, stop)
+        if mel.shape[1] != self.bins or not len(mel):
+            raise ValueError(f"{mel.shape[0]} frames of {mel.shape[1]} bins, expected {self.bins} bins")
+        return mel
+
+    @property
+    def pool_bounds(self) -> np.ndarray:
+        """Where a random order of all songs is cut into pools: pool i is [bounds[i], bounds[i + 1])."""
+        songs = len(self.names)
+        pools = max(1, min(-(-songs // self.config.pool_songs), songs // LEAST_POOL_SONGS))
+        return np.arange(pools + 1) * songs // pools
 
     @property
     def margin(self) -> int:
@@ -75,24 +98,26 @@ class Pool:
     skipped: list[str] = field(default_factory=list)  # one line a song that could not be read
 
 
-def read_pool(corpus: Corpus, songs: np.ndarray, index: int) -> Pool:
-    """Read songs into memory, long ones by an excerpt. `index` tells one reading from the next, so excerpts differ.
+def read_pool(
+    corpus: Corpus, songs: np.ndarray, positions: np.ndarray, given_up: Callable[[], bool] = lambda: False
+) -> Pool:
+    """Read songs into memory, long ones by an excerpt. Songs that are gone, broken or have no frame are named.
 
-    Songs that are gone, broken or have no frame are skipped and named.
+    positions  (songs,) in [0, 1): where in each song its excerpt lies, so that two readings of it can differ.
+    given_up   asked before each file; where it says yes, what was read so far is returned.
     """
     config = corpus.config
-    room = max(1, config.pool_frames // max(1, min(config.pool_songs, len(corpus.names))))
+    room = max(1, config.pool_frames // int(np.diff(corpus.pool_bounds).max()))
     total = int(corpus.frames.sum())
-    uniforms = generator(config.seed, _EXCERPT, index).random(len(songs))
     kept, mels, first, last, segments, skipped, rows = [], [], [], [], [], [], 0
-    for song, uniform in zip(songs.tolist(), uniforms, strict=True):
+    for song, position in zip(songs.tolist(), positions.tolist(), strict=True):
+        if given_up():
+            break
         frames = int(corpus.frames[song])
         count = frames if total <= config.pool_frames else min(frames, room)
-        start = int(uniform * (frames - count + 1))
+        start = int(position * (frames - count + 1))
         try:
-            mel = read_mel(corpus.folder / corpus.names[song], start, start + count)
-            if mel.shape[1] != corpus.bins or not len(mel):
-                raise ValueError(f"{mel.shape[0]} frames of {mel.shape[1]} bins, expected {corpus.bins} bins")
+            mel = corpus.read(song, start, start + count)
         except (OSError, ValueError) as error:
             skipped.append(f"{corpus.names[song]}: {error}")
             continue
@@ -118,46 +143,71 @@ class Pools:
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
-        config = corpus.config
-        songs = len(corpus.names)
-        self.pool_songs = min(config.pool_songs, songs)
-        self.pools_per_round = -(-songs // self.pool_songs)
+        config, songs = corpus.config, len(corpus.names)
+        self._song_bounds = corpus.pool_bounds
+        sizes = np.diff(self._song_bounds)
+        self.pools_per_round, self.pool_songs = len(sizes), int(sizes.max())
+        steps = -(-songs * DRAWS_PER_POOL_SONG // config.batch_size)
+        self.steps_per_round = max(steps, -(-songs * LEAST_POOL_STEPS // int(sizes.min())))
+        self._step_bounds = (2 * self._song_bounds * self.steps_per_round + songs) // (2 * songs)  # rounded
         # With everything in memory there is nothing to change.
         self.everything = self.pools_per_round == 1 and int(corpus.frames.sum()) <= config.pool_frames
-        self.steps_per_pool = max(1, self.pool_songs * DRAWS_PER_POOL_SONG // config.batch_size)
         self.skipped: set[str] = set()
+        self._closed = threading.Event()
         self._reader = ThreadPoolExecutor(1, "pool")
-        self._next: tuple[int, Future[Pool]] | None = None
-        self._current: tuple[int, Pool] | None = None
+        self._next: tuple[int, Future[tuple[int, Pool]]] | None = None
+        self._current: tuple[int, tuple[int, Pool]] | None = None
 
     def index(self, step: int) -> int:
-        """Return which pool a step draws from."""
-        return 0 if self.everything else step // self.steps_per_pool
+        """Return which pool a step draws from, where that can be read."""
+        if self.everything:
+            return 0
+        this_round, step = divmod(step, self.steps_per_round)
+        place = int(np.searchsorted(self._step_bounds, step, side="right")) - 1
+        return this_round * self.pools_per_round + place
 
     def steps_left(self, step: int) -> int:
         """Return how many steps from this one on draw from the same pool."""
-        return 10**9 if self.everything else self.steps_per_pool - step % self.steps_per_pool
+        if self.everything:
+            return 10**9
+        this_round, place = divmod(self.index(step), self.pools_per_round)
+        return this_round * self.steps_per_round + int(self._step_bounds[place + 1]) - step
 
     def songs(self, index: int) -> np.ndarray:
         """Return the songs of a pool, rising."""
         this_round, place = divmod(index, self.pools_per_round)
-        order = generator(self.corpus.config.seed, _POOL, this_round).permutation(len(self.corpus.names))
-        return np.sort(order[place * self.pool_songs : (place + 1) * self.pool_songs])
+        order = generator(self.corpus.config.seed, Purpose.POOL, this_round).permutation(len(self.corpus.names))
+        return np.sort(order[self._song_bounds[place] : self._song_bounds[place + 1]])
 
-    def get(self, step: int) -> Pool:
-        """Return the pool of a step, and begin to read the one after it."""
+    def get(self, step: int) -> tuple[int, Pool]:
+        """Return the pool that a step draws from, and its index; begin to read the one after it.
+
+        In the place of a pool of which no song can be drawn comes the next one that has any. Where a whole round has
+        none, the pool is empty.
+        """
         index = self.index(step)
         if self._current is None or self._current[0] != index:
             was_ahead = self._next is not None and self._next[0] == index
-            pool = self._next[1].result() if was_ahead else self._read(index)
-            self._current = (index, pool)
-            self.skipped.update(pool.skipped)
+            found = self._next[1].result() if was_ahead else self._read(index)
+            self._current = (index, found)
+            self.skipped.update(found[1].skipped)
             if not self.everything:
                 self._next = (index + 1, self._reader.submit(self._read, index + 1))
         return self._current[1]
 
-    def _read(self, index: int) -> Pool:
-        return read_pool(self.corpus, self.songs(index), index)
+    def _read(self, first: int) -> tuple[int, Pool]:
+        skipped = []
+        for index in range(first, first + 2 * self.pools_per_round):  # a whole round lies in these, wherever it begins
+            songs = self.songs(index)
+            positions = generator(self.corpus.config.seed, Purpose.EXCERPT, index).random(len(songs))
+            pool = read_pool(self.corpus, songs, positions, self._closed.is_set)
+            skipped += pool.skipped
+            if len(pool.songs) or self._closed.is_set():
+                break
+        pool.skipped[:] = skipped
+        return index, pool
 
     def close(self) -> None:
+        """Give up what is being read: whoever waits for it gets what is there."""
+        self._closed.set()
         self._reader.shutdown(wait=False, cancel_futures=True)

@@ -1,7 +1,7 @@
-"""Which frames a training step sees: held-out frames, pools of songs read from disk, draws of pairs. No TensorFlow.
+"""What is drawn from the songs: the pairs of each training step, those of the held-out cost, and frames to measure.
 
 Every draw comes from (seed, purpose, index) alone, never from a generator that runs on. So a training that was stopped
-and resumed draws what one that never stopped draws, and a song's held-out frames are the same in every run.
+and resumed draws what one that never stopped draws, and the held-out pairs are the same in every run. No TensorFlow.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from learning.pools import DIFFERENCE_REACH, Corpus, Pool, Pools, read_pool
-from learning.streams import _HELD_OUT, _SAMPLE, _STEP, generator, uniform_of_name
-from mels.mel_folder import read_mel
+from learning.streams import HELD_OUT_CHOICE, Purpose, generator, uniform_of_name
 
 TILT_TERMS = 3  # cosine terms over the bins that make a random spectral tilt: all of it smooth
 NOISE_ROWS = 4096  # of the table that input noise is taken from: drawing as many normal numbers anew costs as a network
@@ -80,14 +79,14 @@ class Block:
 
 def draw_block(pools: Pools, first_step: int, steps: int, most: int) -> Block | None:
     """Draw the steps [first_step, first_step + steps), which share a pool. None where no song could be read."""
-    config, pool = pools.corpus.config, pools.get(first_step)
+    config, (pool_index, pool) = pools.corpus.config, pools.get(first_step)
     if not len(pool.songs):
         return None
     batch, variants = config.batch_size, 3 if config.differences else 1
     block = Block(
         first_step,
         steps,
-        pools.index(first_step),
+        pool_index,
         pool,
         np.zeros((most, 2, variants, batch, pools.corpus.bins), pool.mels.dtype),
         np.zeros((most, batch), np.int32),
@@ -96,7 +95,7 @@ def draw_block(pools: Pools, first_step: int, steps: int, most: int) -> Block | 
         np.zeros((most, 2, batch), np.int32),
     )
     for place in range(steps):
-        draws = generator(config.seed, _STEP, first_step + place)
+        draws = generator(config.seed, Purpose.STEP, first_step + place)
         uniforms = draws.random((batch, 5))
         pairs = draw_pairs(pool, uniforms[:, :4], config.window)
         bounds = pool.first[pairs.song], pool.last[pairs.song]
@@ -130,7 +129,7 @@ class InputSample:
     reference: np.ndarray  # (1 or 3, REFERENCE_FRAMES, bins): inputs of frames of the whole corpus
 
 
-REFERENCE_FRAMES = 2048  # many more than a vector has dimensions, see Model.infer_song_vectors
+REFERENCE_FRAMES = 2048  # many more than a vector has dimensions, see infer_song_vectors
 _SAMPLE_SONGS = 2000
 _SAMPLE_FRAMES = 100  # a song
 _LEAST_SCALE = 1e-3  # a bin that never changes must not be blown up
@@ -139,11 +138,12 @@ _LEAST_SCALE = 1e-3  # a bin that never changes must not be blown up
 def sample_inputs(corpus: Corpus) -> InputSample:
     """Measure the inputs on 100 training frames each of at most 2000 songs. Raises ValueError if none is readable."""
     config = corpus.config
-    draws = generator(config.seed, _SAMPLE, 0)
-    chosen = draws.permutation(len(corpus.names))[:_SAMPLE_SONGS]
+    draws = generator(config.seed, Purpose.SAMPLE, 0)
+    chosen = np.sort(draws.permutation(len(corpus.names))[:_SAMPLE_SONGS])
+    positions = generator(config.seed, Purpose.SAMPLE, 1).random((len(chosen), 1))  # each song's excerpt is its own
     frames, differences, inputs = [], [], []
-    for song in np.sort(chosen).tolist():
-        pool = read_pool(corpus, np.array([song]), 0)
+    for song, position in zip(chosen, positions, strict=True):
+        pool = read_pool(corpus, song[None], position)
         if not len(pool.songs):
             continue
         rows = draw_pairs(pool, draws.random((_SAMPLE_FRAMES, 4)), 1).target
@@ -177,22 +177,30 @@ class HeldOut:
         return self.song.size
 
 
+def held_out_songs(corpus: Corpus) -> list[int]:
+    """Return the songs that the held-out cost looks at, rising: by chance, of those that can spare frames."""
+    seed = corpus.config.seed
+    by_chance = sorted(
+        range(len(corpus.names)), key=lambda song: uniform_of_name(corpus.names[song], seed, HELD_OUT_CHOICE)
+    )
+    return sorted(itertools.islice((song for song in by_chance if corpus.held_out(song) != (0, 0)), HELD_OUT_SONGS))
+
+
 def held_out_pairs(corpus: Corpus) -> HeldOut | None:
     """Draw the pairs for the held-out cost, always the same for the same songs. None where no song can spare frames."""
     config = corpus.config
-    draws = generator(config.seed, _HELD_OUT, 0)
-    by_chance = sorted(range(len(corpus.names)), key=lambda song: uniform_of_name(corpus.names[song], config.seed))
-    chosen = list(itertools.islice((song for song in by_chance if corpus.held_out(song) != (0, 0)), HELD_OUT_SONGS))
+    draws = generator(config.seed, Purpose.HELD_OUT, 0)
+    chosen = held_out_songs(corpus)
     inputs, songs = [], []
-    for song in sorted(chosen):
+    for song in chosen:
         start, stop = corpus.held_out(song)
         reach = corpus.margin
         from_frame, to_frame = max(0, start - reach), min(int(corpus.frames[song]), stop + reach)
         try:
-            mel = read_mel(corpus.folder / corpus.names[song], from_frame, to_frame)
+            mel = corpus.read(song, from_frame, to_frame)
         except (OSError, ValueError):
             continue  # training counts and names it
-        if len(mel) != to_frame - from_frame or mel.shape[1] != corpus.bins:
+        if len(mel) != to_frame - from_frame:
             continue
         block = np.array([[start - from_frame, stop - from_frame, stop - from_frame, stop - from_frame]])
         pool = Pool(np.array([song]), mel, np.array([0]), np.array([len(mel) - 1]), block)

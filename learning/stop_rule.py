@@ -40,28 +40,40 @@ def is_scheduled(pairs: int, config: Config) -> bool:
     return pairs > 0 and pairs // config.pairs_per_save > (pairs - config.batch_size) // config.pairs_per_save
 
 
-def rule_memory(rows: list[CostRow], first_save: int, config: Config) -> list[float]:
-    """Return what the stop rule looks at: the costs of the scheduled saves since the song list last changed.
+def rule_cost(row: CostRow) -> float:
+    """Return the cost that the stop rule looks at: the training cost where songs are too short to hold anything out.
 
-    The training cost where songs are too short to hold anything out.
+    nan where there is neither: the commit of a changed song list, which no step came before.
     """
-    rows = [row for row in rows if row.epoc >= first_save and is_scheduled(row.pairs, config)]
-    return [row.cost if math.isnan(row.held_out_cost) else row.held_out_cost for row in rows]
+    return row.cost if math.isnan(row.held_out_cost) else row.held_out_cost
 
 
-def why_flat(rows: list[CostRow], first_save: int, config: Config, frames: int) -> str:
-    """Return in words why the stop rule says stop, empty where it does not: flattened, or rising after its lowest.
+def rule_memory(rows: list[CostRow], first_save: int, config: Config) -> list[CostRow]:
+    """Return what the stop rule looks at: the scheduled saves since the song list last changed that have a cost."""
+    since = [row for row in rows if row.epoc >= first_save and not math.isnan(rule_cost(row))]
+    return [row for row in since if is_scheduled(row.pairs, config)]
 
-    frames  of the whole corpus.
+
+def has_flattened(rows: list[CostRow], first_save: int, config: Config, frames: int) -> bool:
+    """Tell whether the stop rule says stop.
+
+    rows        of cost_list.csv, oldest first.
+    first_save  the save from which the song list is as it is.
+    frames      of the whole corpus.
     """
-    memory = rule_memory(rows, first_save, config)
-    if not should_stop(memory, patience(config, frames), config.least_improvement):
-        return ""
-    if memory[-1] <= min(memory) * (1.0 + config.least_improvement):
-        return "the held-out cost has flattened"
-    best = min((row for row in rows if row.epoc >= first_save), key=lambda row: _or_infinity(row.held_out_cost))
-    return f"the held-out cost rises since save {best.epoc}: this is over-training"
+    costs = [rule_cost(row) for row in rule_memory(rows, first_save, config)]
+    return should_stop(costs, patience(config, frames), config.least_improvement)
 
 
-def _or_infinity(cost: float) -> float:
-    return math.inf if math.isnan(cost) else cost
+def best_save(rows: list[CostRow], first_save: int, config: Config) -> CostRow:
+    """Return the row of the lowest cost that the stop rule has seen, the first of equal ones."""
+    return min(rule_memory(rows, first_save, config), key=rule_cost)
+
+
+def describe_end(rows: list[CostRow], first_save: int, config: Config) -> str:
+    """Return in words how the cost came to its end where `has_flattened`: flattened, or rising after its lowest."""
+    newest, best = rule_memory(rows, first_save, config)[-1], best_save(rows, first_save, config)
+    kind = "cost (nothing is held out)" if math.isnan(newest.held_out_cost) else "held-out cost"
+    if rule_cost(newest) <= rule_cost(best) * (1.0 + config.least_improvement):
+        return f"the {kind} has flattened"
+    return f"the {kind} rises since save {best.epoc}: this is over-training"

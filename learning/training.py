@@ -1,6 +1,6 @@
-"""A training: where it stands, taking it up, taking in changed songs, and the loop from save to save.
+"""A training: where it stands, beginning or taking it up, and the loop from save to save.
 
-TensorFlow is imported by the functions that need it, through model.py.
+TensorFlow is imported by the functions that need it, through model.py and infer_songs.py.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from config import to_yaml
-from learning.growth import take_in
+from learning.growth import match_songs
 from learning.pools import Corpus, Pools
-from learning.sampling import Block, HeldOut, blocks, sample_inputs
-from learning.stop_rule import is_scheduled, next_save_pairs, why_flat
+from learning.sampling import Block, HeldOut, blocks, draw_block, sample_inputs
+from learning.stop_rule import describe_end, has_flattened, is_scheduled, next_save_pairs
 from runs.run_folder import CostRow, commit_save, newest_list, newest_save, read_costs, read_weights
 from runs.vectors import read_song_vectors
 from utils import StopRequest, UserError, duration
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 BLOCKS_AHEAD = 2  # blocks of training steps drawn in the background while TensorFlow works
 TENSORFLOW_BYTES = 800_000_000  # resident before the first song: the libraries, the compiled step
 
-Tell = Callable[[str], None]  # prints a line of progress
+Report = Callable[[str], None]  # prints a line of progress
 
 
 @dataclass
@@ -60,8 +60,8 @@ class Training:
         return self.costs[-1].seconds if self.costs else 0.0
 
     @property
-    def why_flat(self) -> str:
-        return why_flat(self.costs, self.list_save, self.corpus.config, int(self.corpus.frames.sum()))
+    def has_flattened(self) -> bool:
+        return has_flattened(self.costs, self.list_save, self.corpus.config, int(self.corpus.frames.sum()))
 
     def commit(self, model: Model, row: CostRow) -> None:
         """Write the next save; `row` is its line of cost_list.csv."""
@@ -96,7 +96,8 @@ def memory_estimate(corpus: Corpus) -> int:
 
 def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
     """Start a training, or take up one where its newest save left it, with the songs as they are now."""
-    from learning import model as networks
+    from learning.infer_songs import first_song_vectors
+    from learning.model import Model, first_weights
 
     config, names = corpus.config, corpus.names
     save = newest_save(run)
@@ -105,12 +106,12 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
             sample = sample_inputs(corpus)
         except ValueError as error:
             raise UserError(f"{corpus.folder}: {error}; make the mel folder anew with spectrify_all.py") from None
-        model = networks.Model(config, networks.first_weights(config, corpus.bins, sample))
-        vectors = networks.first_song_vectors(names, config)
+        model = Model(config, first_weights(config, corpus.bins, sample))
+        vectors = first_song_vectors(names, config)
         squares = np.zeros((len(names), 1), np.float32)
         return Training(run, corpus, corpus.stamps, vectors, squares, save=0, costs=[], list_save=0), model
     old = read_song_vectors(run)
-    model = networks.Model(config, read_weights(run, "network", save))
+    model = Model(config, read_weights(run, "network", save))
     songs = read_weights(run, "songs", save)
     training = Training(
         run=run,
@@ -124,7 +125,7 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
         list_changed=False,
     )
     if old.names != names or not np.array_equal(songs["stamps"], corpus.stamps):
-        take_in(training, model, old.names, add_only)
+        match_songs(training, model, old.names, add_only)
     return training, model
 
 
@@ -152,16 +153,28 @@ class Interval:
 
 
 def prefetch(iterator: Iterator, ahead: int) -> Iterator:
-    """Yield what an iterator yields, made by a thread of its own that stays `ahead` items in front."""
-    with ThreadPoolExecutor(1, "prefetch") as thread:
+    """Yield what an iterator yields, made by a thread of its own that stays `ahead` items in front.
+
+    When it is closed, what the thread is making is not waited for.
+    """
+    thread = ThreadPoolExecutor(1, "prefetch")
+    try:
         pending = deque(thread.submit(next, iterator) for _ in range(ahead))
-        try:
-            while True:
-                item = pending.popleft()
-                pending.append(thread.submit(next, iterator))
-                yield item.result()
-        finally:
-            thread.shutdown(wait=False, cancel_futures=True)
+        while True:
+            item = pending.popleft()
+            pending.append(thread.submit(next, iterator))
+            yield item.result()
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)
+
+
+def in_background(work: Callable[[], object]) -> None:
+    """Have a thread do it, and wait: a signal is answered meanwhile, as it is not where native code takes seconds."""
+    thread = ThreadPoolExecutor(1, "background")
+    try:
+        thread.submit(work).result()
+    finally:
+        thread.shutdown(wait=False)
 
 
 class PoolSongs:
@@ -191,9 +204,12 @@ class PoolSongs:
 
 
 def train(
-    training: Training, model: Model, held_out: HeldOut | None, stop: StopRequest, limits: Limits, tell: Tell
+    training: Training, model: Model, held_out: HeldOut | None, stop: StopRequest, limits: Limits, report: Report
 ) -> str:
-    """Train and commit save after save until something ends it; return what did."""
+    """Train and commit save after save until something ends it; return what did.
+
+    Raises  UserError where not one song can be read; KeyboardInterrupt where `stop` comes before the first step.
+    """
     from learning.model import STEPS_PER_CALL
 
     corpus, config = training.corpus, training.corpus.config
@@ -205,18 +221,20 @@ def train(
         pairs = first_pairs + (step - first_step) * config.batch_size
         return step + (next_save_pairs(pairs, config) - pairs) // config.batch_size
 
+    def commit() -> None:
+        pool_songs.write_back()
+        commit_interval(training, model, held_out, interval, pairs, len(pools.skipped), report)
+
     interval, pairs = Interval(), first_pairs
-    steps = prefetch(blocks(pools, first_step, next_save_step, STEPS_PER_CALL), BLOCKS_AHEAD)
-    with contextlib.closing(pools), contextlib.closing(steps):
-        block = next_block(steps, corpus)
-        pool_songs.bring(block)
-        model.train(dataclasses.replace(block, steps=0))  # compiles, which is not training time
-        waited = 0.0
-        while True:
-            if stop and not interval.steps:
-                return str(stop)
+    with contextlib.closing(pools):
+        with stop.at_once():
+            none = require_songs(draw_block(pools, first_step, 0, STEPS_PER_CALL), corpus)
+            pool_songs.bring(none)
+            in_background(lambda: model.train(none))  # compiles, which is not training time
+        steps = prefetch(blocks(pools, first_step, next_save_step, STEPS_PER_CALL), BLOCKS_AHEAD)
+        for block, waited in until_stop(stop, steps):
             started = time.monotonic()
-            pool_songs.bring(block)
+            pool_songs.bring(require_songs(block, corpus))
             costs = model.train(block)
             interval.seconds += time.monotonic() - started + waited
             interval.waited_seconds += waited
@@ -226,20 +244,31 @@ def train(
             seconds = training.seconds + interval.seconds
             out_of_time = limits.max_minutes is not None and seconds - first_seconds >= 60 * limits.max_minutes
             scheduled = is_scheduled(pairs, config)
-            if scheduled or stop or out_of_time:
-                pool_songs.write_back()
-                save(training, model, held_out, interval, pairs, len(pools.skipped), tell)
+            if scheduled or out_of_time:
+                commit()
                 interval = Interval()
-                if reason := why_stop(training, scheduled, stop, out_of_time, limits):
+                if (reason := end_of_training(training, scheduled, out_of_time, limits)) is not None:
                     return reason
+        if interval.steps:
+            commit()
+    return str(stop)
+
+
+def until_stop(stop: StopRequest, steps: Iterator[Block | None]) -> Iterator[tuple[Block | None, float]]:
+    """Yield each block and the seconds that it was waited for, until `stop` comes, be it while waiting."""
+    with contextlib.closing(steps):
+        while not stop:
             started = time.monotonic()
-            block = next_block(steps, corpus)
-            waited = time.monotonic() - started
+            try:
+                with stop.at_once():
+                    block = next(steps)
+            except KeyboardInterrupt:
+                return
+            yield block, time.monotonic() - started
 
 
-def next_block(steps: Iterator[Block | None], corpus: Corpus) -> Block:
-    """Return the next block. Raises UserError where not one song of its pool could be read."""
-    block = next(steps)
+def require_songs(block: Block | None, corpus: Corpus) -> Block:
+    """Return the block. Raises UserError where there is none, since not one song could be read."""
     if block is None:
         raise UserError(
             f"{corpus.folder}: no mel could be read; make it anew with spectrify_all.py, the saves are kept"
@@ -247,8 +276,14 @@ def next_block(steps: Iterator[Block | None], corpus: Corpus) -> Block:
     return block
 
 
-def save(
-    training: Training, model: Model, held_out: HeldOut | None, interval: Interval, pairs: int, skipped: int, tell: Tell
+def commit_interval(
+    training: Training,
+    model: Model,
+    held_out: HeldOut | None,
+    interval: Interval,
+    pairs: int,
+    skipped: int,
+    report: Report,
 ) -> None:
     """Commit a save and say in one line how training stands."""
     held_out_cost = model.held_out_cost(held_out, training.vectors) if held_out else math.nan
@@ -257,19 +292,17 @@ def save(
     training.commit(model, CostRow(training.save + 1, interval.cost, held_out_cost, pairs, seconds))
     rate = new_pairs / max(interval.seconds, 1e-9)
     waited = interval.waited_seconds / max(interval.seconds, 1e-9)
-    tell(
+    report(
         f"save {training.save}: cost {interval.cost:.4f}, held-out {held_out_cost:.4f}, {pairs:,} pairs, "
         f"{rate:,.0f} pairs/s, {duration(seconds)}, waited {waited:.1%} for mels"
         + (f", {skipped:,} unreadable" if skipped else "")
     )
 
 
-def why_stop(training: Training, scheduled: bool, stop: StopRequest, out_of_time: bool, limits: Limits) -> str:
-    """Return what ends training after a save, empty where nothing does."""
-    if stop:
-        return str(stop)
+def end_of_training(training: Training, scheduled: bool, out_of_time: bool, limits: Limits) -> str | None:
+    """Return what ends training after a save, None where nothing does."""
     if limits.max_saves is not None and training.save >= limits.max_saves:
         return f"save {limits.max_saves} is reached (--max-saves)"
-    if scheduled and not limits.forever and training.why_flat:
-        return training.why_flat
-    return f"{limits.max_minutes:g} minutes are over (--max-minutes)" if out_of_time else ""
+    if scheduled and not limits.forever and training.has_flattened:
+        return describe_end(training.costs, training.list_save, training.corpus.config)
+    return f"{limits.max_minutes:g} minutes are over (--max-minutes)" if out_of_time else None

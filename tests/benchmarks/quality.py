@@ -132,6 +132,7 @@ def untrained_descriptors(arguments, labels: Labels, run: Path) -> np.ndarray:
     from config import build_config, read_config_file
     from learning import model as networks
     from learning.descriptors import Standard, mean_contexts
+    from learning.infer_songs import infer_song_vectors
     from learning.pools import Corpus
     from learning.sampling import sample_inputs
 
@@ -139,7 +140,7 @@ def untrained_descriptors(arguments, labels: Labels, run: Path) -> np.ndarray:
     config = build_config(read_config_file(run / "config.yaml"), "run")
     corpus = Corpus(arguments.mel_folder, labels.names, mels.frames[mels.frames > 0], mels.bins, config)
     model = networks.Model(config, networks.first_weights(config, mels.bins, sample_inputs(corpus)))
-    vectors = np.stack(list(model.infer_song_vectors(read_mel(corpus.folder / name) for name in labels.names)))
+    vectors = np.stack(list(infer_song_vectors(model, (read_mel(corpus.folder / name) for name in labels.names))))
     contexts = np.stack(list(mean_contexts(model, corpus, list(range(len(labels.names))))))
     return Standard.measure(vectors, contexts).describe(vectors, contexts)
 

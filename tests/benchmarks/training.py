@@ -92,8 +92,8 @@ def products_of_step(config, bins: int) -> float:
 
 
 def measure_machine() -> None:
-    import model as networks  # before TensorFlow, whose greetings it keeps from stderr
-
+    from learning import model as networks
+    from learning.infer_songs import first_song_vectors
     from learning.model import tf
 
     with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +102,7 @@ def measure_machine() -> None:
         config = default_config(batch_size=1024)
         corpus = _corpus(folder, 400, config)
         model = networks.Model(config, networks.first_weights(config, BINS, sample_inputs(corpus)))
-        model.load_songs(networks.first_song_vectors(corpus.names, config), np.zeros((400, 1), np.float32))
+        model.load_songs(first_song_vectors(corpus.names, config), np.zeros((400, 1), np.float32))
         most = networks.STEPS_PER_CALL
         block = draw_block(Pools(corpus), 0, most, most)
         model.train(block)

@@ -1,0 +1,103 @@
+"""Song vectors that training did not find: the noise that they begin as, and those of unseen songs, networks frozen."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from config import Config
+from learning.model import ADAGRAD_EPSILON, Model, tf, unit
+from learning.streams import Purpose, generator
+
+FIRST_SONG_DEVIATION = 0.1  # of a song vector's elements before training: small beside a frame's embedding
+STEPS, PAIRS, NEGATIVES = 200, 64, 256  # of a new song: steps, and what each one sees
+SONGS_TOGETHER = 8
+
+
+def first_song_vectors(names: list[str], config: Config) -> np.ndarray:
+    """Return (songs, output_vector_size) float32 of small noise that depends on each song's name and the seed alone."""
+    dims, seed = config.output_vector_size, config.seed.to_bytes(8, "little")
+    vectors = np.empty((len(names), dims), np.float32)
+    for row, name in enumerate(names):
+        noise = hashlib.shake_128(seed + os.fsencode(name)).digest(dims)
+        vectors[row] = np.frombuffer(noise, np.uint8)
+    return FIRST_SONG_DEVIATION * (vectors - 127.5) / np.float32(256 / np.sqrt(12))  # uniform, of that deviation
+
+
+def infer_song_vectors(model: Model, mels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the vector (dims,) float32 of each song, found with the networks frozen, by the objective of training.
+
+    Positives are pairs of the song's own frames, drawn from its own content; negatives are the frames that were
+    stored with the weights to stand for the corpus. So a vector depends on the song and the weights alone: songs go
+    through in groups of one fixed size only for speed.
+    """
+    reference = model.embed_inputs(model.reference, "context")
+    # Plain TensorFlow, no AutoGraph, as in model.py
+    infer = tf.function(lambda *tensors: _infer_group(model, *tensors), autograph=False)
+
+    def vectors_of(group: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        padded = group + [group[-1]] * (SONGS_TOGETHER - len(group))
+        targets, contexts = (tf.constant(np.stack(side)) for side in zip(*padded, strict=True))
+        return infer(model.parameters, targets, contexts, reference).numpy()[: len(group)]
+
+    group: list[tuple[np.ndarray, np.ndarray]] = []
+    for mel in mels:
+        group.append(_embedded_pairs(model, mel))
+        if len(group) == SONGS_TOGETHER:
+            yield from vectors_of(group)
+            group = []
+    if group:
+        yield from vectors_of(group)
+
+
+def _embedded_pairs(model: Model, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return e and c of the positive pairs of a song for each step, (steps, pairs, dims) each."""
+    digest = hashlib.blake2b(mel.tobytes(), digest_size=6).digest()
+    draws = generator(0, Purpose.INFERENCE, int.from_bytes(digest, "little"))
+    uniforms = draws.random((3, STEPS, PAIRS))
+    longest = min(model.config.window, len(mel) - 1)
+    distance = np.minimum(1 + (uniforms[0] * longest).astype(np.int64), longest)
+    early = (uniforms[1] * (len(mel) - distance)).astype(np.int64)
+    swap = uniforms[2] < 0.5
+    target, context = early + distance * swap, early + distance * ~swap
+    return model.embed(mel)[target], model.embed(mel, "context")[context]
+
+
+def _infer_group(model: Model, parameters, targets, contexts, reference) -> tf.Tensor:
+    """targets, contexts (songs, steps, pairs, dims), reference (frames, dims) -> (songs, dims)."""
+    config, frames = model.config, tf.shape(reference)[0]
+    dropout = config.frame_dropout
+
+    def cost(aim, context, negatives):
+        positive = model.logits(parameters, aim[:, :, None], context[:, :, None])  # (songs, pairs, 1, 1)
+        negative = model.logits(parameters, aim, negatives)  # (songs, pairs, negatives)
+        # a sum over songs: the gradient of one song's vector must not depend on how many others there are
+        return tf.reduce_sum(
+            tf.reduce_mean(tf.nn.softplus(-positive), axis=[1, 2, 3])
+            + tf.reduce_mean(tf.nn.softplus(negative), axis=[1, 2])
+        )
+
+    def one_more(step, vectors, squares):
+        # other negatives in each step: a vector can be fitted to a few, and then says nothing of the rest
+        some = (step * NEGATIVES + tf.range(NEGATIVES)) % frames
+        negatives = tf.tile(tf.gather(reference, some)[None], [SONGS_TOGETHER, 1, 1])
+        target, context = targets[:, step], contexts[:, step]
+        with tf.GradientTape() as tape:
+            tape.watch(vectors)
+            alone = tf.repeat(vectors[:, None], PAIRS, axis=1)
+            together = target + vectors[:, None]
+            total = dropout * cost(alone, context, negatives) + (1.0 - dropout) * cost(together, context, negatives)
+        gradient = tape.gradient(total, vectors)
+        squares += tf.reduce_mean(tf.square(gradient), axis=1, keepdims=True)
+        vectors -= config.song_learning_rate * gradient * tf.math.rsqrt(squares + ADAGRAD_EPSILON)
+        return step + 1, vectors, squares
+
+    # From where the gradient of the dot product points, and as long as a song vector before training: from zero the
+    # first gradient of a cosine would be immense, and Adagrad would hardly move after it.
+    towards = tf.reduce_mean(contexts, axis=[1, 2]) - tf.reduce_mean(reference, axis=0)
+    vectors = unit(towards) * FIRST_SONG_DEVIATION * config.output_vector_size**0.5
+    start = (tf.constant(0), vectors, tf.zeros([SONGS_TOGETHER, 1]))
+    return tf.while_loop(lambda step, *_: step < STEPS, one_more, start)[1]
