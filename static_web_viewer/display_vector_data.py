@@ -54,7 +54,7 @@ CLUSTERS = 10
 MAP_NEIGHBOURS = layout.PERPLEXITY * layout.NEIGHBOURS_PER_PERPLEXITY
 TSNE, PCA = "tsne", "pca"
 PCA_DESCRIPTION = "two principal components"
-PICTURE_LABELS = len(pictures.LABEL_COLOURS) - 1  # the largest; the last colour is for all others
+MOST_COLOURED = len(pictures.LABEL_COLOURS)  # labels of the picture of the map, the largest
 LEGEND_POINTS = 7.0  # diameter of a legend's dots
 
 
@@ -133,21 +133,26 @@ def draw_map(xy: np.ndarray, column: Column, title: str) -> Figure:
     """Return the map as a figure, (tracks, 2) -> Figure, coloured by the most frequent values of a column."""
     from matplotlib.lines import Line2D
 
-    values, codes = column.encoded()
-    own = min(PICTURE_LABELS, len(values))
-    places = sorted(range(own), key=values.__getitem__)  # a label's colour is that of its place in the alphabet
+    values, codes = column.encoded()  # the most frequent first, an empty one last
+    labels = [value for value in values if value][:MOST_COLOURED]
     figure = pictures.new_figure(height_inches=6.0)
     axes = figure.add_subplot()
     size = max(1.0, min(36.0, 60_000 / len(xy) ** 1.2))
-    axes.scatter(*xy[codes >= own].T, s=size, c=pictures.OTHER_COLOUR, linewidths=0)
     handles, texts = [], []
-    for colour, place in zip(pictures.LABEL_COLOURS, places, strict=False):
-        axes.scatter(*xy[codes == place].T, s=size, c=colour, linewidths=0)
+
+    def draw(which: np.ndarray, colour: str, text: str) -> None:
+        axes.scatter(*xy[which].T, s=size, c=colour, linewidths=0)
         handles.append(Line2D([], [], color=colour, linestyle="", marker="o", markersize=LEGEND_POINTS))
-        texts.append(f"{pictures.shown(values[place] or 'no value', 28)} ({int((codes == place).sum()):,})")
-    if own < len(values):
-        handles.append(Line2D([], [], color=pictures.OTHER_COLOUR, linestyle="", marker="o", markersize=LEGEND_POINTS))
-        texts.append(f"all others ({int((codes >= own).sum()):,})")
+        texts.append(f"{text} ({int(which.sum()):,})")
+
+    others = codes >= len(labels)
+    if others.any():
+        draw(others, pictures.OTHER_COLOUR, "no value" if values[len(labels)] == "" else "all others")
+    for label, colour in pictures.label_colours(labels).items():
+        draw(codes == values.index(label), colour, pictures.shown(label, 28))
+    if others.any():  # drawn below all, named after them
+        handles.append(handles.pop(0))
+        texts.append(texts.pop(0))
     pictures.outside_legend(figure, handles, texts, loc="outside right center")
     axes.set_aspect("equal")
     axes.axis("off")

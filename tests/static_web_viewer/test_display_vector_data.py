@@ -15,8 +15,10 @@ from conftest import tone, tree, write_audio
 
 import files
 from judging.neighbours import directions
+from judging.pictures import OTHER_COLOUR, label_colours
 from runs import run_folder
-from static_web_viewer.display_vector_data import build_parser, main
+from static_web_viewer.display_vector_data import build_parser, draw_map, main
+from static_web_viewer.page.columns import Column
 from static_web_viewer.page.layout import all_in_one_place, pca_layout
 from utils import ROOT
 
@@ -327,3 +329,14 @@ def test_defaults():
         0,
     )
     assert defaults["labels"] is None and defaults["new_layout"] is False
+
+
+def test_a_label_has_the_colour_that_it_has_in_other_pictures():
+    labels = list("hgfedcba")
+    drawn = draw_map(np.zeros((9, 2), np.float32), Column("kind", "kind", [*labels, ""]), "a title")
+    legend = drawn.legends[0]
+    colours = {
+        text.get_text().split(" (")[0]: handle.get_color()
+        for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)
+    }
+    assert colours == {**label_colours(labels), "no value": OTHER_COLOUR}
