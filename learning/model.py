@@ -48,7 +48,8 @@ with _stderr_closed():
     tf.config.list_physical_devices()  # looks for a GPU, and says so
     tf.config.experimental.enable_op_determinism()
 
-STEPS_PER_CALL = 16  # of Python into TensorFlow: enough that the call costs nothing, few enough to stop soon
+STEPS_PER_CALL = 16  # at most, of Python into TensorFlow: enough that the call costs nothing ...
+PAIRS_PER_CALL = 8192  # ... and few enough that a signal is seen within a second or two
 COST_CONTEXTS = 64  # columns of the batch that the training cost is read off: its logarithms cost more than its use
 FRAMES_PER_CALL = 4096  # frames that go through a network at a time when whole songs are embedded
 ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba 2015
@@ -101,6 +102,11 @@ def use_device(name: str) -> str:
     if name == "gpu":
         return "gpu" if gpus else "cpu (TensorFlow finds no GPU)"
     return "cpu"
+
+
+def steps_per_call(config: Config) -> int:
+    """Return how many steps training takes in one call."""
+    return max(1, min(STEPS_PER_CALL, PAIRS_PER_CALL // config.batch_size))
 
 
 class Model:
