@@ -1,4 +1,4 @@
-"""The run folder: its names, reading it, committing a save, locking. It knows nothing of TensorFlow.
+"""The run folder: its names, reading what lies under them, committing a save, and repairing what a kill left.
 
 A save is everything of number x under its own name, then epoc_num.txt replaced, which is the commit. So whenever the
 process dies the folder holds one whole save; what lies above epoc_num.txt is a remnant, removed by the next writer.
