@@ -5,9 +5,11 @@
 Reads   MEL_FOLDER  what spectrify_all.py wrote with the configuration of the run, or a bare folder of .npy files.
         RUN_FOLDER  the newest weights of spectrogram_doc2vec.py.
 Writes  OUTPUT      <path of the mel file> (frames, output_vector_size) float32, the same nesting, one row a frame;
-                    made_with.yaml: the run, its save, and a digest of its weights.
+                    made_with.yaml: the run, its save, and a digest of its weights; vector_list.txt: which files are
+                    its own, a line each.
 
-Run again, it makes only what is missing or older than its mel file; with other weights it makes all of it anew.
+Run again, it makes only what is missing or older than its mel file; with other weights it makes all of it anew. Vectors
+of mels that are gone stay until --prune. It can be stopped at any moment; the same command goes on.
 """
 
 from __future__ import annotations
@@ -16,18 +18,33 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
 
 from config import AUDIO_KEYS, CONFIG_NAME, build_config, read_config_file, refuse_changed_keys
-from files import folder_lock, remove_temporaries, require_ours_or_empty, save_array, write_file
+from files import byte_order, folder_lock, remove_temporaries, require_ours_or_empty, save_array, write_file
 from mels.mel_folder import MelList, list_mels, read_audio_half, read_mel
-from runs.run_folder import read_weights, require_run
+from runs.run_folder import decode_names, encode_names, has_content, read_weights, require_run
 from runs.vectors import newest
-from utils import EXIT_DONE, Progress, UserError, add_quiet_argument, command, plural, printable, script_parser
+from utils import (
+    EXIT_DONE,
+    Progress,
+    UserError,
+    add_quiet_argument,
+    command,
+    examples,
+    plural,
+    printable,
+    script_parser,
+)
+
+if TYPE_CHECKING:
+    from learning.model import Model
 
 MADE_WITH_NAME = "made_with.yaml"
+LIST_NAME = "vector_list.txt"
 NPY_HEADER_BYTES = 128
 ITEM_BYTES = 4  # float32
 
@@ -60,6 +77,35 @@ def claim_output(output: Path, run_folder: Path, save: int, digest: str) -> int:
     return path.stat().st_mtime_ns
 
 
+def claim_vectors(output: Path, mel_folder: Path, names: list[str]) -> list[str]:
+    """Note in the folder that the vectors of these mels are its own; return those of its own whose mels are gone.
+
+    Before the first vector is written, so that a killed run leaves none that nobody knows. Needs the lock.
+    """
+    path = output / LIST_NAME
+    noted = set(decode_names(path.read_bytes())) if path.exists() else set()
+    gone = [name for name in noted.difference(names) if (output / name).is_file() and not (mel_folder / name).exists()]
+    gone.sort(key=byte_order)
+    write_list(output, {*names, *gone})
+    return gone
+
+
+def write_list(output: Path, names: set[str]) -> None:
+    content = encode_names(sorted(names, key=byte_order))
+    if not has_content(output / LIST_NAME, content):
+        write_file(output / LIST_NAME, content)
+
+
+def remove_vectors(output: Path, names: list[str]) -> None:
+    """Remove vectors, and the folders that they leave empty."""
+    for name in names:
+        (output / name).unlink(missing_ok=True)
+        for folder in (output / name).parents:
+            if folder == output or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+
 def is_up_to_date(mel: Path, vectors: Path, frames: int, dims: int, not_before: int) -> bool:
     """Tell whether frame vectors are whole, not older than their mel, and made since `not_before` (nanoseconds)."""
     try:
@@ -71,7 +117,7 @@ def is_up_to_date(mel: Path, vectors: Path, frames: int, dims: int, not_before: 
 
 
 def write_frame_vectors(
-    model, mels: MelList, mel_folder: Path, output: Path, to_do: list[str], quiet: bool
+    model: Model, mels: MelList, mel_folder: Path, output: Path, to_do: list[str], quiet: bool
 ) -> list[str]:
     """Embed the songs named; return a line for each that could not be read."""
     skipped = []
@@ -98,6 +144,7 @@ def build_parser():
     parser.add_argument("mel_folder", type=Path, metavar="MEL_FOLDER")
     parser.add_argument("run_folder", type=Path, metavar="RUN_FOLDER")
     parser.add_argument("output", type=Path, metavar="OUTPUT")
+    parser.add_argument("--prune", action="store_true", help="remove the vectors of mels that are gone")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where any mel file could not be read")
     add_quiet_argument(parser)
     return parser
@@ -119,6 +166,7 @@ def main(argv: list[str] | None = None) -> int:
     with folder_lock(output):
         save, weights = newest(run_folder, lambda save: (save, read_weights(run_folder, "network", save)))
         not_before = claim_output(output, run_folder, save, weights_digest(weights))
+        gone = claim_vectors(output, mel_folder, mels.names)
         dims = config.output_vector_size
         to_do = [
             name
@@ -131,8 +179,19 @@ def main(argv: list[str] | None = None) -> int:
 
             model = Model(config, weights)
             skipped = write_frame_vectors(model, mels, mel_folder, output, to_do, arguments.quiet)
+        if arguments.prune and gone:
+            remove_vectors(output, gone)
+            write_list(output, set(mels.names))
     done = len(to_do) - len(skipped)
     print(f"{output}: frame vectors of {plural(len(mels.names), 'song')} by save {save}, {done:,} made now")
+    return report(mel_folder, mels, gone, skipped, arguments)
+
+
+def report(mel_folder: Path, mels: MelList, gone: list[str], skipped: list[str], arguments) -> int:
+    """Print what was left over or left out; return the exit code."""
+    if gone:
+        what = "removed from the output" if arguments.prune else "their vectors stay; --prune removes them"
+        print(f"{plural(len(gone), 'mel file')} gone ({examples([printable(name) for name in gone])}): {what}")
     if skipped:
         print(f"{plural(len(skipped), 'mel file')} could not be read, e.g. {skipped[0]}")
     if len(skipped) == len(mels.names):

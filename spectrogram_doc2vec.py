@@ -60,6 +60,7 @@ from utils import (
     available_memory,
     command,
     duration,
+    leave,
     plural,
     positive_float,
     positive_int,
@@ -140,7 +141,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     stop = StopRequest()
     with stop.listening():
-        return run(arguments, stop)
+        exit_code = run(arguments, stop)
+    if stop and __name__ == "__main__":
+        leave()
+    return exit_code
 
 
 def run(arguments, stop: StopRequest) -> int:

@@ -5,8 +5,9 @@ A frame A and a frame B of the same song, near each other, against frames of the
     P(local | A, B) = sigmoid((e(A) + s(A)) . c(B) * scale + bias)
 
 e and c are two networks (dense, ReLU, dense), s is the vector of A's song. In a batch every pair is the positive one of
-its own row and its context serves every row of another song as a negative. With `logit: cosine` both sides are unit
-vectors.
+its own row and its context serves every other row as a negative. That those of the pair's own song are among them was
+measured: left out, the vectors are no better, and steps slower (tests/benchmarks/RESULTS.md). With `logit: cosine` both
+sides are unit vectors.
 
 Reference   Mikolov et al. 2013, Distributed Representations of Words and Phrases (negative sampling);
             Le and Mikolov 2014, Distributed Representations of Sentences and Documents (PV-DM, PV-DBOW);
@@ -48,7 +49,8 @@ with _stderr_closed():
     tf.config.list_physical_devices()  # looks for a GPU, and says so
     tf.config.experimental.enable_op_determinism()
 
-STEPS_PER_CALL = 16  # of Python into TensorFlow: enough that the call costs nothing, few enough to stop soon
+STEPS_PER_CALL = 16  # at most, of Python into TensorFlow: enough that the call costs nothing ...
+PAIRS_PER_CALL = 8192  # ... and few enough that a signal is seen within a second or two
 COST_CONTEXTS = 64  # columns of the batch that the training cost is read off: its logarithms cost more than its use
 FRAMES_PER_CALL = 4096  # frames that go through a network at a time when whole songs are embedded
 ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba 2015
@@ -101,6 +103,11 @@ def use_device(name: str) -> str:
     if name == "gpu":
         return "gpu" if gpus else "cpu (TensorFlow finds no GPU)"
     return "cpu"
+
+
+def steps_per_call(config: Config) -> int:
+    """Return how many steps training takes in one call."""
+    return max(1, min(STEPS_PER_CALL, PAIRS_PER_CALL // config.batch_size))
 
 
 class Model:
@@ -194,9 +201,9 @@ class Model:
             target = self._network(parameters, "target", self._disturbed(inputs[0], tilt[0], noise[0]))
             context = self._network(parameters, "context", self._disturbed(inputs[1], tilt[1], noise[1]))
             logits = self.logits(parameters, keep_frame * target + batch_vectors, context)  # (batch, batch)
-        cost = batch_cost(logits[:, :COST_CONTEXTS], song)
+        cost = batch_cost(logits[:, :COST_CONTEXTS])
         # From the gradient of the logits, which is simple, back; so the cost of a million pairs need not be computed.
-        gradients = tape.gradient(logits, [*learned, batch_vectors], output_gradients=cost_gradient(logits, song))
+        gradients = tape.gradient(logits, [*learned, batch_vectors], output_gradients=cost_gradient(logits))
         networks = self._adam(step + 1, networks, dict(zip(self._names, gradients[:-1], strict=True)))
         # A scale that grows on and on is how songs that are known by heart are told apart ever more surely.
         highest = math.log(self.config.most_logit_scale)
@@ -254,16 +261,16 @@ class Model:
     def held_out_cost(self, held_out: HeldOut, vectors: np.ndarray) -> float:
         """Return the mean cost of pairs that training never sees, in nats; vectors are those of the whole corpus."""
         costs = [
-            self._cost(self.parameters, tf.constant(inputs), tf.constant(vectors[song]), tf.constant(song)).numpy()
+            self._cost(self.parameters, tf.constant(inputs), tf.constant(vectors[song])).numpy()
             for inputs, song in zip(held_out.inputs, held_out.song, strict=True)
         ]
         return float(np.mean(costs, dtype=np.float64))
 
-    def _held_out_batch_cost(self, parameters, inputs, vectors, song):
+    def _held_out_batch_cost(self, parameters, inputs, vectors):
         target = self._network(parameters, "target", self._features(inputs[0]))
         context = self._network(parameters, "context", self._features(inputs[1]))
-        without_frame = batch_cost(self.logits(parameters, vectors, context), song)
-        with_frame = batch_cost(self.logits(parameters, target + vectors, context), song)
+        without_frame = batch_cost(self.logits(parameters, vectors, context))
+        with_frame = batch_cost(self.logits(parameters, target + vectors, context))
         dropout = self.config.frame_dropout
         return dropout * without_frame + (1.0 - dropout) * with_frame
 
@@ -291,33 +298,24 @@ class Model:
         return self._network(parameters, network, self._features(inputs))
 
 
-def batch_cost(logits: tf.Tensor, song: tf.Tensor) -> tf.Tensor:
+def batch_cost(logits: tf.Tensor) -> tf.Tensor:
     """Return the cost of a batch in nats: the mean over its positives and the mean over its negatives, in equal parts.
 
-    logits  (batch, contexts), contexts <= batch: entry (i, i) is a positive pair, (i, j) a negative one where the two
-            are of different songs, and nothing where they are of one. So the cost of a model that knows nothing is
-            ln 2, whatever the batch; of a batch of one song, which has no negatives, half of that.
-    song    (batch,) int: which song each row and each context is of.
+    logits  (batch, contexts), contexts <= batch: entry (i, i) is a positive pair, every other a negative one. So the
+    cost of a model that knows nothing is ln 2, whatever the size of the batch.
     """
-    positive, negative = tf.linalg.diag_part(logits[: logits.shape[1]]), _negatives(song, logits)
-    of_negatives = tf.reduce_sum(negative * tf.nn.softplus(logits)) / _count(negative)
-    return 0.5 * tf.reduce_mean(tf.nn.softplus(-positive)) + 0.5 * of_negatives
+    rows, columns = logits.shape
+    positive = tf.linalg.diag_part(logits[:columns])
+    negatives = tf.reduce_sum(tf.nn.softplus(logits)) - tf.reduce_sum(tf.nn.softplus(positive))
+    return 0.5 * tf.reduce_mean(tf.nn.softplus(-positive)) + 0.5 * negatives / (columns * (rows - 1))
 
 
-def cost_gradient(logits: tf.Tensor, song: tf.Tensor) -> tf.Tensor:
+def cost_gradient(logits: tf.Tensor) -> tf.Tensor:
     """Return the derivative of `batch_cost` by its logits, (batch, batch)."""
-    positive, negative = tf.linalg.diag_part(logits), _negatives(song, logits)
-    of_negatives = negative * tf.sigmoid(logits) * (0.5 / _count(negative))
-    return tf.linalg.set_diag(of_negatives, (tf.sigmoid(positive) - 1.0) * (0.5 / logits.shape[0]))
-
-
-def _negatives(song: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """(batch, contexts) of 1 where row and context are of different songs, else 0."""
-    return tf.cast(song[:, None] != song[None, : logits.shape[1]], logits.dtype)
-
-
-def _count(negative: tf.Tensor) -> tf.Tensor:
-    return tf.maximum(tf.reduce_sum(negative), 1.0)
+    batch = logits.shape[0]
+    positive = tf.linalg.diag_part(logits)
+    negatives = tf.sigmoid(logits) * (0.5 / (batch * (batch - 1)))
+    return tf.linalg.set_diag(negatives, (tf.sigmoid(positive) - 1.0) * (0.5 / batch))
 
 
 def unit(vectors: tf.Tensor) -> tf.Tensor:

@@ -210,9 +210,10 @@ def train(
 
     Raises  UserError where not one song can be read; KeyboardInterrupt where `stop` comes before the first step.
     """
-    from learning.model import STEPS_PER_CALL
+    from learning.model import steps_per_call
 
     corpus, config = training.corpus, training.corpus.config
+    at_a_time = steps_per_call(config)
     pools = Pools(corpus)
     pool_songs = PoolSongs(training, model, pools.pool_songs)
     first_step, first_pairs, first_seconds = model.step, training.pairs, training.seconds
@@ -228,10 +229,10 @@ def train(
     interval, pairs = Interval(), first_pairs
     with contextlib.closing(pools):
         with stop.at_once():
-            none = require_songs(draw_block(pools, first_step, 0, STEPS_PER_CALL), corpus)
+            none = require_songs(draw_block(pools, first_step, 0, at_a_time), corpus)
             pool_songs.bring(none)
-            in_background(lambda: model.train(none))  # compiles, which is not training time
-        steps = prefetch(blocks(pools, first_step, next_save_step, STEPS_PER_CALL), BLOCKS_AHEAD)
+            in_background(lambda: compile_all(model, none, held_out, training.vectors))
+        steps = prefetch(blocks(pools, first_step, next_save_step, at_a_time), BLOCKS_AHEAD)
         for block, waited in until_stop(stop, steps):
             started = time.monotonic()
             pool_songs.bring(require_songs(block, corpus))
@@ -252,6 +253,13 @@ def train(
         if interval.steps:
             commit()
     return str(stop)
+
+
+def compile_all(model: Model, none: Block, held_out: HeldOut | None, vectors: np.ndarray) -> None:
+    """Have TensorFlow compile what training runs, by a block of no step and one batch: this is not training time."""
+    model.train(none)
+    if held_out is not None:
+        model.held_out_cost(HeldOut(held_out.inputs[:1], held_out.song[:1]), vectors)
 
 
 def until_stop(stop: StopRequest, steps: Iterator[Block | None]) -> Iterator[tuple[Block | None, float]]:

@@ -1,4 +1,4 @@
-"""The run folder: its names, reading it, committing a save, locking. It knows nothing of TensorFlow.
+"""The run folder: its names, reading what lies under them, committing a save, and repairing what a kill left.
 
 A save is everything of number x under its own name, then epoc_num.txt replaced, which is the commit. So whenever the
 process dies the folder holds one whole save; what lies above epoc_num.txt is a remnant, removed by the next writer.
@@ -170,7 +170,7 @@ def is_whole(run: Path) -> bool:
     """Tell whether nothing of a killed writer is left to repair. Changes nothing, so it needs no lock."""
     run, save = Path(run), newest_save(run)
     above = any(x > save for folder, pattern in _numbered(run) for x in _numbers(folder, pattern))
-    return not above and _is(run / SONG_LIST_NAME, encode_names(read_song_list(run, save)))
+    return not above and has_content(run / SONG_LIST_NAME, encode_names(read_song_list(run, save)))
 
 
 def repair(run: Path) -> None:
@@ -208,7 +208,7 @@ def commit_save(
             np.savez(file, **arrays)
     if new_list is not None:
         write_file(song_list_path(run, save), encode_names(new_list), durable=True)
-    if not _is(run / CONFIG_NAME, config):
+    if not has_content(run / CONFIG_NAME, config):
         write_file(run / CONFIG_NAME, config, durable=True)
     write_file(run / COSTS_NAME, _cost_text(costs), durable=True)
     write_file(run / SAVE_NUMBER_NAME, f"{save}\n".encode(), durable=True)
@@ -233,7 +233,7 @@ def commit_descriptors(
 
 def _refresh_copy(run: Path, save: int) -> None:
     names = encode_names(read_song_list(run, save))
-    if not _is(run / SONG_LIST_NAME, names):
+    if not has_content(run / SONG_LIST_NAME, names):
         write_file(run / SONG_LIST_NAME, names, durable=True)
 
 
@@ -264,7 +264,8 @@ def _remove(folder: Path, pattern: re.Pattern[str], unwanted: Callable[[int], bo
             (folder / match[0]).unlink()
 
 
-def _is(path: Path, content: bytes) -> bool:
+def has_content(path: Path, content: bytes) -> bool:
+    """Tell whether a file is there and holds just this."""
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes() == content
     return False

@@ -1,4 +1,4 @@
-"""Reading vectors with the names that belong to them, whatever a trainer does meanwhile. Needs no lock."""
+"""Vectors with the names that belong to them, read whatever a trainer does meanwhile; the flag --vectors. No lock."""
 
 from __future__ import annotations
 

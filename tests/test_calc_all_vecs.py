@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from conftest import small_settings, tree, write_mels
 from calc_all_vecs import main
 from runs import run_folder
 from spectrogram_doc2vec import main as train
+from utils import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -118,3 +123,68 @@ def test_a_broken_mel_is_counted_and_the_rest_made(trained, tmp_path, capsys):
     assert "3 made now" in out
     assert "1 mel file could not be read, e.g. high/c.npy" in out
     assert run(mels, run_of, tmp_path / "out", "--strict") == 1
+
+
+def test_vectors_of_mels_that_are_gone_stay_until_prune_and_what_is_not_ours_stays_always(trained, tmp_path, capsys):
+    mels, run_of = trained
+    mels, out = shutil.copytree(mels, tmp_path / "mels"), tmp_path / "out"
+    assert run(mels, run_of, out) == 0
+    np.save(out / "low/of mine.npy", np.zeros((3, 8), np.float32))
+    (mels / "low/a, b.npy").unlink()
+    shutil.rmtree(mels / "high")
+    write_mels(mels, {"new/é": 30})
+    capsys.readouterr()
+    assert run(mels, run_of, out) == 0
+    printed = capsys.readouterr().out
+    assert "frame vectors of 2 songs by save 2, 1 made now" in printed
+    gone = "3 mel files gone (high/c.npy, high/d.npy, low/a, b.npy)"
+    assert f"{gone}: their vectors stay; --prune removes them" in printed
+    before = tree(out)
+    assert run(mels, run_of, out) == 0  # and it counts them again
+    assert gone in capsys.readouterr().out
+    assert {name: each for name, each in tree(out).items() if name != "lock"} == {
+        name: each for name, each in before.items() if name != "lock"
+    }
+
+    assert run(mels, run_of, out, "--prune") == 0
+    assert f"{gone}: removed from the output" in capsys.readouterr().out
+    assert not (out / "high").exists()
+    left = {"low/ç.npy", "low/of mine.npy", "new/é.npy", "made_with.yaml", "vector_list.txt", "lock"}
+    assert set(tree(out)) == left
+    assert run(mels, run_of, out, "--prune") == 0
+    assert "gone" not in capsys.readouterr().out
+    assert set(tree(out)) == left
+
+
+def test_a_mel_that_is_broken_is_not_gone(trained, tmp_path, capsys):
+    mels, run_of = trained
+    mels, out = shutil.copytree(mels, tmp_path / "mels"), tmp_path / "out"
+    assert run(mels, run_of, out) == 0
+    (mels / "high/c.npy").write_bytes(b"no mel")
+    capsys.readouterr()
+    assert run(mels, run_of, out, "--prune") == 0
+    assert "gone" not in capsys.readouterr().out
+    assert (out / "high/c.npy").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_the_same_command_goes_on(trained, tmp_path, number):
+    _, run_of = trained
+    mels, out = write_mels(tmp_path / "mels", {f"{song:04d}": 2000 for song in range(400)}), tmp_path / "out"
+    argv = [sys.executable, ROOT / "calc_all_vecs.py", mels, run_of, out, "--quiet"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not (out / "0003.npy").exists():
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        printed, errors = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert printed == ""
+    assert errors == "calc_all_vecs.py: interrupted; what was finished is kept, and the same command goes on\n"
+    made = [path for path in out.glob("*.npy") if np.load(path).shape == (2000, 8)]
+    assert 4 <= len(made) == len(list(out.glob("*.npy"))) < 400
