@@ -17,11 +17,11 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from config import CONFIG_NAME, Config, add_config_arguments, audio_half, load_config, refuse_changed_keys, to_yaml
 from files import folder_lock, require_ours_or_empty, write_file
 from mels.batches import append_results, make_batches, run_batches
+from mels.decoding import Decoders, find_decoders
 from mels.log_mel import FRAME_SAMPLES
 from mels.mel_folder import LEDGER_NAME, LedgerRow, is_ledger_in_order, read_audio_half
 from mels.plan import SKIP_MARKERS, Plan, make_plan
@@ -42,9 +42,6 @@ from utils import (
     script_parser,
     usable_cores,
 )
-
-if TYPE_CHECKING:
-    from mels.decoding import Decoders
 
 TIMEOUT_SECONDS = 30.0
 
@@ -108,8 +105,6 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     audio_folder, mel_folder = arguments.audio_folder, arguments.mel_folder
     config, _ = load_config(arguments)
-    from mels.decoding import find_decoders
-
     if not audio_folder.is_dir():
         raise UserError(f"{audio_folder}: no such audio folder")
     prepare_mel_folder(mel_folder, config, arguments.overwrite)

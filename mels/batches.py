@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
 
 from config import Config
 from files import has_line_break, remove_temporaries, save_array
+from mels.decoding import Decoders, Track, tracks_from_files
+from mels.log_mel import shared_framers
 from mels.mel_folder import (
     LEDGER_NAME,
     MEL_SUFFIX,
@@ -27,9 +28,6 @@ from mels.mel_folder import (
 from mels.plan import Plan, Source
 from mels.removal import remove_mel
 from utils import EXIT_ERROR, Progress, StopRequest, UserError
-
-if TYPE_CHECKING:
-    from mels.decoding import Decoders
 
 BATCH_FILES = 4  # to one decoder process: enough to pay its start-up once in a while, few enough to bound memory
 BATCH_BYTES = 16_000_000  # a file above this is a batch of its own: its decoding takes longer than any start-up
@@ -73,16 +71,13 @@ def spectrify_batch(
     """
     from threadpoolctl import threadpool_limits
 
-    from mels import decoding as audio
-    from mels import log_mel
-
     if has_line_break(batch[0].name):
-        tracks = [audio.Track("failed", 0.0, "a line break in the name; rename it", None)]
+        tracks = [Track("failed", 0.0, "a line break in the name; rename it", None)]
     else:
         paths = [os.path.join(audio_folder, source.name) for source in batch]
         with threadpool_limits(1):  # the matrices are small: more threads only wait for each other
-            framers = log_mel.shared_framers(config, BATCH_FILES)
-            tracks = audio.tracks_from_files(paths, framers, decoders, config, timeout_seconds)
+            framers = shared_framers(config, BATCH_FILES)
+            tracks = tracks_from_files(paths, framers, decoders, config, timeout_seconds)
     rows = []
     for source, track in zip(batch, tracks, strict=True):
         status, reason, frames, checksum = track.status, track.reason, 0, ""
@@ -107,11 +102,11 @@ def spectrify_in_worker(parent: int, *arguments: object) -> list[LedgerRow]:
     """As spectrify_batch, in a process that ends when its parent does: a killed run must not work on unseen."""
     if not any(thread.name == "parent" for thread in threading.enumerate()):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, and is the parent's to answer
-        threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
+        threading.Thread(target=_watch_parent, args=(parent,), name="parent", daemon=True).start()
     return spectrify_batch(*arguments)
 
 
-def _end_with(parent: int) -> None:
+def _watch_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(PARENT_SECONDS)
     os._exit(EXIT_ERROR)

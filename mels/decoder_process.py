@@ -40,29 +40,9 @@ def run_decoder(
     """
     size = sum(os.path.getsize(path) if os.path.exists(path) else 0 for path in paths)
     deadline = time.monotonic() + timeout_seconds + size / LEAST_BYTES_PER_SECOND
-    pipes = [os.pipe() for _ in paths]
-    for read_end, _ in pipes:
-        with contextlib.suppress(OSError, AttributeError):  # not Linux, or the user's share of pipe memory is used up
-            fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    process, argv, outputs = _start(command, len(paths))
     try:
-        argv = command([write_end for _, write_end in pipes])
-        process = subprocess.Popen(
-            [*decoder_prefix(), *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=[write_end for _, write_end in pipes],
-            start_new_session=True,  # Ctrl-C is ours to handle, and the whole group can be killed
-        )
-    except BaseException:
-        for ends in pipes:
-            os.close(ends[0])
-            os.close(ends[1])
-        raise
-    for _, write_end in pipes:
-        os.close(write_end)
-    try:
-        messages, timed_out = _drain(process, [read_end for read_end, _ in pipes], framers, deadline)
+        messages, timed_out = _drain(process, outputs, framers, deadline)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0.0, deadline - time.monotonic()))
         timed_out = timed_out or process.poll() is None
@@ -72,12 +52,39 @@ def run_decoder(
                 os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stderr.close()
-        for read_end, _ in pipes:
-            os.close(read_end)
+        for output in outputs:
+            os.close(output)
     text = messages.decode("utf-8", "replace")
     if process.returncode in NOT_STARTED and not any(framer.samples for framer in framers):
         raise OSError(f"{argv[0]} cannot be started: {text.strip()}")
     return process.returncode, timed_out, text
+
+
+def _start(command: Callable[[Sequence[int]], list[str]], count: int) -> tuple[subprocess.Popen, list[str], list[int]]:
+    """Start a decoder with so many pipes. Returns it, its arguments, and the read ends of the pipes."""
+    pipes = [os.pipe() for _ in range(count)]
+    outputs, inputs = [read_end for read_end, _ in pipes], [write_end for _, write_end in pipes]
+    for output in outputs:
+        with contextlib.suppress(OSError, AttributeError):  # not Linux, or the user's share of pipe memory is used up
+            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    try:
+        argv = command(inputs)
+        process = subprocess.Popen(
+            [*decoder_prefix(), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=inputs,
+            start_new_session=True,  # Ctrl-C is ours to handle, and the whole group can be killed
+        )
+    except BaseException:
+        for output in outputs:
+            os.close(output)
+        raise
+    finally:
+        for write_end in inputs:
+            os.close(write_end)
+    return process, argv, outputs
 
 
 def decoder_prefix() -> list[str]:

@@ -48,15 +48,16 @@ def prune(mel_folder: Path, rows: dict[str, LedgerRow], gone: Collection[str]) -
 
     Where a signal ends it, what was not removed yet stays in the ledger, so that the next run removes it.
     """
-    pruned = {name: rows.pop(name) for name in gone}
+    pruned = [rows.pop(name) for name in gone]
+    left = 0  # the first of these whose mel may still be there
     try:
         write_ledger(mel_folder, rows)  # first: no row may name a file that is gone
-        for row in pruned.values():
+        for left, row in enumerate(pruned):  # noqa: B007
             remove_mel(mel_folder, row)
-    except BaseException:
-        for name, row in pruned.items():
-            path = _mel_path(mel_folder, row)
-            if path is not None and path.is_file():
-                rows[name] = row
-        write_ledger(mel_folder, rows)
-        raise
+        left = len(pruned)
+    finally:
+        if left < len(pruned):
+            path = _mel_path(mel_folder, pruned[left])  # of the others nothing was touched
+            kept = pruned[left if path is not None and path.is_file() else left + 1 :]
+            rows.update({row.filename: row for row in kept})
+            write_ledger(mel_folder, rows)

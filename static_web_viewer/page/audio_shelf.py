@@ -52,6 +52,7 @@ NAME_TROUBLE = {
     **dict.fromkeys([errno.EINVAL, errno.EILSEQ], "the page's file system does not take its name; rename it"),
     errno.ENAMETOOLONG: "its name is too long for the page's file system; shorten it",
 }
+WAIT_SECONDS = 0.2  # between two looks whether a signal has come
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 
 
@@ -205,7 +206,10 @@ class Shelf:
         pool = ThreadPoolExecutor(jobs)
         try:
             futures = [pool.submit(work) for _ in range(jobs)]
-            wait(futures, return_when=FIRST_EXCEPTION)
+            left = futures
+            while left and not any(future.done() and future.exception() for future in futures):
+                # Not for ever: a signal that comes just as Python begins to wait is answered when the waiting ends.
+                left = wait(futures, WAIT_SECONDS, FIRST_EXCEPTION).not_done
         finally:
             self._stop.set()  # an error, or Ctrl-C: what the others are at is taken away
             pool.shutdown()
