@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learning.background import prefetch
 from learning.pools import Corpus
-from learning.training import Training, prefetch
 from runs.run_folder import commit_descriptors
 from runs.vectors import Descriptors
 from utils import Progress, StopRequest, UserError
 
 if TYPE_CHECKING:
     from learning.model import Model
+    from learning.training import Training
 
 GROUP_FRAMES = 4096  # songs go through the network together until they have so many
 GROUPS_AHEAD = 2  # read in the background

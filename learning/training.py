@@ -9,9 +9,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from config import to_yaml
+from learning.background import in_background, prefetch
 from learning.growth import match_songs
 from learning.pools import Corpus, Pools
 from learning.sampling import Block, HeldOut, blocks, draw_block, sample_inputs
@@ -147,34 +146,16 @@ class Interval:
     seconds: float = 0.0
     waited_seconds: float = 0.0  # for mels to be read and pairs to be drawn; part of seconds
 
+    def add(self, costs: np.ndarray, seconds: float, waited_seconds: float) -> None:
+        """Take in a block of steps; costs (steps,)."""
+        self.cost_sum = sum(costs.tolist(), self.cost_sum)
+        self.steps += len(costs)
+        self.seconds += seconds + waited_seconds
+        self.waited_seconds += waited_seconds
+
     @property
     def cost(self) -> float:
         return self.cost_sum / self.steps if self.steps else math.nan
-
-
-def prefetch(iterator: Iterator, ahead: int) -> Iterator:
-    """Yield what an iterator yields, made by a thread of its own that stays `ahead` items in front.
-
-    When it is closed, what the thread is making is not waited for.
-    """
-    thread = ThreadPoolExecutor(1, "prefetch")
-    try:
-        pending = deque(thread.submit(next, iterator) for _ in range(ahead))
-        while True:
-            item = pending.popleft()
-            pending.append(thread.submit(next, iterator))
-            yield item.result()
-    finally:
-        thread.shutdown(wait=False, cancel_futures=True)
-
-
-def in_background(work: Callable[[], object]) -> None:
-    """Have a thread do it, and wait: a signal is answered meanwhile, as it is not where native code takes seconds."""
-    thread = ThreadPoolExecutor(1, "background")
-    try:
-        thread.submit(work).result()
-    finally:
-        thread.shutdown(wait=False)
 
 
 class PoolSongs:
@@ -237,10 +218,7 @@ def train(
             started = time.monotonic()
             pool_songs.bring(require_songs(block, corpus))
             costs = model.train(block)
-            interval.seconds += time.monotonic() - started + waited
-            interval.waited_seconds += waited
-            interval.cost_sum = sum(costs.tolist(), interval.cost_sum)
-            interval.steps += block.steps
+            interval.add(costs, time.monotonic() - started, waited)
             pairs += block.steps * config.batch_size
             seconds = training.seconds + interval.seconds
             out_of_time = limits.max_minutes is not None and seconds - first_seconds >= 60 * limits.max_minutes

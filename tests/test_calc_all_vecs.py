@@ -172,17 +172,17 @@ def test_a_signal_ends_it_and_the_same_command_goes_on(trained, tmp_path, number
     _, run_of = trained
     mels, out = write_mels(tmp_path / "mels", {f"{song:04d}": 2000 for song in range(400)}), tmp_path / "out"
     argv = [sys.executable, ROOT / "calc_all_vecs.py", mels, run_of, out, "--quiet"]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        deadline = time.monotonic() + 120
-        while not (out / "0003.npy").exists():
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(number)
-        printed, errors = process.communicate(timeout=10)
-    finally:
-        process.kill()
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not (out / "0003.npy").exists():
+                assert time.monotonic() < deadline
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(number)
+            printed, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert printed == ""
     assert errors == "calc_all_vecs.py: interrupted; what was finished is kept, and the same command goes on\n"

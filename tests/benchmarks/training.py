@@ -142,7 +142,8 @@ def measure_songs(most_songs: int) -> None:
 
 
 def _measure_flat_cost(networks, folder: Path, config, most_songs: int) -> None:
-    from learning.training import PoolSongs, Training, prefetch
+    from learning.background import prefetch
+    from learning.training import PoolSongs, Training
 
     @contextlib.contextmanager
     def prepared(songs: int):

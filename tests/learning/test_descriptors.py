@@ -51,6 +51,18 @@ def test_a_song_that_could_not_be_read_sounds_as_the_mean_and_moves_no_other():
     np.testing.assert_array_equal(Standard.measure(*others).components, standard.components)
 
 
+def test_components_are_the_directions_of_the_covariance_scaled_to_unit_variance():
+    vectors, _ = songs_and_contexts(300)
+    draws = np.random.default_rng(1)
+    contexts = (draws.standard_normal((300, 8)) @ draws.standard_normal((8, 8))).astype(np.float32)
+    standard = Standard.measure(vectors, contexts)
+    spread = (contexts - contexts.mean(axis=0)) / contexts.std(axis=0)
+    variances, directions = np.linalg.eigh(np.cov(spread.T, bias=True))
+    expected = (directions / np.sqrt(variances))[:, :-3:-1]
+    signs = np.sign((standard.components * expected).sum(axis=0))
+    np.testing.assert_allclose(standard.components * signs, expected, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("songs", [1, 2, 3])
 def test_few_songs_have_finite_descriptors_and_so_have_others_described_by_them(songs):
     vectors, contexts = songs_and_contexts(40)
@@ -155,12 +167,15 @@ def test_mels_that_became_unreadable_are_one_line(mels, tmp_path, capsys):
 def test_a_signal_leaves_them_out_and_says_so(mels, tmp_path):
     run = tmp_path / "run"
     argv = [sys.executable, ROOT / "spectrogram_doc2vec.py", mels, run, *small_settings(), "--forever"]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if line.startswith("save 1:"):
-            break
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=60)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            for line in process.stderr:
+                if line.startswith("save 1:"):
+                    break
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert "stopped: SIGTERM; without track descriptors: run it again for those" in out
     assert run_folder.newest_descriptors(run) == 0

@@ -156,7 +156,8 @@ def test_while_tracks_are_described(tmp_path):
 
 WAITING = """
 import os, signal, sys, threading, time
-from learning.training import in_background, prefetch, until_stop
+from learning.background import prefetch
+from learning.training import until_stop
 from utils import StopRequest
 
 def slowly():
