@@ -97,6 +97,9 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
     The first SIGINT or SIGTERM raises KeyboardInterrupt in `main`, where that takes no StopRequest of its own.
     """
 
+    def runs_as_script() -> bool:
+        return getattr(sys.modules["__main__"], main.__name__, None) is wrapped
+
     @functools.wraps(main)
     def wrapped(argv: list[str] | None = None) -> int:
         for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show must not end the run
@@ -105,12 +108,15 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
         try:
             stop = StopRequest()
             with stop.listening(), stop.at_once():
-                return main(argv)
+                exit_code = main(argv)
+            if runs_as_script():
+                finish(exit_code)
+            return exit_code
         except UserError as error:
             return complain(str(error), error.exit_code)
         except KeyboardInterrupt:
             say_interrupted()
-            if getattr(sys.modules["__main__"], main.__name__, None) is wrapped:
+            if runs_as_script():
                 leave()
             return EXIT_DONE
         except BrokenPipeError:  # `script.py | head`
@@ -126,6 +132,12 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
 
 def say_interrupted() -> None:
     print(f"{Path(sys.argv[0]).name}: {INTERRUPTED}", file=sys.stderr, flush=True)
+
+
+def finish(exit_code: int) -> None:
+    """Let no signal change how a script ends that has done its work."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: os._exit(exit_code))
 
 
 def leave() -> NoReturn:

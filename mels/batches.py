@@ -169,6 +169,8 @@ def until_signal(results: Iterator) -> Iterator:
     queue: SimpleQueue = SimpleQueue()
 
     def feed() -> None:
+        # Whatever processes this thread starts inherit it: Ctrl-C on a terminal reaches them too, in the midst of imports
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             for item in results:
                 queue.put((item, None))
