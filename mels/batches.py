@@ -169,7 +169,7 @@ def until_signal(results: Iterator) -> Iterator:
     queue: SimpleQueue = SimpleQueue()
 
     def feed() -> None:
-        # Whatever processes this thread starts inherit it: Ctrl-C on a terminal reaches them too, in the midst of imports
+        # The processes that this thread starts inherit it: Ctrl-C on a terminal reaches them too, be it during imports
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             for item in results:
