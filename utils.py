@@ -220,7 +220,7 @@ class Progress:
 
     def __init__(self, total: int, what: str, unit: str, quiet: bool) -> None:
         self.total, self.what, self.unit, self.done = total, what, unit, 0
-        self.started = self.told = time.monotonic()
+        self.started = self.reported = time.monotonic()
         self.plain = not quiet and not sys.stderr.isatty()
         self.bar = None
         if not quiet and not self.plain:
@@ -232,9 +232,9 @@ class Progress:
         self.done += count
         if self.bar is not None:
             self.bar.update(count)
-        elif self.plain and time.monotonic() - self.told >= PLAIN_PROGRESS_SECONDS:
-            self.told = time.monotonic()
-            left = (self.told - self.started) * (self.total - self.done) / max(self.done, 1)
+        elif self.plain and time.monotonic() - self.reported >= PLAIN_PROGRESS_SECONDS:
+            self.reported = time.monotonic()
+            left = (self.reported - self.started) * (self.total - self.done) / max(self.done, 1)
             line = f"{self.what}: {self.done} of {self.total} {self.unit}, about {duration(left)} left"
             print(line, file=sys.stderr, flush=True)
 

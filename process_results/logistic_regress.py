@@ -26,7 +26,6 @@ and Bengio 2003, Inference for the Generalization Error.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -34,7 +33,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from files import write_file
+from files import require_ours_or_empty, write_file
 from judging import baselines, classifiers, pictures
 from judging.classifier_report import (
     Comparison,
@@ -124,13 +123,7 @@ def prepare_output(folder: Path) -> None:
     """Make the folder. Raises UserError where it holds something that is not ours."""
     if not folder.parent.is_dir():
         raise UserError(f"{folder}: there is no folder {folder.parent}; make it first")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file; name a folder for the output")
-    foreign = sorted(set(os.listdir(folder)) - set(OUTPUT_NAMES)) if folder.exists() else []
-    if foreign:
-        raise UserError(
-            f"{folder}: holds {foreign[0]!r} already, which is not of this script; name a new or empty folder"
-        )
+    require_ours_or_empty(folder, "folder of this script's", lambda name: name in OUTPUT_NAMES)
     folder.mkdir(exist_ok=True)
 
 

@@ -147,7 +147,7 @@ def test_a_folder_of_tables_and_pictures_and_only_of_ours(folder, capsys):
     assert {name: (output / name).read_bytes() for name in names} == before
     (output / "my notes.txt").write_text("mine")
     assert run_main(folder, "--output", str(output)) == 1
-    assert "holds 'my notes.txt' already, which is not of this script" in capsys.readouterr().err
+    assert "is no folder of this script's, and holds 'my notes.txt' already" in capsys.readouterr().err
     assert run_main(folder, "--output", str(folder / "labels.csv" / "x")) == 1
     assert "there is no folder" in capsys.readouterr().err
 
@@ -219,7 +219,7 @@ def test_nothing_to_tell_apart(folder, capsys, labels, message):
     ("more", "message"),
     [
         (["--output", "PLACE/run/epoc_num.txt"], "epoc_num.txt: is a file; name a folder for the output"),
-        (["--output", "PLACE/run"], "PLACE/run: holds 'config.yaml' already, which is not of this script"),
+        (["--output", "PLACE/run"], "PLACE/run: is no folder of this script's, and holds 'config.yaml' already"),
         (["--output", "PLACE/no/table.csv"], "there is no folder PLACE/no; make it first"),
         (["--output", "PLACE/labels.csv"], "labels.csv: is an input of this command"),
         (["--mel-folder", "PLACE/none"], "PLACE/none: no such mel folder"),
