@@ -71,6 +71,7 @@ bench: $(VENV)/.installed-dev ## measure speed, as ratios; takes some minutes
 	@$(RUN) tests/benchmarks/spectrify.py
 	@$(RUN) tests/benchmarks/training.py machine
 	@$(RUN) tests/benchmarks/clustering.py
+	@$(RUN) tests/benchmarks/layout.py --tracks 8000 --growth 1
 
 quality: $(VENV)/.installed-dev ## judge the vectors by labels: MEL=mels LABELS=labels.csv COLUMN=genre GROUP=artist (GROUP= for none)
 	@$(if $(MEL),,$(RUN) spectrify_all.py example_input/ example_vectors/ --quiet --config=$(CONFIG))

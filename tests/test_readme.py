@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import re
 import shlex
@@ -70,3 +71,10 @@ def test_configurations_are_sound_and_every_key_has_its_reason(path):
     for line in path.read_text().splitlines():
         if re.match(r"\w+:", line):
             assert "#" in line or path != DEFAULT_CONFIG, line
+
+
+def test_the_first_picture_is_of_the_clips_that_there_are():
+    with open(ROOT / "example_input/labels.csv", encoding="utf-8", newline="") as file:
+        clips = len(list(csv.DictReader(file)))
+    assert f"*Six clusters of the {clips} clips of `example_input/`" in README
+    assert all((ROOT / picture).is_file() for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README))
