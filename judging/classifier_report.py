@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CURVE_SHARES = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # of the labelled tracks that the learning curve learns from
 CELLS_WRITTEN = 20  # classes up to which the confusion matrix has its figures in it
+KIND_CHARACTERS = 60  # of a kind of vectors in the printed table: as many as paths need to be told apart
 LEVEL_CHARACTERS = 80  # of the names below the confusion matrix, side by side; more of them are turned
 
 Table = dict[str, dict[str, dict[str, np.ndarray]]]  # kind of vector -> classifier -> score -> (folds,)
@@ -38,14 +39,15 @@ class Comparison:
 def format_table(comparison: Comparison, scores_shown: Sequence[str] = SCORES) -> str:
     """Return the scores as aligned lines, a block for each of the scores shown, guessing below."""
     guessing, blocks = classifiers.guessing(comparison.codes), []
+    width = max(20, *(len(pictures.shown(kind, KIND_CHARACTERS)) + 1 for kind in comparison.table))
     for score in scores_shown:
-        lines = [f"{score:<20}" + "".join(f"{name:<17}" for name in CLASSIFIERS)]
+        lines = [f"{score:<{width}}" + "".join(f"{name:<17}" for name in CLASSIFIERS)]
         for kind, scores in comparison.table.items():
             values = [scores[name][score] for name in CLASSIFIERS]
             cells = (f"{value.mean():.3f} +- {classifiers.interval(value, comparison.folds):.3f}" for value in values)
-            lines.append(f"{pictures.shown(kind, 19):<20}" + "".join(f"{cell:<17}" for cell in cells))
+            lines.append(f"{pictures.shown(kind, KIND_CHARACTERS):<{width}}" + "".join(f"{cell:<17}" for cell in cells))
         for name, values in guessing.items():
-            lines.append(f"{name:<20}" + "".join(f"{values[score]:<17.3f}" for _ in CLASSIFIERS))
+            lines.append(f"{name:<{width}}" + "".join(f"{values[score]:<17.3f}" for _ in CLASSIFIERS))
         blocks.append("\n".join(line.rstrip() for line in lines))
     return "\n\n".join(blocks)
 

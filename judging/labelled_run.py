@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,10 +135,29 @@ def read_labelled_run(
     Raises  UserError where either cannot be read, where they do not fit, and where kinds of vectors have other songs.
     """
     labels = read_label_table(table)
-    kinds = [read_vectors(folder, name) for name in dict.fromkeys(which)]
+    which = list(dict.fromkeys(which))
+    kinds = told_apart([read_vectors(folder, name) for name in which], which)
     for kind in kinds:
         if kind.names != kinds[0].names:
             what = f"{kinds[0].kind} are of save {kinds[0].save}, {kind.kind} of save {kind.save} with other songs"
             raise UserError(f"{folder}: {what}; run spectrogram_doc2vec.py again, or compare one kind at a time")
     labelled = label_songs(labels, kinds[0].names, label_column, group_column)
     return LabelledRun(folder, table, label_column, kinds, labelled)
+
+
+def told_apart(kinds: Sequence[Vectors], which: Sequence[str | None]) -> list[Vectors]:
+    """Return the kinds of vectors under different names: files of one base name by as much of their paths as it takes.
+
+    which  what --vectors named, one for each kind, no two alike.
+    """
+    times = Counter(kind.kind for kind in kinds)
+    alike = [Path(name).parts for kind, name in zip(kinds, which, strict=True) if times[kind.kind] > 1]
+    depths = range(2, max(map(len, alike), default=0) + 1)
+    depth = next((d for d in depths if len({parts[-d:] for parts in alike}) == len(alike)), None)
+
+    def name_of(kind: Vectors, name: str | None) -> str:
+        if times[kind.kind] == 1:
+            return kind.kind
+        return name if depth is None else str(Path(*Path(name).parts[-depth:]))
+
+    return [dataclasses.replace(one, kind=name_of(one, name)) for one, name in zip(kinds, which, strict=True)]

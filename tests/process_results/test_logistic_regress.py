@@ -100,6 +100,34 @@ def test_kinds_of_vectors_side_by_side(folder, capsys):
     assert "the newest save is 2 and has none yet" in capsys.readouterr().out
 
 
+def test_files_of_one_base_name_are_kinds_of_their_own(folder, capsys, monkeypatch):
+    songs = read_song_vectors(folder / "run").vectors
+    for place, vectors in (("old", np.random.default_rng(0).standard_normal((24, 3))), ("new", songs)):
+        (folder / place).mkdir()
+        np.save(folder / place / "v.npy", vectors)
+    flags = [word for place in ("old", "new") for word in ("--vectors", str(folder / place / "v.npy"))]
+    assert run_main(folder, "--fixed", *flags, "--output", str(folder / "table.csv")) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if FIGURE.search(line)] == 3 * ["old/v.npy", "new/v.npy"]
+    assert "\nnew/v.npy           1.000" in out and "2 kinds of vectors compared" in out
+    accuracies = {row["vectors"]: float(row["mean"]) for row in read_table(folder / "table.csv")[::3]}
+    assert accuracies["old/v.npy"] < accuracies["new/v.npy"] == 1
+    monkeypatch.chdir(folder / "new")
+    assert run_main(folder, "--fixed", "--vectors", "v.npy", "--vectors", "./v.npy") == 0  # the same, by two names
+    assert "\n./v.npy" in capsys.readouterr().out
+
+
+def test_the_table_is_as_wide_as_the_names_of_files(folder, capsys):
+    for name in ("vectors of my own, first.npy", "vectors of my own, second.npy"):
+        np.save(folder / name, read_song_vectors(folder / "run").vectors)
+    flags = [
+        word for which in ("first", "second") for word in ("--vectors", f"{folder}/vectors of my own, {which}.npy")
+    ]
+    assert run_main(folder, "--fixed", "--score", "accuracy", *flags) == 0
+    lines = capsys.readouterr().out.splitlines()[-8:]
+    assert {line.index("1.000") for line in lines if ".npy " in line} == {30} == {lines[1].index("linear SVM")}
+
+
 def test_baselines_groups_and_table(folder, capsys):
     output = folder / "the table.csv"
     mels, by_artist = str(folder / "mels"), ["--group-column", "artist", "--min-members", "3"]
