@@ -17,6 +17,7 @@ from utils import Progress
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SCORES_HEADER = ("vectors", "classifier", "score", "mean", "interval_95", "standard_deviation", "folds", "tracks")
 CURVE_SHARES = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # of the labelled tracks that the learning curve learns from
 CELLS_WRITTEN = 20  # classes up to which the confusion matrix has its figures in it
 KIND_CHARACTERS = 60  # of a kind of vectors in the printed table: as many as paths need to be told apart
@@ -54,7 +55,6 @@ def format_table(comparison: Comparison, scores_shown: Sequence[str] = SCORES) -
 
 def scores_csv(comparison: Comparison) -> bytes:
     """Return the scores as CSV, a row a kind of vector, classifier and score."""
-    header = ("vectors", "classifier", "score", "mean", "interval_95", "standard_deviation", "folds", "tracks")
     size, rows = (len(comparison.folds), len(comparison.codes)), []
     for kind, scores in comparison.table.items():
         for name in CLASSIFIERS:
@@ -63,7 +63,7 @@ def scores_csv(comparison: Comparison) -> bytes:
                 rows.append((kind, name, score, f"{values.mean():.4f}", f"{half:.4f}", f"{values.std():.4f}", *size))
     for name, values in classifiers.guessing(comparison.codes).items():
         rows += [(name, "", score, f"{value:.4f}", "", "", "", size[1]) for score, value in values.items()]
-    return csv_bytes(header, rows)
+    return csv_bytes(SCORES_HEADER, rows)
 
 
 def classes_csv(comparison: Comparison) -> bytes:

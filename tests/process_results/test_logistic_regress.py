@@ -180,6 +180,36 @@ def test_a_folder_of_tables_and_pictures_and_only_of_ours(folder, capsys):
     assert "there is no folder" in capsys.readouterr().err
 
 
+def test_more_classes_than_a_picture_shows_leave_no_older_picture(folder, capsys, monkeypatch):
+    output = folder / "found"
+    assert run_main(folder, "--fixed", "--output", str(output)) == 0
+    assert "no confusion.png" not in capsys.readouterr().out
+    monkeypatch.setattr(logistic_regress, "LABELS_DRAWN", 1)
+    assert run_main(folder, "--fixed", "--output", str(output)) == 0
+    out = capsys.readouterr().out
+    assert "no confusion.png: 2 classes, and it shows no more than 1\n" in out
+    assert f"{output}: scores.csv, classes.csv, learning_curve.png; " in out
+    assert sorted(os.listdir(output)) == ["classes.csv", "learning_curve.png", "scores.csv"]
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "SCORES.CSV"])
+def test_a_table_of_ours_is_replaced_and_no_other(folder, capsys, name):
+    output = folder / name
+    for _ in range(2):
+        assert run_main(folder, "--fixed", "--output", str(output)) == 0
+    assert output.is_file() and "no confusion.png" not in capsys.readouterr().out
+    output.write_text("my,own\n1,2\n")
+    assert run_main(folder, "--fixed", "--output", str(output)) == 1
+    assert f"{output}: is no table of this script, and would be replaced" in capsys.readouterr().err
+    assert output.read_text() == "my,own\n1,2\n"
+
+
+@pytest.mark.parametrize("more", [["--label-column", "mood"], ["--group-column", "artist"]])
+def test_an_error_leaves_no_folder(folder, more):
+    assert run_main(folder, "--output", str(folder / "found"), *more) == 1
+    assert not (folder / "found").exists()
+
+
 def test_what_was_left_out_is_listed_on_request(folder, capsys):
     text = (folder / "labels.csv").read_text().replace(NAMES[0].removesuffix(".npy"), "gone.mp3")
     (folder / "labels.csv").write_text(text)
