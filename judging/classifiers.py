@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from judging.folds import Folds, no_warnings
+from judging.folds import Folds
+from judging.quiet import no_warnings
 from utils import usable_cores
 
 LINEAR_SVM, RBF_SVM, LOGISTIC, NEIGHBOURS = "linear SVM", "RBF SVM", "logistic", "5-NN cosine"

@@ -33,10 +33,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared mo
 
 from files import csv_bytes, write_file
 from judging import classifiers, pictures
-from judging.folds import FOLDS, Folds, no_warnings
+from judging.folds import FOLDS, Folds
 from judging.labelled_run import read_labelled_run
 from judging.labels import encode
 from judging.neighbours import directions, nearest_neighbours
+from judging.quiet import no_warnings
 from mels.mel_folder import MEL_SUFFIX
 from runs.vectors import add_vectors_argument
 from utils import (
