@@ -89,15 +89,16 @@ class LabelledRun:
         except ValueError as error:
             raise UserError(f"{self.folder}: {error}") from None
 
-    def leave_out_small(self, tracks: LabelledTracks, least: int) -> tuple[LabelledTracks, str]:
+    def leave_out_small(self, tracks: LabelledTracks, least: int, flag: str) -> tuple[LabelledTracks, str]:
         """Leave out the labels with fewer members (groups where given, else tracks) than `least`.
 
+        flag     what the caller's user sets `least` by: named in what is said.
         Returns  what is left, and a line that names what is not; empty where that is nothing.
         Raises   UserError where fewer than two labels are left, though two have two members; and for a `least` below 2.
         """
         if least < LEAST_MEMBERS:
             what = "a label needs two members, one to learn from and one to test on"
-            raise UserError(f"--min-members {least}: {what}; {LEAST_MEMBERS} is the least")
+            raise UserError(f"{flag} {least}: {what}; {LEAST_MEMBERS} is the least")
         members = "tracks" if tracks.groups is None else "groups"
         kept, small = large_classes(tracks.labels, tracks.groups, least)
         left = tracks.keep(kept)
@@ -105,10 +106,10 @@ class LabelledRun:
             left = tracks.keep(large_classes(tracks.labels, tracks.groups, LEAST_MEMBERS)[0])
             if len(set(left.labels)) < 2:
                 return left, ""  # make_folds says what is wrong
-            remedy = f"label more, or take smaller ones too, in fewer folds, with --min-members {LEAST_MEMBERS}"
+            remedy = f"label more, or take smaller ones too, in fewer folds, with {flag} {LEAST_MEMBERS}"
             raise self.error(f"fewer than two labels have {least} {members}; {remedy}")
         what = f"{plural(len(small), 'label')} with fewer than {least} {members}"
-        return left, f"left out: {what} ({examples(small)}); see --min-members" if small else ""
+        return left, f"left out: {what} ({examples(small)}); see {flag}" if small else ""
 
     def make_folds(self, tracks: LabelledTracks, seed: int) -> Folds:
         """Return folds of the tracks. Raises UserError, naming table and column, where there can be none."""

@@ -56,11 +56,11 @@ from utils import (
     EXIT_DONE,
     Progress,
     UserError,
+    add_labelled_run_arguments,
     add_quiet_argument,
     command,
     examples,
     plural,
-    positive_int,
     printable,
     script_parser,
 )
@@ -181,17 +181,12 @@ def describe(tracks: LabelledTracks, folds: Folds, group_column: str | None) -> 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = script_parser(__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
-    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
-    parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
+    add_labelled_run_arguments(parser, FOLDS)
     add_vectors_argument(parser, action="append")
     parser.add_argument("--group-column", metavar="NAME", help="column of what must not be on both sides, e.g. artist")
-    few = "labels with fewer tracks, or groups, are left out; below 5 there are fewer folds, 2 is the least"
-    parser.add_argument("--min-members", type=positive_int, default=FOLDS, metavar="N", help=few)
     parser.add_argument("--mel-folder", type=Path, metavar="MELS", help="mel folder of the run, for the baselines")
     parser.add_argument("--score", choices=SCORES, help="print this score only (default: all three)")
     parser.add_argument("--fixed", action="store_true", help="set values of C, as the quality benchmark has them")
-    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument(
         "--output", type=Path, metavar="DIR|FILE.csv", help="write tables and pictures there, or the scores alone"
     )
@@ -213,7 +208,7 @@ def main(argv: list[str] | None = None) -> int:
         tracks, gone = add_baselines(tracks, arguments.mel_folder, arguments.quiet)
         if gone:
             print(printable(f"left out: {plural(len(gone), 'track')} without a usable mel ({examples(gone)})"))
-    tracks, left_out = run.leave_out_small(tracks, arguments.min_members)
+    tracks, left_out = run.leave_out_small(tracks, arguments.min_members, "--min-members")
     if left_out:
         print(printable(left_out))
     folds = run.make_folds(tracks, arguments.seed)

@@ -44,10 +44,10 @@ from utils import (
     EXIT_DONE,
     Progress,
     UserError,
+    add_labelled_run_arguments,
     add_quiet_argument,
     command,
     plural,
-    positive_int,
     printable,
     script_parser,
     usable_cores,
@@ -197,15 +197,10 @@ def describe(predictor: Predictor, codes: np.ndarray, grouped: bool) -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = script_parser(__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
-    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
-    parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
+    add_labelled_run_arguments(parser, FOLDS)
     parser.add_argument("--group-column", metavar="NAME", help="column of what must not be on both sides, e.g. artist")
-    few = "labels with fewer tracks, or groups, are left out; below 5 there are fewer folds, 2 is the least"
-    parser.add_argument("--min-members", type=positive_int, default=FOLDS, metavar="N", help=few)
     add_vectors_argument(parser)
     parser.add_argument("--all", action="store_true", help="predict the labelled tracks too, each from the others")
-    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT.csv", help="table to write")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the folds")
     add_quiet_argument(parser)
@@ -225,7 +220,7 @@ def main(argv: list[str] | None = None) -> int:
     to_predict = [song for song in range(len(run.names)) if song not in labelled]
     if not to_predict:
         raise UserError(f"{arguments.labels}: every track of the run has a label; use --all to predict those")
-    tracks, left_out = run.leave_out_small(run.tracks(), arguments.min_members)
+    tracks, left_out = run.leave_out_small(run.tracks(), arguments.min_members, "--min-members")
     if left_out:
         print(printable(left_out))
     folds = run.make_folds(tracks, arguments.seed)

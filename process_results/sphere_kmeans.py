@@ -42,7 +42,17 @@ from judging.labels import encode
 from judging.playlists import check_playlists, songs_without_audio, write_playlists
 from mels.mel_folder import MEL_SUFFIX
 from runs.vectors import add_vectors_argument
-from utils import EXIT_DONE, Progress, UserError, add_quiet_argument, command, plural, printable, script_parser
+from utils import (
+    EXIT_DONE,
+    Progress,
+    UserError,
+    add_labelled_run_arguments,
+    add_quiet_argument,
+    command,
+    plural,
+    printable,
+    script_parser,
+)
 
 TYPICAL = 5  # tracks named of each cluster
 TABLE_HEADER = ("filename", "cluster")
@@ -197,9 +207,7 @@ def number_or_range(text: str) -> range:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = script_parser(__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
-    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
-    parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
+    add_labelled_run_arguments(parser)
     add_vectors_argument(parser)
     parser.add_argument(
         "--clusters",
@@ -213,7 +221,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--mel-folder", type=Path, metavar="MELS", help="mel folder of the run, for the mel bands")
     parser.add_argument("--m3u8-folder", type=Path, metavar="DIR", help="write a playlist a cluster there")
     parser.add_argument("--audio-folder", type=Path, metavar="AUDIO", help="audio folder of the run, for the playlists")
-    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of clusters and random assignments")
     add_quiet_argument(parser)
     return parser
