@@ -16,6 +16,8 @@ the scaling, and C, one of three by an inner split (--fixed: set values, those o
 is the artist recognised. A track without a group is a group of its own. Labels with fewer than five tracks (groups,
 with --group-column) are left out and named, for one such would make the folds of all fewer; --min-members changes that.
 
+An RBF SVM learns from 20,000 tracks at most, each label in its share: of more it would take hours. It says so then.
+
 The vectors of a run have heard the audio of the tracks tested on too, though no label: they were trained on all of its
 songs. For tracks that come later the figure can be lower. The baselines know nothing but the track itself.
 
@@ -109,10 +111,11 @@ def compare(tracks: LabelledTracks, folds: Folds, fixed: bool, seed: int, quiet:
     progress = Progress(len(tracks.kinds) * len(CLASSIFIERS), "cross-validation", "classifiers", quiet)
     table: Table = {kind: {} for kind in tracks.kinds}
     first: classifiers.Predicted = []
+    inner = None if fixed else classifiers.inner_splits(codes, folds, groups, seed)
     for kind, vectors in tracks.kinds.items():
         scaled = kind in SCALED_FOR_NEIGHBOURS
         for name in CLASSIFIERS:
-            predicted = classifiers.cross_predict(name, vectors, codes, folds, groups, fixed, scaled, seed)
+            predicted = classifiers.cross_predict(name, vectors, codes, folds, groups, fixed, scaled, seed, inner)
             table[kind][name] = classifiers.fold_scores(codes, folds, predicted)
             if name == RBF_SVM and not first:
                 first = predicted
@@ -213,6 +216,8 @@ def main(argv: list[str] | None = None) -> int:
         print(printable(left_out))
     folds = run.make_folds(tracks, arguments.seed)
     print(printable(describe(tracks, folds, arguments.group_column)))
+    if part := classifiers.describe_sample(max(len(learn) for learn, _ in folds)):
+        print(part)
     found = compare(tracks, folds, arguments.fixed, arguments.seed, arguments.quiet)
     print(format_table(found, SCORES if arguments.score is None else [arguments.score]))
     if arguments.mel_folder is None:

@@ -313,6 +313,17 @@ def test_tracks_without_an_artist_are_a_group_each(folder, capsys):
     assert "24 tracks, 2 classes, 18 groups by artist, 2 x 5 stratified folds\n" in out
 
 
+def test_the_split_that_chooses_c_is_drawn_once_a_fold(folder, monkeypatch, capsys):
+    drawn, draw = [], classifiers._inner_split
+    monkeypatch.setattr(classifiers, "_inner_split", lambda *a: drawn.append(1) or draw(*a))
+    assert run_main(folder, "--mel-folder", str(folder / "mels")) == 0
+    assert len(drawn) == 10
+    assert "the RBF SVM learns from" not in capsys.readouterr().out
+    monkeypatch.setattr(classifiers, "MOST_RBF_TRACKS", 16)
+    assert run_main(folder) == 0
+    assert "\nthe RBF SVM learns from 16 of 20 tracks, each label in its share" in capsys.readouterr().out
+
+
 def test_one_score_alone_is_a_small_table(folder, capsys):
     assert run_main(folder, "--fixed", "--score", "macro F1") == 0
     printed = capsys.readouterr().out

@@ -226,6 +226,13 @@ def test_the_temperature_is_found():
     assert predict_labels.fit_temperature(scores, codes) == pytest.approx(2.5, rel=0.05)
 
 
+def test_of_many_tracks_it_learns_from_a_sample_and_says_so(folder, capsys, monkeypatch):
+    monkeypatch.setattr(predict_labels.classifiers, "MOST_RBF_TRACKS", 20)
+    assert run_main(folder) == 0
+    assert "\nthe RBF SVM learns from 20 of 30 tracks, each label in its share" in capsys.readouterr().out
+    assert np.mean([row["predicted"] == class_of(row["filename"]) for row in read_table(folder / "out.csv")]) > 0.8
+
+
 def test_two_classes(folder):
     write_labels(folder / "labels.csv", [name for name in NAMES[::2] if class_of(name) != "Ёлка"])
     assert run_main(folder) == 0
