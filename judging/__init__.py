@@ -1,4 +1,5 @@
-"""What is done with vectors: label tables, folds, baselines, classifiers, clusters, neighbours, pictures, playlists.
+"""What is done with vectors: labels, folds, baselines, classifiers, clusters, neighbours, pictures, playlists.
 
-Arrays in, arrays out. It does not know how vectors were learned, the command line or TensorFlow.
+Arrays in, arrays out, but for what reads a run with its labels and mels, and what writes pictures and playlists.
+It does not know how vectors were learned, TensorFlow, or a script's flags: those that it names are handed in.
 """

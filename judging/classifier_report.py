@@ -17,8 +17,10 @@ from utils import Progress
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SCORES_HEADER = ("vectors", "classifier", "score", "mean", "interval_95", "standard_deviation", "folds", "tracks")
 CURVE_SHARES = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # of the labelled tracks that the learning curve learns from
 CELLS_WRITTEN = 20  # classes up to which the confusion matrix has its figures in it
+KIND_CHARACTERS = 60  # of a kind of vectors in the printed table: as many as paths need to be told apart
 LEVEL_CHARACTERS = 80  # of the names below the confusion matrix, side by side; more of them are turned
 
 Table = dict[str, dict[str, dict[str, np.ndarray]]]  # kind of vector -> classifier -> score -> (folds,)
@@ -38,21 +40,21 @@ class Comparison:
 def format_table(comparison: Comparison, scores_shown: Sequence[str] = SCORES) -> str:
     """Return the scores as aligned lines, a block for each of the scores shown, guessing below."""
     guessing, blocks = classifiers.guessing(comparison.codes), []
+    width = max(20, *(len(pictures.shown(kind, KIND_CHARACTERS)) + 1 for kind in comparison.table))
     for score in scores_shown:
-        lines = [f"{score:<20}" + "".join(f"{name:<17}" for name in CLASSIFIERS)]
+        lines = [f"{score:<{width}}" + "".join(f"{name:<17}" for name in CLASSIFIERS)]
         for kind, scores in comparison.table.items():
             values = [scores[name][score] for name in CLASSIFIERS]
             cells = (f"{value.mean():.3f} +- {classifiers.interval(value, comparison.folds):.3f}" for value in values)
-            lines.append(f"{pictures.shown(kind, 19):<20}" + "".join(f"{cell:<17}" for cell in cells))
+            lines.append(f"{pictures.shown(kind, KIND_CHARACTERS):<{width}}" + "".join(f"{cell:<17}" for cell in cells))
         for name, values in guessing.items():
-            lines.append(f"{name:<20}" + "".join(f"{values[score]:<17.3f}" for _ in CLASSIFIERS))
+            lines.append(f"{name:<{width}}" + "".join(f"{values[score]:<17.3f}" for _ in CLASSIFIERS))
         blocks.append("\n".join(line.rstrip() for line in lines))
     return "\n\n".join(blocks)
 
 
 def scores_csv(comparison: Comparison) -> bytes:
     """Return the scores as CSV, a row a kind of vector, classifier and score."""
-    header = ("vectors", "classifier", "score", "mean", "interval_95", "standard_deviation", "folds", "tracks")
     size, rows = (len(comparison.folds), len(comparison.codes)), []
     for kind, scores in comparison.table.items():
         for name in CLASSIFIERS:
@@ -61,7 +63,7 @@ def scores_csv(comparison: Comparison) -> bytes:
                 rows.append((kind, name, score, f"{values.mean():.4f}", f"{half:.4f}", f"{values.std():.4f}", *size))
     for name, values in classifiers.guessing(comparison.codes).items():
         rows += [(name, "", score, f"{value:.4f}", "", "", "", size[1]) for score, value in values.items()]
-    return csv_bytes(header, rows)
+    return csv_bytes(SCORES_HEADER, rows)
 
 
 def classes_csv(comparison: Comparison) -> bytes:

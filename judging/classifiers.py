@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from judging.folds import Folds, no_warnings
+from judging.folds import Folds
+from judging.quiet import no_warnings
 from utils import usable_cores
 
 LINEAR_SVM, RBF_SVM, LOGISTIC, NEIGHBOURS = "linear SVM", "RBF SVM", "logistic", "5-NN cosine"
@@ -20,7 +21,9 @@ FIXED_C = {LINEAR_SVM: 0.1, RBF_SVM: 1.0, LOGISTIC: 0.1}
 # The three that are tried of each, about what is best on standardised vectors of some hundred dimensions
 TRIED_C = {LINEAR_SVM: (0.003, 0.03, 0.3), RBF_SVM: (1.0, 3.0, 10.0), LOGISTIC: (0.01, 0.1, 1.0)}
 INNER_FOLDS = 4  # C is judged on one of so many parts of what is learned from
+MOST_RBF_TRACKS = 20_000  # that an RBF SVM learns from: its time grows with their square and more, to hours
 
+Split = tuple[np.ndarray, np.ndarray]  # rows to learn from, rows to test on, int64
 Predicted = list[np.ndarray]  # of each fold, (its test rows,) int64 codes of classes
 
 
@@ -57,7 +60,10 @@ def choose_c(name: str, vectors: np.ndarray, codes: np.ndarray, groups: np.ndarr
     vectors  (tracks, dims) of the training folds only, codes and groups of the same tracks. FIXED_C where the tracks
              cannot be split so that each side holds every class.
     """
-    split = _inner_split(codes, groups, seed)
+    return _best_c(name, vectors, codes, _inner_split(codes, groups, seed))
+
+
+def _best_c(name: str, vectors: np.ndarray, codes: np.ndarray, split: Split | None) -> float:
     if split is None:
         return FIXED_C[name]
     learn, test = split
@@ -68,7 +74,16 @@ def choose_c(name: str, vectors: np.ndarray, codes: np.ndarray, groups: np.ndarr
     return TRIED_C[name][int(np.argmax(found))]
 
 
-def _inner_split(codes: np.ndarray, groups: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
+def inner_splits(codes: np.ndarray, folds: Folds, groups: np.ndarray | None, seed: int) -> list[Split | None]:
+    """Return how each fold's training rows are divided to choose C, by their places among them; None: they cannot be.
+
+    The same for every classifier and kind of vectors, so it is drawn once for all of them; see `cross_predict`.
+    """
+    with no_warnings():
+        return [_inner_split(codes[learn], None if groups is None else groups[learn], seed) for learn, _ in folds]
+
+
+def _inner_split(codes: np.ndarray, groups: np.ndarray | None, seed: int) -> Split | None:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
@@ -82,6 +97,23 @@ def _inner_split(codes: np.ndarray, groups: np.ndarray | None, seed: int) -> tup
     return None
 
 
+def learned_rows(name: str, codes: np.ndarray, seed: int) -> np.ndarray:
+    """Return what a classifier learns from of tracks of these classes, sorted: all, but an RBF SVM 20,000 at most.
+
+    Those are drawn by the seed, each class in its share and with one track at least.
+    """
+    if name != RBF_SVM or len(codes) <= MOST_RBF_TRACKS:
+        return np.arange(len(codes))
+    return np.sort(_balanced_order(codes, np.random.default_rng(seed % 2**64))[:MOST_RBF_TRACKS])
+
+
+def describe_sample(tracks: int) -> str:
+    """Return a line that says of how many tracks an RBF SVM learns from a part; empty where it learns from all."""
+    if tracks <= MOST_RBF_TRACKS:
+        return ""
+    return f"the RBF SVM learns from {MOST_RBF_TRACKS:,} of {tracks:,} tracks, each label in its share: all take hours"
+
+
 def cross_predict(
     name: str,
     vectors: np.ndarray,
@@ -91,28 +123,40 @@ def cross_predict(
     fixed: bool = False,
     scale_neighbours: bool = False,
     seed: int = 0,
+    inner: list[Split | None] | None = None,
 ) -> Predicted:
     """Return what a classifier says of each fold's test rows, learned from its other rows, on all cores.
+
+    An RBF SVM learns from a sample of them, see `learned_rows`.
 
     vectors  (tracks, dims), finite.
     codes    (tracks,) int64 classes; groups (tracks,) what an inner split keeps whole too, as the folds do.
     fixed    take FIXED_C instead of choosing C by an inner split of each fold's training rows.
+    inner    those splits where they are drawn already, see `inner_splits`.
     """
     from joblib import Parallel, delayed
 
     vectors = np.asarray(vectors, np.float64)
     neighbours = min(NEIGHBOUR_COUNT, *(len(learn) for learn, _ in folds))
 
-    def one(learn: np.ndarray, test: np.ndarray) -> np.ndarray:
-        c = None
-        if not fixed and name in TRIED_C:
-            c = choose_c(name, vectors[learn], codes[learn], None if groups is None else groups[learn], seed)
+    choosing = not fixed and name in TRIED_C
+    if choosing and inner is None:
+        inner = inner_splits(codes, folds, groups, seed)
+
+    def one(learn: np.ndarray, test: np.ndarray, split: Split | None) -> np.ndarray:
+        rows, c = learned_rows(name, codes[learn], seed), None
+        if choosing:
+            sampled = split and tuple(np.intersect1d(side, rows) for side in split)
+            c = _best_c(name, vectors[learn], codes[learn], sampled)
+        learn = learn[rows]
         classifier = make_classifier(name, neighbours, scale_neighbours, c)
         return classifier.fit(vectors[learn], codes[learn]).predict(vectors[test])
 
     with no_warnings():
         # threads: the solvers leave Python's lock, and nothing has to be copied
-        return Parallel(min(usable_cores(), len(folds)), prefer="threads")(delayed(one)(*fold) for fold in folds)
+        return Parallel(min(usable_cores(), len(folds)), prefer="threads")(
+            delayed(one)(*fold, split) for fold, split in zip(folds, inner or [None] * len(folds), strict=True)
+        )
 
 
 def fold_scores(codes: np.ndarray, folds: Folds, predicted: Predicted) -> dict[str, np.ndarray]:
@@ -150,7 +194,8 @@ def learning_curve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Learn from a share of each fold's training rows only, with fixed settings; test on all of its test rows.
 
-    shares   in (0, 1], rising. A share that leaves a class out takes one of its tracks all the same.
+    shares   in (0, 1], rising. A share that leaves a class out takes one of its tracks all the same. Those are left out
+             that come after one of which an RBF SVM learns from a sample only.
     Returns  (shares,) mean number of tracks learned from, and (shares, folds) accuracies.
     """
     orders = [
@@ -163,8 +208,11 @@ def learning_curve(
             count = max(len(np.unique(codes[learn])), round(share * len(learn)))
             part.append((learn[order[:count]], test))
         predicted = cross_predict(name, vectors, codes, part, fixed=True, seed=seed)
-        counts.append(np.mean([len(learn) for learn, _ in part]))
+        learned = [len(learned_rows(name, codes[learn], seed)) for learn, _ in part]
+        counts.append(np.mean(learned))
         accuracies.append(fold_scores(codes, part, predicted)["accuracy"])
+        if sum(learned) < sum(len(learn) for learn, _ in part):
+            break
     return np.array(counts), np.array(accuracies)
 
 

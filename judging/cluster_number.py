@@ -21,6 +21,7 @@ from judging.neighbours import directions
 
 SURVEY_SONGS = 20_000  # songs that a survey looks at, so that millions of them take minutes
 HALVINGS = 5  # each half is predicted by the other: ten strengths to average
+LEAST_SONGS = 8  # about as many a cluster needs to be found: of fewer, one random half or another holds hardly any
 STRONG = 0.8  # prediction strength, see suggest
 CLOUDS = 20  # drawn to know what silhouette a single cloud has
 CLOUD_DEVIATIONS = 3.0  # above their mean: one normal draw of 700 lies further out
@@ -54,7 +55,8 @@ def survey(
 ) -> list[NumberOfClusters]:
     """Judge each number of clusters on all songs, or on 20,000 of them, drawn by the seed.
 
-    vectors   (songs, dims), finite and not zero.
+    vectors   (songs, dims), finite and not zero. Only their directions are clustered, but their lengths count in what
+              single clouds do, see cloud_silhouette.
     labelled  (labelled,) int64, songs that have a label; labels (labelled,) int64: for the NMI, over all of them.
     report    called after each number, for a progress bar.
     Raises    ValueError for more clusters than songs.
@@ -81,12 +83,14 @@ def survey(
     return found
 
 
-def suggest(found: Sequence[NumberOfClusters]) -> int:
-    """Return the largest number of clusters that holds, 1 where none does; the labels have no say.
+def suggest(found: Sequence[NumberOfClusters]) -> int | None:
+    """Return the largest number of clusters that holds; the labels have no say.
 
-    It holds where its prediction strength is at least 0.8, and its silhouette above that of a single cloud.
+    It holds where its prediction strength is at least 0.8, and its silhouette above that of a single cloud. Where none
+    does it is 1; None where the numbers begin above 2, and so do not tell 1 from what is below them.
     """
-    return max((one.clusters for one in found if one.holds), default=1)
+    none = None if min(one.clusters for one in found) > 2 else 1
+    return max((one.clusters for one in found if one.holds), default=none)
 
 
 def prediction_strength(rows: np.ndarray, clusters: int, seed: int = 0) -> float:
@@ -136,6 +140,8 @@ def cloud_silhouette(vectors: np.ndarray, clusters: int, seed: int = 0) -> float
     normal, with mean and covariance of the vectors: what silhouette they have says how much of that of the clusters
     is only the shape of the whole. The limit is three deviations, or 0.05, above the mean of 20 of them, all on
     Fisher's scale (the inverse hyperbolic tangent), on which values near 1 spread as others do.
+    Lengths count here, and so in what is suggested, though all else goes by direction: clouds with mean and covariance
+    of the directions were tried, and suggest worse.
 
     vectors    (songs, dims), at least two songs.
     Reference  Liu, Hayes, Nobel and Marron 2008, Statistical significance of clustering for high-dimension,

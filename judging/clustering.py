@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
 from judging.neighbours import directions
+from judging.quiet import no_warnings
 from utils import plural
 
 SHUFFLES = 20  # random assignments whose mean is shown beside a clustering's scores
@@ -139,8 +139,7 @@ def clustering_scores(labels: np.ndarray, clusters: np.ndarray) -> dict[str, flo
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     table = contingency(labels, clusters, (int(labels.max()) + 1, int(clusters.max()) + 1))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it takes many labels of few songs for a regression
+    with no_warnings():
         return {
             "purity": float(table.max(axis=0).sum() / len(labels)),
             "NMI": float(normalized_mutual_info_score(labels, clusters)),

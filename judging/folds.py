@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from judging.labels import encode
+from judging.quiet import no_warnings
 
 FOLDS, REPEATS = 5, 2  # ten folds in all: enough to show the spread, cheap enough for thousands of tracks
 FOLD_ATTEMPTS = 10  # draws for each repetition before fewer folds are tried, see make_folds
@@ -83,13 +82,3 @@ def _stratified(codes: np.ndarray, groups: np.ndarray | None, count: int, random
 def _random_groups(codes: np.ndarray, groups: np.ndarray, count: int, random: np.random.Generator) -> Folds:
     fold = random.permutation(np.arange(groups.max() + 1) % count)[groups]  # (tracks,)
     return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(count)]
-
-
-@contextlib.contextmanager
-def no_warnings() -> Iterator[None]:
-    """Keep scikit-learn from talking to the user of a script."""
-    # scikit-learn takes few tracks of many classes for a regression, and says so on each call; and a linear SVM that
-    # stops short of its tolerance is as good a classifier for our purpose.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,15 +89,16 @@ class LabelledRun:
         except ValueError as error:
             raise UserError(f"{self.folder}: {error}") from None
 
-    def leave_out_small(self, tracks: LabelledTracks, least: int) -> tuple[LabelledTracks, str]:
+    def leave_out_small(self, tracks: LabelledTracks, least: int, flag: str) -> tuple[LabelledTracks, str]:
         """Leave out the labels with fewer members (groups where given, else tracks) than `least`.
 
+        flag     what the caller's user sets `least` by: named in what is said.
         Returns  what is left, and a line that names what is not; empty where that is nothing.
         Raises   UserError where fewer than two labels are left, though two have two members; and for a `least` below 2.
         """
         if least < LEAST_MEMBERS:
             what = "a label needs two members, one to learn from and one to test on"
-            raise UserError(f"--min-members {least}: {what}; {LEAST_MEMBERS} is the least")
+            raise UserError(f"{flag} {least}: {what}; {LEAST_MEMBERS} is the least")
         members = "tracks" if tracks.groups is None else "groups"
         kept, small = large_classes(tracks.labels, tracks.groups, least)
         left = tracks.keep(kept)
@@ -104,10 +106,10 @@ class LabelledRun:
             left = tracks.keep(large_classes(tracks.labels, tracks.groups, LEAST_MEMBERS)[0])
             if len(set(left.labels)) < 2:
                 return left, ""  # make_folds says what is wrong
-            remedy = f"label more, or take smaller ones too, in fewer folds, with --min-members {LEAST_MEMBERS}"
+            remedy = f"label more, or take smaller ones too, in fewer folds, with {flag} {LEAST_MEMBERS}"
             raise self.error(f"fewer than two labels have {least} {members}; {remedy}")
         what = f"{plural(len(small), 'label')} with fewer than {least} {members}"
-        return left, f"left out: {what} ({examples(small)}); see --min-members" if small else ""
+        return left, f"left out: {what} ({examples(small)}); see {flag}" if small else ""
 
     def make_folds(self, tracks: LabelledTracks, seed: int) -> Folds:
         """Return folds of the tracks. Raises UserError, naming table and column, where there can be none."""
@@ -134,10 +136,29 @@ def read_labelled_run(
     Raises  UserError where either cannot be read, where they do not fit, and where kinds of vectors have other songs.
     """
     labels = read_label_table(table)
-    kinds = [read_vectors(folder, name) for name in dict.fromkeys(which)]
+    which = list(dict.fromkeys(which))
+    kinds = told_apart([read_vectors(folder, name) for name in which], which)
     for kind in kinds:
         if kind.names != kinds[0].names:
             what = f"{kinds[0].kind} are of save {kinds[0].save}, {kind.kind} of save {kind.save} with other songs"
             raise UserError(f"{folder}: {what}; run spectrogram_doc2vec.py again, or compare one kind at a time")
     labelled = label_songs(labels, kinds[0].names, label_column, group_column)
     return LabelledRun(folder, table, label_column, kinds, labelled)
+
+
+def told_apart(kinds: Sequence[Vectors], which: Sequence[str | None]) -> list[Vectors]:
+    """Return the kinds of vectors under different names: files of one base name by as much of their paths as it takes.
+
+    which  what --vectors named, one for each kind, no two alike.
+    """
+    times = Counter(kind.kind for kind in kinds)
+    alike = [Path(name).parts for kind, name in zip(kinds, which, strict=True) if times[kind.kind] > 1]
+    depths = range(2, max(map(len, alike), default=0) + 1)
+    depth = next((d for d in depths if len({parts[-d:] for parts in alike}) == len(alike)), None)
+
+    def name_of(kind: Vectors, name: str | None) -> str:
+        if times[kind.kind] == 1:
+            return kind.kind
+        return name if depth is None else str(Path(*Path(name).parts[-depth:]))
+
+    return [dataclasses.replace(one, kind=name_of(one, name)) for one, name in zip(kinds, which, strict=True)]

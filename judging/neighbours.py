@@ -15,17 +15,21 @@ LARGE_GROUP = 500  # members: past that a search among the others alone is quick
 
 
 def check_directions(names: Sequence[str], vectors: np.ndarray) -> None:
-    """Raise ValueError, naming the first song, where a vector is zero or not finite and so has no direction."""
+    """Raise ValueError, naming the first song, where a vector has no direction: zero, not finite, or too large."""
     norms = _norms(vectors)
     bad = np.flatnonzero((norms == 0) | ~np.isfinite(norms))
     if len(bad):
         more = f" (and {plural(len(bad) - 1, 'other')})" if len(bad) > 1 else ""
-        what = "zero" if np.isfinite(vectors[bad[0]]).all() else "not finite"
+        too_large = (
+            "too large, its length is beyond all numbers" if np.isfinite(vectors[bad[0]]).all() else "not finite"
+        )
+        what = "zero" if norms[bad[0]] == 0 else too_large
         raise ValueError(f"the vector of {names[bad[0]]!r}{more} is {what}; remove that mel, or train anew")
 
 
 def _norms(vectors: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    with np.errstate(over="ignore"):
+        return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
 
 
 def directions(vectors: np.ndarray) -> np.ndarray:

@@ -33,15 +33,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared mo
 
 from files import csv_bytes, write_file
 from judging import classifiers, pictures
-from judging.folds import FOLDS, Folds, no_warnings
+from judging.folds import FOLDS, Folds
 from judging.labelled_run import read_labelled_run
 from judging.labels import encode
 from judging.neighbours import directions, nearest_neighbours
+from judging.quiet import no_warnings
 from mels.mel_folder import MEL_SUFFIX
 from runs.vectors import add_vectors_argument
 from utils import (
     EXIT_DONE,
     Progress,
+    add_labelled_run_arguments,
     add_quiet_argument,
     command,
     plural,
@@ -156,15 +158,10 @@ def audit_table(found: Audit, names: Sequence[str], top: int | None) -> bytes:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = script_parser(__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
-    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
-    parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
+    add_labelled_run_arguments(parser, FOLDS)
     add_vectors_argument(parser)
     parser.add_argument("--group-column", metavar="NAME", help="column of what does not speak for itself, e.g. artist")
-    few = "labels with fewer tracks, or groups, are left out; below 5 there are fewer folds, 2 is the least"
-    parser.add_argument("--min-members", type=positive_int, default=FOLDS, metavar="N", help=few)
     parser.add_argument("--top", type=positive_int, metavar="N", help="write the first N tracks only (default: all)")
-    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT.csv", help="list to write")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the folds")
     add_quiet_argument(parser)
@@ -179,7 +176,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments.run, arguments.labels, arguments.label_column, arguments.group_column, [arguments.vectors]
     )
     print(printable(run.summary(arguments.list_left_out)))
-    tracks, left_out = run.leave_out_small(run.tracks(), arguments.min_members)
+    tracks, left_out = run.leave_out_small(run.tracks(), arguments.min_members, "--min-members")
     if left_out:
         print(printable(left_out))
     folds = run.make_folds(tracks, arguments.seed)

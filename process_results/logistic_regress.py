@@ -6,8 +6,8 @@ Reads   RUN, the run folder of spectrogram_doc2vec.py; LABELS.csv, a table with 
         path relative to the audio folder), the column of the labels, and with --group-column e.g. artist that one too;
         with --mel-folder the mels of the same tracks, for the baselines. --vectors can be given more than once.
 Writes  with --output a folder: scores.csv, the printed table; of the first kind of vectors and the RBF SVM classes.csv,
-        what became of each class, and confusion.png; learning_curve.png, accuracy by the number of labelled tracks.
-        With a name that ends in .csv scores.csv alone, under that name.
+        what became of each class, and confusion.png (of 40 classes at most); learning_curve.png, accuracy by the
+        number of labelled tracks. With a name that ends in .csv scores.csv alone, under that name.
 
 Linear SVM, RBF SVM, logistic regression and 5-NN by cosine; accuracy, balanced accuracy and macro F1, each the mean
 over repeated stratified folds +- half of a 95 percent interval. All that is learned is learned from the other folds:
@@ -15,6 +15,8 @@ the scaling, and C, one of three by an inner split (--fixed: set values, those o
 --group-column no group is on both sides: tracks of one artist resemble each other, and without it part of the figure
 is the artist recognised. A track without a group is a group of its own. Labels with fewer than five tracks (groups,
 with --group-column) are left out and named, for one such would make the folds of all fewer; --min-members changes that.
+
+An RBF SVM learns from 20,000 tracks at most, each label in its share: of more it would take hours. It says so then.
 
 The vectors of a run have heard the audio of the tracks tested on too, though no label: they were trained on all of its
 songs. For tracks that come later the figure can be lower. The baselines know nothing but the track itself.
@@ -26,6 +28,7 @@ and Bengio 2003, Inference for the Generalization Error.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -36,6 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared mo
 from files import require_ours_or_empty, write_file
 from judging import baselines, classifiers, pictures
 from judging.classifier_report import (
+    SCORES_HEADER,
     Comparison,
     Table,
     classes_csv,
@@ -54,11 +58,11 @@ from utils import (
     EXIT_DONE,
     Progress,
     UserError,
+    add_labelled_run_arguments,
     add_quiet_argument,
     command,
     examples,
     plural,
-    positive_int,
     printable,
     script_parser,
 )
@@ -107,10 +111,11 @@ def compare(tracks: LabelledTracks, folds: Folds, fixed: bool, seed: int, quiet:
     progress = Progress(len(tracks.kinds) * len(CLASSIFIERS), "cross-validation", "classifiers", quiet)
     table: Table = {kind: {} for kind in tracks.kinds}
     first: classifiers.Predicted = []
+    inner = None if fixed else classifiers.inner_splits(codes, folds, groups, seed)
     for kind, vectors in tracks.kinds.items():
         scaled = kind in SCALED_FOR_NEIGHBOURS
         for name in CLASSIFIERS:
-            predicted = classifiers.cross_predict(name, vectors, codes, folds, groups, fixed, scaled, seed)
+            predicted = classifiers.cross_predict(name, vectors, codes, folds, groups, fixed, scaled, seed, inner)
             table[kind][name] = classifiers.fold_scores(codes, folds, predicted)
             if name == RBF_SVM and not first:
                 first = predicted
@@ -119,30 +124,47 @@ def compare(tracks: LabelledTracks, folds: Folds, fixed: bool, seed: int, quiet:
     return Comparison(classes, codes, folds, table, first)
 
 
-def prepare_output(folder: Path) -> None:
-    """Make the folder. Raises UserError where it holds something that is not ours."""
-    if not folder.parent.is_dir():
-        raise UserError(f"{folder}: there is no folder {folder.parent}; make it first")
-    require_ours_or_empty(folder, "folder of this script's", lambda name: name in OUTPUT_NAMES)
-    folder.mkdir(exist_ok=True)
+def is_table(output: Path) -> bool:
+    """Tell whether --output names scores.csv alone, not a folder."""
+    return output.suffix.lower() == TABLE_SUFFIX
+
+
+def check_output(output: Path, labels: Path) -> None:
+    """Raise UserError where --output cannot be written, or holds something that is not ours. Changes nothing."""
+    if is_table(output):
+        pictures.check_table_output(output, SCORES_HEADER, [labels])
+        return
+    if not output.parent.is_dir():
+        raise UserError(f"{output}: there is no folder {output.parent}; make it first")
+    require_ours_or_empty(output, "folder of this script's", lambda name: name in OUTPUT_NAMES)
+    place = output if output.exists() else output.parent
+    if not os.access(place, os.W_OK):
+        raise UserError(f"{place}: cannot be written to; name another folder for the output")
 
 
 def write_output(
-    folder: Path, tracks: LabelledTracks, found: Comparison, what: str, seed: int, quiet: bool
+    output: Path, tracks: LabelledTracks, found: Comparison, what: str, seed: int, quiet: bool
 ) -> list[str]:
-    """Write all that --output asks for; return the names of the files."""
-    if folder.suffix == TABLE_SUFFIX:
-        write_file(folder, scores_csv(found))
+    """Write all that --output asks for; return the names of the files.
+
+    A confusion.png of an earlier call goes where this one has more classes than a picture shows.
+    """
+    if is_table(output):
+        write_file(output, scores_csv(found))
         return ["scores"]
-    write_file(folder / "scores.csv", scores_csv(found))
-    write_file(folder / "classes.csv", classes_csv(found))
-    kind = next(iter(tracks.kinds))
+    output.mkdir(exist_ok=True)
+    write_file(output / "scores.csv", scores_csv(found))
+    write_file(output / "classes.csv", classes_csv(found))
+    written = ["scores.csv", "classes.csv"]
     if len(found.classes) <= LABELS_DRAWN:
-        title = f"{what} by {RBF_SVM} on {pictures.shown(kind, 40)}"
-        pictures.save_figure(draw_confusion(found, title), folder / "confusion.png")
+        title = f"{what} by {RBF_SVM} on {pictures.shown(next(iter(tracks.kinds)), 40)}"
+        pictures.save_figure(draw_confusion(found, title), output / "confusion.png")
+        written.append("confusion.png")
+    else:
+        (output / "confusion.png").unlink(missing_ok=True)
     curve = draw_learning_curve(tracks.kinds, found, seed, quiet, f"{what} by {RBF_SVM}")
-    pictures.save_figure(curve, folder / "learning_curve.png")
-    return [name for name in OUTPUT_NAMES if (folder / name).exists()]
+    pictures.save_figure(curve, output / "learning_curve.png")
+    return [*written, "learning_curve.png"]
 
 
 def describe(tracks: LabelledTracks, folds: Folds, group_column: str | None) -> str:
@@ -162,18 +184,15 @@ def describe(tracks: LabelledTracks, folds: Folds, group_column: str | None) -> 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = script_parser(__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
-    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
-    parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
+    add_labelled_run_arguments(parser, FOLDS)
     add_vectors_argument(parser, action="append")
     parser.add_argument("--group-column", metavar="NAME", help="column of what must not be on both sides, e.g. artist")
-    few = "labels with fewer tracks, or groups, are left out; below 5 there are fewer folds, 2 is the least"
-    parser.add_argument("--min-members", type=positive_int, default=FOLDS, metavar="N", help=few)
     parser.add_argument("--mel-folder", type=Path, metavar="MELS", help="mel folder of the run, for the baselines")
     parser.add_argument("--score", choices=SCORES, help="print this score only (default: all three)")
     parser.add_argument("--fixed", action="store_true", help="set values of C, as the quality benchmark has them")
-    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="write tables and pictures there")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR|FILE.csv", help="write tables and pictures there, or the scores alone"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the folds")
     add_quiet_argument(parser)
     return parser
@@ -183,10 +202,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     if arguments.output is not None:
-        if arguments.output.suffix == TABLE_SUFFIX:
-            pictures.check_output(arguments.output, [TABLE_SUFFIX], [arguments.labels])
-        else:
-            prepare_output(arguments.output)
+        check_output(arguments.output, arguments.labels)
     which = arguments.vectors or [None]
     run = read_labelled_run(arguments.run, arguments.labels, arguments.label_column, arguments.group_column, which)
     print(printable(run.summary(arguments.list_left_out)))
@@ -195,11 +211,13 @@ def main(argv: list[str] | None = None) -> int:
         tracks, gone = add_baselines(tracks, arguments.mel_folder, arguments.quiet)
         if gone:
             print(printable(f"left out: {plural(len(gone), 'track')} without a usable mel ({examples(gone)})"))
-    tracks, left_out = run.leave_out_small(tracks, arguments.min_members)
+    tracks, left_out = run.leave_out_small(tracks, arguments.min_members, "--min-members")
     if left_out:
         print(printable(left_out))
     folds = run.make_folds(tracks, arguments.seed)
     print(printable(describe(tracks, folds, arguments.group_column)))
+    if part := classifiers.describe_sample(max(len(learn) for learn, _ in folds)):
+        print(part)
     found = compare(tracks, folds, arguments.fixed, arguments.seed, arguments.quiet)
     print(format_table(found, SCORES if arguments.score is None else [arguments.score]))
     if arguments.mel_folder is None:
@@ -209,6 +227,8 @@ def main(argv: list[str] | None = None) -> int:
         what = f"{pictures.shown(arguments.label_column)} of {plural(len(tracks.names), 'track')}"
         names = write_output(arguments.output, tracks, found, what, arguments.seed, arguments.quiet)
         written = f"{arguments.output}: {', '.join(names)}; "
+        if not is_table(arguments.output) and "confusion.png" not in names:
+            print(f"no confusion.png: {len(found.classes)} classes, and it shows no more than {LABELS_DRAWN}")
     print(printable(f"{written}{plural(len(found.table), 'kind')} of vectors compared on {len(tracks.names):,} tracks"))
     return EXIT_DONE
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +85,7 @@ def find_hop_seconds(path: Path) -> float | None:
             places = [folder / CONFIG_NAME]
         for place in places:
             hop_seconds = _read_mapping(place).get("hop_seconds")
-            if isinstance(hop_seconds, float | int) and hop_seconds > 0:
+            if type(hop_seconds) in (float, int) and 0 < hop_seconds < math.inf:  # true is an int too
                 return float(hop_seconds)
     return None
 

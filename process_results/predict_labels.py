@@ -7,7 +7,8 @@ Reads   RUN, the run folder of spectrogram_doc2vec.py; LABELS.csv, a table with 
         without a row, or with an empty label, are those to predict.
 Writes  the table filename,predicted,probability,second,second_probability, most certain first.
 
-An RBF SVM a class on standardised vectors, whose C is chosen by an inner split. Their scores become probabilities by
+An RBF SVM a class on standardised vectors, whose C is chosen by an inner split; of more than 20,000 labelled tracks
+they learn from so many, each label in its share, and it says so. Their scores become probabilities by
 one number, a temperature, fitted to what they say of tracks that they have not learned from. Before that it prints how
 often it is right on such tracks and how sure of them it is, both in folds that neither the SVMs, nor C, nor the
 temperature have seen: the two agree where the probabilities can be trusted.
@@ -34,24 +35,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared mo
 from files import csv_bytes, write_file
 from judging import classifiers, pictures
 from judging.classifiers import RBF_SVM
-from judging.folds import FOLDS, REPEATS, Folds, no_warnings
+from judging.folds import FOLDS, REPEATS, Folds
 from judging.labelled_run import read_labelled_run
 from judging.labels import encode
+from judging.quiet import no_warnings
 from mels.mel_folder import MEL_SUFFIX
 from runs.vectors import add_vectors_argument
 from utils import (
     EXIT_DONE,
     Progress,
     UserError,
+    add_labelled_run_arguments,
     add_quiet_argument,
     command,
     plural,
-    positive_int,
     printable,
     script_parser,
+    usable_cores,
 )
 
 TABLE_HEADER = ("filename", "predicted", "probability", "second", "second_probability")
+SCORED_AT_ONCE = 2000  # tracks, by each thread
 SURE = 0.9  # a probability worth counting in the closing line
 
 
@@ -66,14 +70,26 @@ class Predictor:
     unseen: np.ndarray  # (tracks, classes) float64: of the labelled tracks, those probabilities
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the probability of each class, (tracks, classes) float64, rows that sum to 1."""
-        return softmax(class_scores(self.classifier, vectors), self.temperature)
+        """Return the probability of each class, (tracks, classes) float64, rows that sum to 1; at least one track."""
+        from joblib import Parallel, delayed
+
+        blocks = np.array_split(vectors, -(-len(vectors) // SCORED_AT_ONCE))
+        scored = Parallel(min(usable_cores(), len(blocks)), prefer="threads")(
+            delayed(class_scores)(self.classifier, block) for block in blocks
+        )
+        return softmax(np.concatenate(scored), self.temperature)
 
 
 def fit_classifier(vectors: np.ndarray, codes: np.ndarray, groups: np.ndarray | None, seed: int):
-    """Fit an RBF SVM a class: of more than two classes an SVM alone counts votes, which say nothing of how sure."""
+    """Fit an RBF SVM a class: of more than two classes an SVM alone counts votes, which say nothing of how sure.
+
+    Their C is the one that is best for an SVM that counts votes, a class against each other one, which takes a
+    fraction of the time to try.
+    """
     from sklearn.multiclass import OneVsRestClassifier
 
+    rows = classifiers.learned_rows(RBF_SVM, codes, seed)
+    vectors, codes, groups = vectors[rows], codes[rows], None if groups is None else groups[rows]
     c = classifiers.choose_c(RBF_SVM, vectors, codes, groups, seed)
     return OneVsRestClassifier(classifiers.make_classifier(RBF_SVM, c=c)).fit(vectors, codes)
 
@@ -127,16 +143,25 @@ def fit(
     folds   of these tracks and groups, see make_folds: accuracy and confidence come from their test sides.
     groups  (tracks,) int64, what the inner split that chooses C keeps whole too, or None.
     """
+    from joblib import Parallel, delayed
+
     vectors = np.asarray(vectors, np.float64)
-    progress = Progress(len(folds) + 1, "learning", "classifiers", quiet)
-    scores = []
+
+    def learn_from(rows: np.ndarray) -> object:
+        return fit_classifier(vectors[rows], codes[rows], None if groups is None else groups[rows], seed)
+
+    def score_fold(learn: np.ndarray, test: np.ndarray) -> np.ndarray:
+        return class_scores(learn_from(learn), vectors[test])
+
+    work = [*(delayed(score_fold)(*fold) for fold in folds), delayed(learn_from)(np.arange(len(codes)))]
+    progress, found = Progress(len(work), "learning", "classifiers", quiet), []
     with no_warnings():
-        for learn, test in folds:
-            own_groups = None if groups is None else groups[learn]
-            scores.append(class_scores(fit_classifier(vectors[learn], codes[learn], own_groups, seed), vectors[test]))
+        # threads, as in classifiers.cross_predict; and a signal is answered while they work
+        for one in Parallel(min(usable_cores(), len(work)), prefer="threads", return_as="generator")(work):
+            found.append(one)
             progress.advance()
-        classifier = fit_classifier(vectors, codes, groups, seed)
     progress.close()
+    *scores, classifier = found
     rows = np.concatenate([test for _, test in folds])
     temperature = fit_temperature(np.concatenate(scores), codes[rows])
     found = np.concatenate(cross_fit_probabilities(scores, codes, folds))
@@ -175,15 +200,10 @@ def describe(predictor: Predictor, codes: np.ndarray, grouped: bool) -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = script_parser(__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
-    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
-    parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
+    add_labelled_run_arguments(parser, FOLDS)
     parser.add_argument("--group-column", metavar="NAME", help="column of what must not be on both sides, e.g. artist")
-    few = "labels with fewer tracks, or groups, are left out; below 5 there are fewer folds, 2 is the least"
-    parser.add_argument("--min-members", type=positive_int, default=FOLDS, metavar="N", help=few)
     add_vectors_argument(parser)
     parser.add_argument("--all", action="store_true", help="predict the labelled tracks too, each from the others")
-    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT.csv", help="table to write")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the folds")
     add_quiet_argument(parser)
@@ -203,12 +223,14 @@ def main(argv: list[str] | None = None) -> int:
     to_predict = [song for song in range(len(run.names)) if song not in labelled]
     if not to_predict:
         raise UserError(f"{arguments.labels}: every track of the run has a label; use --all to predict those")
-    tracks, left_out = run.leave_out_small(run.tracks(), arguments.min_members)
+    tracks, left_out = run.leave_out_small(run.tracks(), arguments.min_members, "--min-members")
     if left_out:
         print(printable(left_out))
     folds = run.make_folds(tracks, arguments.seed)
     classes, codes = encode(tracks.labels)
     groups = None if tracks.groups is None else encode(tracks.groups)[1]
+    if part := classifiers.describe_sample(len(codes)):
+        print(part)
     predictor = fit(tracks.vectors, codes, folds, groups, arguments.seed, arguments.quiet)
     print(describe(predictor, codes, arguments.group_column is not None))
 

@@ -4,9 +4,10 @@
 
 With a range, --clusters 2-20, every number in it is judged, on 20,000 songs at most, and the suggested one is used: the
 largest whose prediction strength is at least 0.8 (halves of the songs are clustered apart, and each predicts which
-songs of the other are together) and whose silhouette (cosine) is above what single clouds of the same shape have. Where
-no number holds, it says so, suggests 1 cluster, and draws the number of the range with the largest silhouette. NMI with
-the labels is shown and has no say.
+songs of the other are together) and whose silhouette (cosine) is above what single clouds of the same shape have; of
+the vectors' lengths these clouds alone take note. A cluster needs about 8 songs to be found. Where no number holds, it
+says so, suggests 1 cluster if the range begins at 1 or 2, and draws the number of the range with the largest
+silhouette. NMI with the labels is shown and has no say.
 
 Reads   RUN, the run folder of spectrogram_doc2vec.py; LABELS.csv, a table with the column filename (the audio file's
         path relative to the audio folder) and the column of the labels. With --mel-folder at most 300 mels a cluster.
@@ -41,7 +42,17 @@ from judging.labels import encode
 from judging.playlists import check_playlists, songs_without_audio, write_playlists
 from mels.mel_folder import MEL_SUFFIX
 from runs.vectors import add_vectors_argument
-from utils import EXIT_DONE, Progress, UserError, add_quiet_argument, command, plural, printable, script_parser
+from utils import (
+    EXIT_DONE,
+    Progress,
+    UserError,
+    add_labelled_run_arguments,
+    add_quiet_argument,
+    command,
+    plural,
+    printable,
+    script_parser,
+)
 
 TYPICAL = 5  # tracks named of each cluster
 TABLE_HEADER = ("filename", "cluster")
@@ -124,11 +135,11 @@ def choose_number(run: LabelledRun, numbers: range, codes: np.ndarray, seed: int
         progress.close()
     suggested = cluster_number.suggest(found)
     drawn = suggested if suggested in numbers else max(found, key=lambda one: np.nan_to_num(one.silhouette)).clusters
-    print(format_survey(found, suggested, drawn))
+    print(format_survey(found, suggested, drawn, len(vectors)))
     return drawn
 
 
-def format_survey(found: list[cluster_number.NumberOfClusters], suggested: int, drawn: int) -> str:
+def format_survey(found: list[cluster_number.NumberOfClusters], suggested: int | None, drawn: int, songs: int) -> str:
     """Return a line for each number of clusters, and one that says why the marked one is drawn."""
     lines = [f"{'clusters':>10}{'silhouette':>13}{'of one cloud':>15}{'NMI':>9}{'prediction strength':>22}"]
     for one in found:
@@ -138,11 +149,28 @@ def format_survey(found: list[cluster_number.NumberOfClusters], suggested: int, 
     if suggested == drawn > 1:
         why = f"largest of prediction strength {cluster_number.STRONG} and more with a silhouette above one cloud's"
         return "\n".join([*lines, f"* suggested: {why}; labels have no say"])
-    none = f"no number from {found[0].clusters} to {found[-1].clusters} holds: halves of the songs do not find the same"
-    none += " clusters, or find no gap between them"
+    why = why_none([one.clusters for one in found if one.clusters > 1], songs)
     if drawn == 1:
-        return "\n".join([*lines, f"* suggested: 1 cluster; {none}"])
-    return "\n".join([*lines, f"suggested: 1 cluster; {none}", "* drawn all the same, for its largest silhouette"])
+        return "\n".join([*lines, f"* {why}"])
+    return "\n".join([*lines, why, "* drawn all the same, for its largest silhouette"])
+
+
+def why_none(numbers: list[int], songs: int) -> str:
+    """Return why none of the numbers of clusters, rising and above 1, is suggested, and what to try."""
+    low, high, most = numbers[0], numbers[-1], songs // cluster_number.LEAST_SONGS
+    which = f"none of {low} to {high}" if low < high else f"not even {low}"
+    few = f"a cluster needs about {cluster_number.LEAST_SONGS} songs to be found"
+    if most < low:
+        why = f"{few}, and there are {songs}"
+    else:
+        why = "halves of the songs do not find the same clusters, or find no gap between them"
+        if most < high:
+            why += f"; {few}, so of {songs:,} songs no more than {plural(most, 'cluster')}"
+    if low > 2:
+        return f"{which} is suggested: {why}; try --clusters 2-{high}"
+    if most < low:
+        return f"{which} is suggested: {why}"
+    return f"suggested: 1 cluster; {which} holds: {why}"
 
 
 def format_scores(clusters: int, found: dict[str, float], random: dict[str, float]) -> str:
@@ -179,19 +207,20 @@ def number_or_range(text: str) -> range:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = script_parser(__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
-    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
-    parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
+    add_labelled_run_arguments(parser)
     add_vectors_argument(parser)
     parser.add_argument(
-        "--clusters", type=number_or_range, default="8", metavar="N", help="number of clusters, or a range like 2-20"
+        "--clusters",
+        type=number_or_range,
+        default="8",
+        metavar="N",
+        help="number of clusters, or a range like 2-20; one is found by about 8 songs or more",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="PICTURE", help="picture to write, .png or .svg")
     parser.add_argument("--counts", action="store_true", help="draw numbers of songs, not shares of a cluster")
     parser.add_argument("--mel-folder", type=Path, metavar="MELS", help="mel folder of the run, for the mel bands")
     parser.add_argument("--m3u8-folder", type=Path, metavar="DIR", help="write a playlist a cluster there")
     parser.add_argument("--audio-folder", type=Path, metavar="AUDIO", help="audio folder of the run, for the playlists")
-    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of clusters and random assignments")
     add_quiet_argument(parser)
     return parser

@@ -30,6 +30,7 @@ T = TypeVar("T")
 # What --vectors takes beside the path of a file, and how the two are called in what is printed
 SONG = "song"
 SONG_VECTORS, TRACK_DESCRIPTORS = "song vectors", "track descriptors"
+FLOATS = (np.float16, np.float32, np.float64)  # of a file's vectors; longer ones are no numbers to most libraries
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,8 @@ def read_vectors(run: Path, which: str | None) -> Vectors:
     if not path.exists():
         raise UserError(f"--vectors {path}: no such file")
     found = newest(run, lambda save: _read_paired(run, path, save, path.name))
-    if not np.issubdtype(found.vectors.dtype, np.floating):
-        raise UserError(f"--vectors {path}: holds {found.vectors.dtype}, expected floats")
+    if found.vectors.dtype.newbyteorder("=") not in FLOATS:
+        raise UserError(f"--vectors {path}: holds {found.vectors.dtype}, expected floats of 16, 32 or 64 bits")
     return found
 
 

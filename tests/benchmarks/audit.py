@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
-from judging.folds import make_folds
+from judging.folds import FOLDS, large_classes, make_folds
 from judging.labels import encode, label_songs, read_label_table
 from process_results import audit_labels
 from runs.vectors import add_vectors_argument, read_vectors, which_vectors
@@ -81,17 +81,22 @@ def main(argv: list[str] | None = None) -> int:
     table = read_label_table(arguments.labels)
     run = read_vectors(arguments.run, arguments.vectors)
     labelled = label_songs(table, run.names, arguments.label_column, arguments.group_column)
-    vectors = run.vectors[labelled.songs]
     print(printable(which_vectors(arguments.run, run)))
     print(printable(labelled.summary()))
+    kept, small = large_classes(labelled.labels, labelled.groups)  # as the audit itself leaves them out
+    if small:
+        print(printable(f"left out: labels with fewer than {FOLDS} tracks, or groups: {', '.join(small)}"))
+    rows = np.flatnonzero(kept)
+    vectors, right_labels = run.vectors[labelled.songs[rows]], [labelled.labels[row] for row in rows]
+    groups = None if labelled.groups is None else [labelled.groups[row] for row in rows]
     print(f"{'found in the first tenth':<26}" + "".join(f"{name:>18}" for name in COLUMNS))
     draws, high = [], np.zeros((len(HIGH), 2), np.int64)
     for draw in range(arguments.draws):
         random = np.random.default_rng((arguments.seed % 2**64, draw))
         try:
-            labels, swapped = swap_labels(labelled.labels, arguments.share, random)
-            folds = make_folds(labels, labelled.groups, arguments.seed)
-            found = audit_labels.audit(vectors, labels, folds, labelled.groups)
+            labels, swapped = swap_labels(right_labels, arguments.share, random)
+            folds = make_folds(labels, groups, arguments.seed)
+            found = audit_labels.audit(vectors, labels, folds, groups)
         except ValueError as error:
             raise UserError(f"{arguments.labels}: column {arguments.label_column!r}: {error}") from None
         draws.append(shares_found(found, swapped))

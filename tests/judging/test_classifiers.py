@@ -103,6 +103,34 @@ def test_c_is_chosen_by_what_it_gives_on_the_training_rows_alone():
     assert classifiers.choose_c(classifiers.RBF_SVM, places[:3], np.array([0, 1, 1]), None) == 1.0  # no split
 
 
+def test_an_rbf_svm_learns_from_a_sample_of_many_with_every_class(monkeypatch):
+    vectors, codes = noisy_classes(400, 4, 0.3)
+    codes[:3] = 4  # a class of three
+    folds = make_folds([str(code) for code in codes])
+    monkeypatch.setattr(classifiers, "MOST_RBF_TRACKS", 60)
+    learned, make = [], classifiers.make_classifier
+
+    def spy(name, *more, **named):
+        made = make(name, *more, **named)
+        fit = made.fit
+        made.fit = lambda rows, these: learned.append((len(rows), len(set(these)))) or fit(rows, these)
+        return made
+
+    monkeypatch.setattr(classifiers, "make_classifier", spy)
+    predicted = classifiers.cross_predict(classifiers.RBF_SVM, vectors, codes, folds)
+    assert max(learned) == (60, 5) and len(learned) == 4 * len(folds)  # three values of C, and the fold itself
+    assert sum(count == 60 for count, _ in learned) == len(folds)
+    assert classifiers.fold_scores(codes, folds, predicted)["accuracy"].mean() > 0.9
+    again = classifiers.cross_predict(classifiers.RBF_SVM, vectors, codes, folds)
+    assert all((one == other).all() for one, other in zip(predicted, again, strict=True))
+    learned.clear()
+    classifiers.cross_predict(classifiers.LINEAR_SVM, vectors, codes, folds, fixed=True)
+    assert {count for count, _ in learned} == {len(learn) for learn, _ in folds}
+    counts, accuracies = classifiers.learning_curve(vectors, codes, folds, (0.1, 0.5, 1.0))
+    assert counts[-1] == 60 and len(counts) == len(accuracies) == 2  # the third would learn from no more
+    assert classifiers.describe_sample(60) == "" and "from 60 of 61 tracks" in classifiers.describe_sample(61)
+
+
 def test_groups_stay_whole_inside_too():
     codes = np.arange(60) % 2
     groups = np.arange(60) // 2 % 15 * 2 + codes  # four tracks a group

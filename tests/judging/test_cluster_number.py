@@ -108,6 +108,8 @@ def number(count: int, silhouette: float, strength: float, cloud: float = 0.1) -
         ([number(2, 0.9, 0.79), number(3, 0.1, 0.5)], 1),
         ([number(1, np.nan, 1.0, np.nan), number(2, 0.4, 0.5, np.nan)], 1),
         ([number(1, np.nan, 1.0, np.nan), number(2, 0.4, 0.9)], 2),
+        ([number(3, 0.4, 0.5), number(4, 0.4, 0.5)], None),  # nobody looked at 2
+        ([number(3, 0.4, 0.9), number(4, 0.4, 0.5)], 3),
     ],
 )
 def test_the_rule_of_the_suggestion(found, expected):

@@ -6,6 +6,7 @@ import pytest
 from conftest import clustered
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import skew
 
 from judging import neighbours
 from judging.neighbours import directions, nearest_neighbours
@@ -29,9 +30,11 @@ def test_directions_in_blocks_are_the_same(monkeypatch):
     np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("value", "what"), [(0.0, "zero"), (np.nan, "not finite"), (np.inf, "not finite")])
+@pytest.mark.parametrize(
+    ("value", "what"), [(0.0, "zero"), (np.nan, "not finite"), (np.inf, "not finite"), (1e200, "too large")]
+)
 def test_vectors_without_a_direction_are_named(value, what):
-    vectors = np.ones((3, 4), np.float32)
+    vectors = np.ones((3, 4))
     neighbours.check_directions(NAMES, vectors)
     vectors[1:] = value
     with pytest.raises(ValueError, match=rf"the vector of 'rock/a song.mp3.npy' \(and 1 other\) is {what}"):
@@ -44,8 +47,10 @@ def test_hubness_is_nought_on_a_circle_and_large_with_a_hub():
     assert neighbours.hubness(circle) == pytest.approx(0, abs=0.5)
     # forty directions of their own, and one track that leans a little to each of them
     star = np.vstack([np.eye(40), np.full(40, 0.2)])
-    assert neighbours.hubness(star, neighbours=1) > 3
-    assert neighbours.hubness(np.ones((5, 3))) == pytest.approx(0, abs=2)
+    named = [1, *[0] * 39, 40]  # the hub by all, the first by the hub: of equals the first is nearest
+    assert neighbours.hubness(star, neighbours=1) == pytest.approx(skew(named))
+    assert neighbours.hubness(np.ones((5, 3)), neighbours=2) == pytest.approx(skew([4, 4, 2, 0, 0]))
+    assert neighbours.hubness(np.ones((5, 3))) == 0  # each is named by each other
 
 
 def test_neighbours_are_those_of_a_search_through_all_pairs(monkeypatch):

@@ -349,3 +349,12 @@ def test_help_imports_nothing_heavy_and_works_from_anywhere(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "python process_results/audit_labels.py RUN LABELS.csv --label-column genre --output" in done.stdout
+
+
+def test_the_benchmark_leaves_small_labels_out_as_the_audit_does(folder):
+    labels = {name: kind_of(name) for name in NAMES} | {NAMES[0]: "lone wolf"}
+    write_labels(folder, labels)
+    argv = [sys.executable, ROOT / "tests" / "benchmarks" / "audit.py", folder / "run", folder / "labels.csv"]
+    done = subprocess.run([*argv, "--draws", "1"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "left out: labels with fewer than 5 tracks, or groups: lone wolf\n" in done.stdout

@@ -100,6 +100,34 @@ def test_kinds_of_vectors_side_by_side(folder, capsys):
     assert "the newest save is 2 and has none yet" in capsys.readouterr().out
 
 
+def test_files_of_one_base_name_are_kinds_of_their_own(folder, capsys, monkeypatch):
+    songs = read_song_vectors(folder / "run").vectors
+    for place, vectors in (("old", np.random.default_rng(0).standard_normal((24, 3))), ("new", songs)):
+        (folder / place).mkdir()
+        np.save(folder / place / "v.npy", vectors)
+    flags = [word for place in ("old", "new") for word in ("--vectors", str(folder / place / "v.npy"))]
+    assert run_main(folder, "--fixed", *flags, "--output", str(folder / "table.csv")) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if FIGURE.search(line)] == 3 * ["old/v.npy", "new/v.npy"]
+    assert "\nnew/v.npy           1.000" in out and "2 kinds of vectors compared" in out
+    accuracies = {row["vectors"]: float(row["mean"]) for row in read_table(folder / "table.csv")[::3]}
+    assert accuracies["old/v.npy"] < accuracies["new/v.npy"] == 1
+    monkeypatch.chdir(folder / "new")
+    assert run_main(folder, "--fixed", "--vectors", "v.npy", "--vectors", "./v.npy") == 0  # the same, by two names
+    assert "\n./v.npy" in capsys.readouterr().out
+
+
+def test_the_table_is_as_wide_as_the_names_of_files(folder, capsys):
+    for name in ("vectors of my own, first.npy", "vectors of my own, second.npy"):
+        np.save(folder / name, read_song_vectors(folder / "run").vectors)
+    flags = [
+        word for which in ("first", "second") for word in ("--vectors", f"{folder}/vectors of my own, {which}.npy")
+    ]
+    assert run_main(folder, "--fixed", "--score", "accuracy", *flags) == 0
+    lines = capsys.readouterr().out.splitlines()[-8:]
+    assert {line.index("1.000") for line in lines if ".npy " in line} == {30} == {lines[1].index("linear SVM")}
+
+
 def test_baselines_groups_and_table(folder, capsys):
     output = folder / "the table.csv"
     mels, by_artist = str(folder / "mels"), ["--group-column", "artist", "--min-members", "3"]
@@ -150,6 +178,36 @@ def test_a_folder_of_tables_and_pictures_and_only_of_ours(folder, capsys):
     assert "is no folder of this script's, and holds 'my notes.txt' already" in capsys.readouterr().err
     assert run_main(folder, "--output", str(folder / "labels.csv" / "x")) == 1
     assert "there is no folder" in capsys.readouterr().err
+
+
+def test_more_classes_than_a_picture_shows_leave_no_older_picture(folder, capsys, monkeypatch):
+    output = folder / "found"
+    assert run_main(folder, "--fixed", "--output", str(output)) == 0
+    assert "no confusion.png" not in capsys.readouterr().out
+    monkeypatch.setattr(logistic_regress, "LABELS_DRAWN", 1)
+    assert run_main(folder, "--fixed", "--output", str(output)) == 0
+    out = capsys.readouterr().out
+    assert "no confusion.png: 2 classes, and it shows no more than 1\n" in out
+    assert f"{output}: scores.csv, classes.csv, learning_curve.png; " in out
+    assert sorted(os.listdir(output)) == ["classes.csv", "learning_curve.png", "scores.csv"]
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "SCORES.CSV"])
+def test_a_table_of_ours_is_replaced_and_no_other(folder, capsys, name):
+    output = folder / name
+    for _ in range(2):
+        assert run_main(folder, "--fixed", "--output", str(output)) == 0
+    assert output.is_file() and "no confusion.png" not in capsys.readouterr().out
+    output.write_text("my,own\n1,2\n")
+    assert run_main(folder, "--fixed", "--output", str(output)) == 1
+    assert f"{output}: is no table of this script, and would be replaced" in capsys.readouterr().err
+    assert output.read_text() == "my,own\n1,2\n"
+
+
+@pytest.mark.parametrize("more", [["--label-column", "mood"], ["--group-column", "artist"]])
+def test_an_error_leaves_no_folder(folder, more):
+    assert run_main(folder, "--output", str(folder / "found"), *more) == 1
+    assert not (folder / "found").exists()
 
 
 def test_what_was_left_out_is_listed_on_request(folder, capsys):
@@ -253,6 +311,17 @@ def test_tracks_without_an_artist_are_a_group_each(folder, capsys):
     out = capsys.readouterr().out
     assert "24 of 24 songs labelled; left out: nothing\n12 songs with an empty group: each is taken as" in out
     assert "24 tracks, 2 classes, 18 groups by artist, 2 x 5 stratified folds\n" in out
+
+
+def test_the_split_that_chooses_c_is_drawn_once_a_fold(folder, monkeypatch, capsys):
+    drawn, draw = [], classifiers._inner_split
+    monkeypatch.setattr(classifiers, "_inner_split", lambda *a: drawn.append(1) or draw(*a))
+    assert run_main(folder, "--mel-folder", str(folder / "mels")) == 0
+    assert len(drawn) == 10
+    assert "the RBF SVM learns from" not in capsys.readouterr().out
+    monkeypatch.setattr(classifiers, "MOST_RBF_TRACKS", 16)
+    assert run_main(folder) == 0
+    assert "\nthe RBF SVM learns from 16 of 20 tracks, each label in its share" in capsys.readouterr().out
 
 
 def test_one_score_alone_is_a_small_table(folder, capsys):

@@ -76,7 +76,10 @@ def test_the_rows_of_a_run_are_songs(tmp_path, capsys):
     assert drawn[0] == drawn[1]
 
 
-@pytest.mark.parametrize("content", ["a: [", "- 1", "hop_seconds: soon", "hop_seconds: 0", "other: 1", "\x00"])
+NO_HOPS = [f"hop_seconds: {value}" for value in ("soon", "0", "-1", ".inf", ".nan", "true", "'0.1'", "[0.1]")]
+
+
+@pytest.mark.parametrize("content", ["a: [", "- 1", "other: 1", "\x00", *NO_HOPS])
 def test_a_config_of_another_program_is_passed_over(tmp_path, content):
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "config.yaml").write_text(content)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,7 @@ import pytest
 from judging.folds import make_folds
 from process_results import predict_labels
 from runs import run_folder
+from utils import ROOT
 
 CLASSES = ("drone", "jazz, é", "Ёлка")
 NAMES = sorted((f"{i:03}, {CLASSES[i % 3]}.mp3.npy" for i in range(120)), key=lambda name: name.encode())
@@ -70,14 +75,21 @@ def test_the_unlabelled_are_predicted_most_certain_first(folder, capsys):
     assert "on tracks that it has not learned from: right for " in out
 
 
-def test_all_predicts_the_labelled_too_and_the_same_command_gives_the_same_bytes(folder):
+def test_all_predicts_the_labelled_too_and_the_same_command_gives_the_same_bytes(folder, monkeypatch):
+    predictors, fit = [], predict_labels.fit
+    monkeypatch.setattr(predict_labels, "fit", lambda *a: predictors.append(fit(*a)) or predictors[-1])
     assert run_main(folder, "--all", "--group-column", "artist") == 0
     first = (folder / "out.csv").read_bytes()
     rows = {row["filename"] + ".npy": row for row in read_table(folder / "out.csv")}
     assert set(rows) == set(NAMES)
-    # of those that it learned from it is no surer than of the others
-    labelled, others = ([float(rows[name]["probability"]) for name in names] for names in (NAMES[::4], NAMES[1::4]))
-    assert np.mean(labelled) < np.mean(others) + 0.1
+    # each labelled track is predicted by what has not learned from it
+    labelled = np.array([float(rows[name]["probability"]) for name in NAMES[::4]])
+    np.testing.assert_allclose(labelled, predictors[0].unseen.max(axis=1), atol=1e-4)
+    vectors = np.load(folder / "run" / "vector_at_1.npy")
+    seen, others = (predictors[0].probabilities(vectors[i::4]).max(axis=1) for i in (0, 1))
+    assert np.abs(labelled - seen).max() > 0.01
+    unlabelled = [float(rows[name]["probability"]) for name in NAMES[1::4]]
+    np.testing.assert_allclose(unlabelled, others, atol=1e-4)
     assert run_main(folder, "--all", "--group-column", "artist") == 0
     assert (folder / "out.csv").read_bytes() == first
 
@@ -96,6 +108,43 @@ def test_probabilities_are_as_often_right_as_they_say():
     for low, high in ((0.4, 0.6), (0.6, 0.8), (0.8, 1.0)):
         some = (found.max(axis=1) >= low) & (found.max(axis=1) < high)
         assert abs(right[some].mean() - found.max(axis=1)[some].mean()) < 0.12
+
+
+def test_probabilities_in_blocks_are_the_same(monkeypatch):
+    random = np.random.default_rng(0)
+    codes, vectors = np.arange(60) % 3, random.standard_normal((60, 4))
+    predictor = predict_labels.fit(vectors, codes, make_folds([str(code) for code in codes]), None, 0)
+    whole = predictor.probabilities(vectors)
+    monkeypatch.setattr(predict_labels, "SCORED_AT_ONCE", 7)
+    np.testing.assert_array_equal(predictor.probabilities(vectors), whole)
+    np.testing.assert_array_equal(predictor.probabilities(vectors[:1]), whole[:1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("labelled", "tracks"), [(20_000, 20_001), (2500, 200_000)], ids=["learning", "predicting"])
+def test_a_signal_is_answered_while_svms_learn_and_while_they_predict(tmp_path, labelled, tracks):
+    """Within a second or two, also where one call of libsvm takes many."""
+    draws = np.random.default_rng(0)
+    names = [f"{number:06}.mp3.npy" for number in range(tracks)]
+    (tmp_path / "run").mkdir()
+    costs = [run_folder.CostRow(1, 2.0, 2.1, 1000, 3.0)]
+    vectors = draws.standard_normal((tracks, 100)).astype(np.float32)
+    run_folder.commit_save(tmp_path / "run", 1, vectors, {}, costs, b"seed: 0\n", 5, names)
+    write_labels(tmp_path / "labels.csv", names[:labelled], lambda name: "ab"[int(name[:6]) % 2])
+    argv = [sys.executable, "-u", ROOT / "process_results" / "predict_labels.py", tmp_path / "run"]
+    argv += [tmp_path / "labels.csv", "--output", tmp_path / "out.csv"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        until = "songs labelled" if labelled > 10_000 else "warning: no --group-column"
+        next(line for line in process.stdout if until in line)
+        time.sleep(2.5)  # so that libsvm is at work
+        process.send_signal(signal.SIGINT)
+        try:
+            _, error = process.communicate(timeout=4)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "interrupted" in error and error.count("\n") == 1
+    assert not (tmp_path / "out.csv").exists()
 
 
 def write_artists(folder: Path, artists: int, each: int, strength: float, seed: int) -> np.ndarray:
@@ -175,6 +224,13 @@ def test_the_temperature_is_found():
     probabilities = predict_labels.softmax(scores, 2.5)
     codes = (probabilities.cumsum(axis=1) > random.random((20_000, 1))).argmax(axis=1)
     assert predict_labels.fit_temperature(scores, codes) == pytest.approx(2.5, rel=0.05)
+
+
+def test_of_many_tracks_it_learns_from_a_sample_and_says_so(folder, capsys, monkeypatch):
+    monkeypatch.setattr(predict_labels.classifiers, "MOST_RBF_TRACKS", 20)
+    assert run_main(folder) == 0
+    assert "\nthe RBF SVM learns from 20 of 30 tracks, each label in its share" in capsys.readouterr().out
+    assert np.mean([row["predicted"] == class_of(row["filename"]) for row in read_table(folder / "out.csv")]) > 0.8
 
 
 def test_two_classes(folder):

@@ -217,7 +217,8 @@ def test_where_no_number_holds_one_cluster_is_suggested(folder, capsys):
     assert run_main(folder, "--clusters", "2-5") == 0
     lines = capsys.readouterr().out.splitlines()
     why = "halves of the songs do not find the same clusters, or find no gap between them"
-    assert f"suggested: 1 cluster; no number from 2 to 5 holds: {why}" in lines
+    why += "; a cluster needs about 8 songs to be found, so of 24 songs no more than 3 clusters"
+    assert f"suggested: 1 cluster; none of 2 to 5 holds: {why}" in lines
     assert "* drawn all the same, for its largest silhouette" in lines
     silhouettes = {int(line[1:10]): float(line[10:23]) for line in lines[3:7]}
     drawn = max(silhouettes, key=silhouettes.__getitem__)
@@ -225,8 +226,37 @@ def test_where_no_number_holds_one_cluster_is_suggested(folder, capsys):
     assert f"24 songs in {drawn} clusters" in lines[-1]
     assert run_main(folder, "--clusters", "1-5") == 0  # one is among those asked for
     lines = capsys.readouterr().out.splitlines()
-    assert f"* suggested: 1 cluster; no number from 1 to 5 holds: {why}" in lines
+    assert f"* suggested: 1 cluster; none of 2 to 5 holds: {why}" in lines
     assert "24 songs in 1 cluster," in lines[-1]
+    assert run_main(folder, "--clusters", "1-2") == 0
+    out = capsys.readouterr().out
+    assert "\n* suggested: 1 cluster; not even 2 holds: halves of the songs do not" in out and " 8 songs" not in out
+
+
+def test_a_range_that_begins_above_the_kinds_suggests_none(folder, capsys):
+    names = [f"{kind}/{i:02}.mp3.npy" for kind in KINDS for i in range(24)]
+    (folder / "run").rename(folder / "other run")
+    write_run(folder / "run", sorted(names, key=lambda name: name.encode()))
+    write_labels(folder / "labels.csv", {name.removesuffix(".npy"): name.partition("/")[0] for name in names})
+    assert run_main(folder, "--clusters", "4-6") == 0
+    out = capsys.readouterr().out
+    assert "1 cluster" not in out
+    why = "halves of the songs do not find the same clusters, or find no gap between them"
+    assert f"\nnone of 4 to 6 is suggested: {why}; try --clusters 2-6\n" in out
+    assert "* drawn all the same, for its largest silhouette\n" in out
+
+
+@pytest.mark.parametrize("numbers", ["2-4", "1-4"])
+def test_of_a_dozen_songs_nothing_is_said_but_that_they_are_few(folder, capsys, numbers):
+    """Three perfect kinds of four: a half of the songs often holds but one of a kind, so no number can hold."""
+    names = sorted((f"{kind}/{i}.mp3.npy" for kind in KINDS for i in range(4)), key=lambda name: name.encode())
+    (folder / "run").rename(folder / "other run")
+    write_run(folder / "run", names)
+    write_labels(folder / "labels.csv", {name.removesuffix(".npy"): name.partition("/")[0] for name in names})
+    assert run_main(folder, "--clusters", numbers) == 0
+    out = capsys.readouterr().out
+    assert "none of 2 to 4 is suggested: a cluster needs about 8 songs to be found, and there are 12\n" in out
+    assert "gap" not in out and "suggested: 1 cluster" not in out
 
 
 def test_labels_do_not_choose_the_number(folder, capsys):

@@ -247,8 +247,12 @@ def test_what_vectors_are_read(run, tmp_path):
     assert "no such file" in message(read_vectors, run, str(tmp_path / "none.npy"))
     np.save(mine, np.eye(4))
     assert "shape (4, 4) does not fit the 3 songs" in message(read_vectors, run, str(mine))
-    np.save(mine, np.full((3, 2), "text"))
-    assert "expected floats" in message(read_vectors, run, str(mine))
+    for kind in (np.float16, np.float32, np.dtype(">f8")):
+        np.save(mine, np.eye(3).astype(kind))
+        assert read_vectors(run, str(mine)).vectors.dtype == kind
+    for kind in ("U4", np.longdouble, np.int64, np.complex64):
+        np.save(mine, np.eye(3).astype(kind))
+        assert f"holds {np.dtype(kind)}, expected floats of 16, 32 or 64 bits" in message(read_vectors, run, str(mine))
     mine.write_bytes(b"no array")
     assert f"{mine}: not readable" in message(read_vectors, run, str(mine))
 
