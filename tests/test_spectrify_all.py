@@ -46,6 +46,7 @@ from mels.mel_folder import (
     write_ledger,
 )
 from mels.plan import Source
+from mels.removal import remove_mel
 from spectrify_all import build_parser, main
 from utils import ROOT, STOP_SIGNALS, UserError
 
@@ -708,6 +709,33 @@ def test_overwrite_makes_all_anew_and_deletes_only_what_the_ledger_lists(audio, 
     assert "mel_bins: 40\n" in (mels / "config.yaml").read_text()
     assert spectrify(audio, mels, "--set", "mel_bins=40") == 0
     assert tree(mels) == after
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.EROFS, "Read-only file system")], ids=repr)
+def test_overwrite_that_ends_while_it_removes_leaves_no_mel_that_nobody_knows(audio, mels, monkeypatch, error):
+    removed = []
+
+    def remove(mel_folder: Path, row: LedgerRow) -> None:
+        if len(removed) == 4:
+            raise error
+        removed.append(row.filename)
+        remove_mel(mel_folder, row)
+
+    config = (mels / "config.yaml").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("mels.removal.remove_mel", remove)
+        assert spectrify(audio, mels, "--overwrite", "--set", "mel_bins=40") == isinstance(error, OSError)
+    check_is_sound(mels)
+    rows = read_ledger(mels)
+    assert rows.keys() <= STATUSES.keys() - removed
+    with_mel = {f"{name}.npy" for name, row in rows.items() if row.has_mel}
+    assert {name for name in tree(mels) if name.endswith(".npy")} == with_mel
+    assert (mels / "config.yaml").read_bytes() == config  # that of the mels that are left
+
+    shutil.rmtree(audio)
+    write_clip(audio / "a.wav", 1, 0)
+    assert spectrify(audio, mels, "--overwrite", "--set", "mel_bins=40") == 0
+    assert {name for name in tree(mels) if name.endswith(".npy")} == {"a.wav.npy"}
 
 
 def test_overwrite_of_an_unchanged_folder_gives_the_same_bytes(audio, mels, made):
