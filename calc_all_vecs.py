@@ -6,10 +6,11 @@ Reads   MEL_FOLDER  what spectrify_all.py wrote with the configuration of the ru
         RUN_FOLDER  the newest weights of spectrogram_doc2vec.py.
 Writes  OUTPUT      <path of the mel file> (frames, output_vector_size) float32, the same nesting, one row a frame;
                     made_with.yaml: the run, its save, and a digest of its weights; vector_list.txt: which files are
-                    its own, a line each.
+                    its own, a line each, and of which mel: its name, a tab, and a number that changes with it.
 
-Run again, it makes only what is missing or older than its mel file; with other weights it makes all of it anew. Vectors
-of mels that are gone stay until --prune. It can be stopped at any moment; the same command goes on.
+Run again, it makes only what is missing, older than its mel file or of another mel of that name; with other weights it
+makes all of it anew. Vectors of mels that are gone stay until --prune. It can be stopped at any moment; the same
+command goes on.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import yaml
 
 from config import AUDIO_KEYS, CONFIG_NAME, build_config, read_config_file, refuse_changed_keys
 from files import byte_order, folder_lock, remove_temporaries, require_ours_or_empty, save_array, write_file
-from mels.mel_folder import MelList, list_mels, read_audio_half, read_mel
+from mels.mel_folder import MEL_SUFFIX, MelList, list_mels, read_audio_half, read_mel
 from runs.run_folder import decode_names, encode_names, has_content, read_weights, require_run
 from runs.vectors import newest
 from utils import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 MADE_WITH_NAME = "made_with.yaml"
 LIST_NAME = "vector_list.txt"
+NO_STAMP = ""  # of a vector that was noted before there were stamps: its size and time alone tell what it is
 NPY_HEADER_BYTES = 128
 ITEM_BYTES = 4  # float32
 
@@ -77,21 +79,37 @@ def claim_output(output: Path, run_folder: Path, save: int, digest: str) -> int:
     return path.stat().st_mtime_ns
 
 
-def claim_vectors(output: Path, mel_folder: Path, names: list[str]) -> list[str]:
-    """Note in the folder that the vectors of these mels are its own; return those of its own whose mels are gone.
+def claim_vectors(output: Path, mel_folder: Path, mels: MelList) -> tuple[dict[str, str], list[str]]:
+    """Note in the folder of which mels its vectors are. Needs the lock.
 
-    Before the first vector is written, so that a killed run leaves none that nobody knows. Needs the lock.
+    Before the first vector is written, so that a killed run leaves none that nobody knows; and what another mel of the
+    same name gave is removed before that, so that it leaves none that passes for this one's.
+
+    Returns  what is noted (name -> stamp), and those of it whose mels are gone.
     """
+    noted = read_list(output)
+    stamps = dict(zip(mels.names, map(str, mels.stamps.tolist()), strict=True))
+    for name, stamp in stamps.items():
+        if noted.get(name, stamp) not in (stamp, NO_STAMP):
+            (output / name).unlink(missing_ok=True)
+    left = {name: stamp for name, stamp in noted.items() if name not in stamps and (output / name).is_file()}
+    gone = sorted((name for name in left if not (mel_folder / name).exists()), key=byte_order)
+    noted = {**left, **stamps}
+    write_list(output, noted)
+    return noted, gone
+
+
+def read_list(output: Path) -> dict[str, str]:
+    """Return of which mel each vector of the folder is: name -> stamp."""
     path = output / LIST_NAME
-    noted = set(decode_names(path.read_bytes())) if path.exists() else set()
-    gone = [name for name in noted.difference(names) if (output / name).is_file() and not (mel_folder / name).exists()]
-    gone.sort(key=byte_order)
-    write_list(output, {*names, *gone})
-    return gone
+    lines = decode_names(path.read_bytes()) if path.exists() else []
+    stamped = (line.rpartition("\t") if not line.endswith(MEL_SUFFIX) else (line, "", NO_STAMP) for line in lines)
+    return {name: stamp for name, _, stamp in stamped}
 
 
-def write_list(output: Path, names: set[str]) -> None:
-    content = encode_names(sorted(names, key=byte_order))
+def write_list(output: Path, noted: dict[str, str]) -> None:
+    names = sorted(noted, key=byte_order)
+    content = encode_names([f"{name}\t{noted[name]}" if noted[name] else name for name in names])
     if not has_content(output / LIST_NAME, content):
         write_file(output / LIST_NAME, content)
 
@@ -166,7 +184,7 @@ def main(argv: list[str] | None = None) -> int:
     with folder_lock(output):
         save, weights = newest(run_folder, lambda save: (save, read_weights(run_folder, "network", save)))
         not_before = claim_output(output, run_folder, save, weights_digest(weights))
-        gone = claim_vectors(output, mel_folder, mels.names)
+        noted, gone = claim_vectors(output, mel_folder, mels)
         dims = config.output_vector_size
         to_do = [
             name
@@ -181,7 +199,9 @@ def main(argv: list[str] | None = None) -> int:
             skipped = write_frame_vectors(model, mels, mel_folder, output, to_do, arguments.quiet)
         if arguments.prune and gone:
             remove_vectors(output, gone)
-            write_list(output, set(mels.names))
+            for name in gone:
+                del noted[name]
+            write_list(output, noted)
     done = len(to_do) - len(skipped)
     print(f"{output}: frame vectors of {plural(len(mels.names), 'song')} by save {save}, {done:,} made now")
     return report(mel_folder, mels, gone, skipped, arguments)

@@ -138,13 +138,19 @@ def build_config(values: dict[str, object], where: str) -> Config:
     missing = [key for key in fields if key not in values]
     if missing:
         raise UserError(f"{where}: the key {missing[0]!r} is missing; copy it from {DEFAULT_CONFIG}")
-    config = Config(**{key: _checked(key, values[key], kind, where) for key, kind in fields.items()})
+    config = Config(**check_known_keys(values, where))
     if not config.mel_low_hz < config.mel_high_hz <= config.sample_rate_hz / 2:
         raise UserError(
             f"{where}: mel_low_hz {config.mel_low_hz}, mel_high_hz {config.mel_high_hz}: they must rise, "
             f"and end at or below half of sample_rate_hz {config.sample_rate_hz}"
         )
     return config
+
+
+def check_known_keys(values: dict[str, object], where: str) -> dict[str, object]:
+    """Return the values, each of its key's type; unknown keys pass. Raises UserError for a wrong type or range."""
+    kinds = {field.name: field.type for field in dataclasses.fields(Config)}
+    return {key: _checked(key, value, kinds[key], where) if key in kinds else value for key, value in values.items()}
 
 
 def _checked(key: str, value: object, kind: str, where: str) -> object:

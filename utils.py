@@ -102,13 +102,19 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def wrapped(argv: list[str] | None = None) -> int:
+        open_what_is_closed()
         for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show must not end the run
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
         try:
             stop = StopRequest()
             with stop.listening(), stop.at_once():
-                exit_code = main(argv)
+                try:
+                    exit_code = main(argv)
+                except SystemExit:  # --help
+                    sys.stdout.flush()
+                    raise
+                sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told
             if runs_as_script():
                 finish(exit_code)
             return exit_code
@@ -120,14 +126,35 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
                 leave()
             return EXIT_DONE
         except BrokenPipeError:  # `script.py | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_ERROR
         except MemoryError:
             return complain("out of memory; close other programs, or use a smaller input or configuration", EXIT_ERROR)
         except OSError as error:
             return complain(_describe_os_error(error), EXIT_ERROR)
+        finally:
+            drop_what_stdout_refuses()
 
     return wrapped
+
+
+def open_what_is_closed() -> None:
+    """Take /dev/null for a standard stream that is closed, as by `script.py >&-`.
+
+    Else the next file that is opened would get its number, and be what the programs that we start read and write.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: the stream's own
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, open(descriptor, mode))  # noqa: SIM115
+
+
+def drop_what_stdout_refuses() -> None:
+    """Leave nothing for Python to write when it ends: where that fails, it says so in its own words and exits 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say_interrupted() -> None:

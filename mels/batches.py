@@ -27,7 +27,7 @@ from mels.mel_folder import (
 )
 from mels.plan import Plan, Source
 from mels.removal import remove_mel
-from utils import EXIT_ERROR, Progress, StopRequest, UserError
+from utils import EXIT_ERROR, STOP_SIGNALS, Progress, StopRequest, UserError
 
 BATCH_FILES = 4  # to one decoder process: enough to pay its start-up once in a while, few enough to bound memory
 BATCH_BYTES = 16_000_000  # a file above this is a batch of its own: its decoding takes longer than any start-up
@@ -101,7 +101,8 @@ def spectrify_batch(
 def spectrify_in_worker(parent: int, *arguments: object) -> list[LedgerRow]:
     """As spectrify_batch, in a process that ends when its parent does: a killed run must not work on unseen."""
     if not any(thread.name == "parent" for thread in threading.enumerate()):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, and is the parent's to answer
+        for number in STOP_SIGNALS:  # sent to all processes of a group, they are the parent's to answer
+            signal.signal(number, signal.SIG_IGN)
         threading.Thread(target=_watch_parent, args=(parent,), name="parent", daemon=True).start()
     return spectrify_batch(*arguments)
 
@@ -169,8 +170,9 @@ def until_signal(results: Iterator) -> Iterator:
     queue: SimpleQueue = SimpleQueue()
 
     def feed() -> None:
-        # The processes that this thread starts inherit it: Ctrl-C on a terminal reaches them too, be it during imports
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # The processes that this thread starts inherit it: Ctrl-C on a terminal, and the SIGTERM of `timeout` or of a
+        # batch scheduler, reach them too, be it during imports
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             for item in results:
                 queue.put((item, None))
@@ -186,6 +188,9 @@ def until_signal(results: Iterator) -> Iterator:
                 if isinstance(error, StopIteration):
                     return
                 if error is not None:
+                    time.sleep(SIGNAL_SECONDS)  # what ended a worker may be the signal that is about to reach us
+                    if stop:
+                        raise KeyboardInterrupt
                     raise error
                 yield item
             if stop:

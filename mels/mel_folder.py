@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from config import CONFIG_NAME, read_config_file
+from config import CONFIG_NAME, check_known_keys, read_config_file
 from files import byte_order, has_line_break, walk_files, write_file
 from utils import UserError
 
@@ -24,6 +24,7 @@ LEDGER_NAME = "spectrify_log.csv"
 MEL_SUFFIX = ".npy"
 HEADER_READERS = 16  # threads that read headers of a bare folder: from a cold disk each one waits most of its time
 HEADER_BUFFER = 512  # bytes: a header has 128, and the frames behind it are not wanted yet
+MOST_ITEM_BYTES = 8  # float64: what a long double is differs from machine to machine
 WITH_MEL = ("ok", "partial")  # the only statuses that have an .npy
 
 
@@ -121,9 +122,12 @@ def ledger_name(name: str) -> str:
 
 
 def read_audio_half(folder: Path) -> dict[str, object]:
-    """Return the audio half of the configuration that made the folder; empty for a bare folder of .npy files."""
+    """Return the audio half of the configuration that made the folder; empty for a bare folder of .npy files.
+
+    Raises UserError where a value is of a wrong type or range.
+    """
     path = Path(folder) / CONFIG_NAME
-    return read_config_file(path) if path.exists() else {}
+    return check_known_keys(read_config_file(path), str(path)) if path.exists() else {}
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,20 @@ def list_mels(folder: Path) -> MelList:
     if not names:
         hint = f"; {left_out[0]}" if left_out else f"; see {LEDGER_NAME}" if (folder / LEDGER_NAME).exists() else ""
         raise UserError(f"{folder}: no usable mel file (frames, bins) ending in {MEL_SUFFIX}{hint}")
-    return MelList(names, frames, bins or mel_shape(folder / names[0])[1], stamps, left_out)
+    return MelList(names, frames, bins or _bins_of_first(folder, names), stamps, left_out)
+
+
+def _bins_of_first(folder: Path, names: list[str]) -> int:
+    """Return the bins of the first mel that can be read. Where none can, raises what is wrong with the first."""
+    trouble: OSError | UserError | None = None
+    for name in names:
+        try:
+            return mel_shape(folder / name)[1]
+        except OSError as error:
+            trouble = trouble or error
+        except ValueError as error:
+            trouble = trouble or UserError(f"{folder / name}: {error}; make it again with spectrify_all.py")
+    raise trouble
 
 
 def _stamp(*facts: object) -> int:
@@ -247,6 +264,9 @@ def _read_header(file: io.BufferedReader) -> tuple[tuple[int, int], bool, np.dty
         shape, fortran_order, dtype = read(file)
     except (SyntaxError, TypeError, tokenize.TokenError):  # the header is Python's notation, and numpy parses it so
         raise ValueError("its header is damaged") from None
-    if len(shape) != 2 or shape[1] < 1 or dtype.kind != "f":
-        raise ValueError(f"an array of shape {shape} and type {dtype} is no mel: expected floats (frames, bins)")
+    if len(shape) != 2 or shape[1] < 1 or dtype.kind != "f" or dtype.itemsize > MOST_ITEM_BYTES:
+        raise ValueError(
+            f"an array of shape {shape} and type {dtype} is no mel: "
+            f"expected floats of at most {MOST_ITEM_BYTES} bytes, (frames, bins)"
+        )
     return shape, fortran_order, dtype

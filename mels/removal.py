@@ -35,12 +35,10 @@ def _mel_path(mel_folder: Path, row: LedgerRow) -> Path | None:
 
 
 def start_anew(mel_folder: Path) -> None:
-    """Forget and remove all that the ledger lists."""
+    """Forget and remove all that the ledger lists; where a signal ends it, see prune."""
     rows = read_ledger(mel_folder)
-    write_ledger(mel_folder, {})  # first: no row may name a file that is gone
-    (mel_folder / CONFIG_NAME).unlink(missing_ok=True)
-    for row in rows.values():
-        remove_mel(mel_folder, row)
+    prune(mel_folder, rows, list(rows))
+    (mel_folder / CONFIG_NAME).unlink(missing_ok=True)  # last: it holds for every mel that is left
 
 
 def prune(mel_folder: Path, rows: dict[str, LedgerRow], gone: Collection[str]) -> None:

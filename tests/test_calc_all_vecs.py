@@ -80,8 +80,9 @@ def test_again_makes_only_what_is_missing_or_older(trained, tmp_path, capsys):
     capsys.readouterr()
     assert run(mels, run_of, out) == 0
     assert "3 made now" in capsys.readouterr().out
-    assert {name: content for name, (content, _) in tree(out).items() if name != "lock"} == {
-        name: content for name, (content, _) in before.items()
+    changing = ("lock", "vector_list.txt")  # a mel of another time counts as another one
+    assert {name: content for name, (content, _) in tree(out).items() if name not in changing} == {
+        name: content for name, (content, _) in before.items() if name not in changing
     }
 
 
@@ -165,6 +166,86 @@ def test_a_mel_that_is_broken_is_not_gone(trained, tmp_path, capsys):
     assert run(mels, run_of, out, "--prune") == 0
     assert "gone" not in capsys.readouterr().out
     assert (out / "high/c.npy").exists()
+
+
+def test_a_vector_whose_mel_was_broken_for_a_while_is_still_pruned(trained, tmp_path, capsys):
+    mels, run_of = trained
+    mels, out = shutil.copytree(mels, tmp_path / "mels"), tmp_path / "out"
+    assert run(mels, run_of, out) == 0
+    (mels / "high/c.npy").write_bytes(b"no mel")
+    (mels / "high/d.npy").write_bytes(b"no mel")
+    assert run(mels, run_of, out) == 0
+    (mels / "high/c.npy").unlink()
+    capsys.readouterr()
+    assert run(mels, run_of, out, "--prune") == 0
+    assert "1 mel file gone (high/c.npy): removed from the output" in capsys.readouterr().out
+    assert not (out / "high/c.npy").exists()
+    (mels / "high/d.npy").unlink()
+    assert run(mels, run_of, out, "--prune") == 0
+    assert set(tree(out)) == {"low/a, b.npy", "low/ç.npy", "made_with.yaml", "vector_list.txt", "lock"}
+
+
+def vectors_of(out) -> dict[str, bytes]:
+    return {name: content for name, (content, _) in tree(out).items() if name.endswith(".npy")}
+
+
+def made_by(run_of, mels, out) -> dict[str, bytes]:
+    assert run(mels, run_of, out) == 0
+    return vectors_of(out)
+
+
+def test_vectors_of_one_mel_folder_do_not_pass_for_those_of_another(trained, tmp_path, capsys):
+    _, run_of = trained
+    songs = {"low/a\t1": 30, "high/b": 20}
+    first = write_mels(tmp_path / "first", songs)
+    second = write_mels(tmp_path / "second", {**songs, "high/c": 25}, seed=1)
+    for path in second.rglob("*.npy"):
+        os.utime(path, ns=(0, 10**18))  # long before any vector
+    out = tmp_path / "out"
+    of_first = made_by(run_of, first, out)
+    of_second = made_by(run_of, second, tmp_path / "of second")
+    capsys.readouterr()
+    assert made_by(run_of, second, out) == of_second
+    assert "3 made now" in capsys.readouterr().out
+    assert made_by(run_of, second, out) == of_second
+    assert "0 made now" in capsys.readouterr().out
+    assert made_by(run_of, first, out) == {**of_second, **of_first}
+
+
+def test_a_kill_between_two_mel_folders_leaves_no_vector_of_the_other(trained, tmp_path, monkeypatch):
+    _, run_of = trained
+    first, second = (write_mels(tmp_path / f"{seed}", {"a": 30, "b": 20}, seed=seed) for seed in (1, 2))
+    of_second = made_by(run_of, second, tmp_path / "of second")
+    out = tmp_path / "out"
+    made_by(run_of, first, out)
+    os.utime(second / "b.npy", ns=(0, 10**18))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("calc_all_vecs.write_frame_vectors", killed)
+        assert run(second, run_of, out) == 0
+    assert not set(vectors_of(out).items()) - set(of_second.items())
+    os.utime(second / "b.npy", ns=(0, 10**18))
+    assert made_by(run_of, second, out) == of_second
+
+
+def test_a_list_without_stamps_is_read(trained, tmp_path, capsys):
+    mels, run_of = trained
+    mels, out = shutil.copytree(mels, tmp_path / "mels"), tmp_path / "out"
+    assert run(mels, run_of, out) == 0
+    (out / "vector_list.txt").write_text("high/c.npy\nhigh/d.npy\nlow/a, b.npy\nlow/ç.npy\n", encoding="utf-8")
+    (mels / "high/c.npy").unlink()
+    capsys.readouterr()
+    assert run(mels, run_of, out) == 0
+    printed = capsys.readouterr().out
+    assert "0 made now" in printed
+    assert "1 mel file gone (high/c.npy)" in printed
+    lines = (out / "vector_list.txt").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "high/c.npy"
+    assert [line.partition("\t")[0] for line in lines[1:]] == ["high/d.npy", "low/a, b.npy", "low/ç.npy"]
+    assert all(line.partition("\t")[2].isdigit() for line in lines[1:])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

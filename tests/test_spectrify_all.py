@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 import wave
@@ -30,7 +31,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import DEFAULT_CONFIG, build_config, read_config_file
-from mels.batches import BATCH_BYTES, BATCH_FILES, make_batches
+from mels.batches import BATCH_BYTES, BATCH_FILES, make_batches, until_signal
 from mels.decoding import Decoders
 from mels.log_mel import FRAME_SAMPLES, MelFramer
 from mels.mel_folder import (
@@ -45,8 +46,9 @@ from mels.mel_folder import (
     write_ledger,
 )
 from mels.plan import Source
+from mels.removal import remove_mel
 from spectrify_all import build_parser, main
-from utils import ROOT
+from utils import ROOT, STOP_SIGNALS, UserError
 
 SCRIPT = ROOT / "spectrify_all.py"
 NO_TEXT = os.fsdecode(b"no text \xff\xfe.mp3")
@@ -709,6 +711,33 @@ def test_overwrite_makes_all_anew_and_deletes_only_what_the_ledger_lists(audio, 
     assert tree(mels) == after
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.EROFS, "Read-only file system")], ids=repr)
+def test_overwrite_that_ends_while_it_removes_leaves_no_mel_that_nobody_knows(audio, mels, monkeypatch, error):
+    removed = []
+
+    def remove(mel_folder: Path, row: LedgerRow) -> None:
+        if len(removed) == 4:
+            raise error
+        removed.append(row.filename)
+        remove_mel(mel_folder, row)
+
+    config = (mels / "config.yaml").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("mels.removal.remove_mel", remove)
+        assert spectrify(audio, mels, "--overwrite", "--set", "mel_bins=40") == isinstance(error, OSError)
+    check_is_sound(mels)
+    rows = read_ledger(mels)
+    assert rows.keys() <= STATUSES.keys() - removed
+    with_mel = {f"{name}.npy" for name, row in rows.items() if row.has_mel}
+    assert {name for name in tree(mels) if name.endswith(".npy")} == with_mel
+    assert (mels / "config.yaml").read_bytes() == config  # that of the mels that are left
+
+    shutil.rmtree(audio)
+    write_clip(audio / "a.wav", 1, 0)
+    assert spectrify(audio, mels, "--overwrite", "--set", "mel_bins=40") == 0
+    assert {name for name in tree(mels) if name.endswith(".npy")} == {"a.wav.npy"}
+
+
 def test_overwrite_of_an_unchanged_folder_gives_the_same_bytes(audio, mels, made):
     before = tree(mels)
     assert spectrify(audio, mels, "--overwrite") == 0
@@ -1046,8 +1075,9 @@ def test_nothing_runs_on_after_a_kill(many, tmp_path, slow_ffmpeg):
         (signal.SIGINT, os.kill, "--jobs=2"),
         (signal.SIGTERM, os.kill, "--jobs=2"),
         (signal.SIGTERM, os.killpg, "--jobs=1"),
+        (signal.SIGTERM, os.killpg, "--jobs=2"),  # as timeout, systemd and batch schedulers do
     ],
-    ids=["Ctrl-C", "kill -INT", "kill", "kill of the group, one job"],
+    ids=["Ctrl-C", "kill -INT", "kill", "kill of the group, one job", "kill of the group"],
 )
 def test_a_signal_ends_it_with_one_line(many, tmp_path, slow_ffmpeg, number, send, jobs):
     mels = tmp_path / "mels"
@@ -1068,6 +1098,23 @@ def test_a_signal_ends_it_with_one_line(many, tmp_path, slow_ffmpeg, number, sen
         assert len(read_ledger(mels)) == 40
         after = tree(mels)
         assert all(after[f"{name}.npy"] == before[f"{name}.npy"] for name, row in rows.items() if row.has_mel)
+
+
+def test_a_worker_that_dies_of_a_signal_is_no_error_where_the_signal_comes_to_us_later():
+    """The kernel serves the processes of a group in any order."""
+
+    def results():
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        raise UserError("a worker was killed")
+        yield
+
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(until_signal(results()))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def listens(process: subprocess.Popen) -> bool:

@@ -1,4 +1,4 @@
-"""What every script shares: file listing, atomic writes, errors and exit codes, the parser, progress."""
+"""What every script shares: errors and exit codes, stop signals, the parser, progress, words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from hypothesis import given
 import utils
 from utils import LockedError, UserError, command
 
-# What a file name may hold: any bytes but NUL and '/', here without what makes it hidden.
 # Errors and exit codes
 
 
@@ -94,6 +93,70 @@ def test_a_reader_that_closes_the_pipe_is_no_error_worth_a_word():
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 1
+
+
+SHORT = """
+import sys
+from utils import UserError, command
+
+@command
+def main(argv=None):
+    print("the summary")
+    {then}
+    return 0
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def ended(then: str, redirection: str) -> tuple[int, str]:
+    """Run a script by a shell that redirects its streams; return its exit code and what it says on stderr."""
+    argv = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-c", SHORT.format(then=then)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(argv, cwd=utils.ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+FULL = "-c: error: No space left on device; free some space and run the same command again"
+
+
+@pytest.mark.parametrize("then", ["pass", "sys.exit(0)"])
+def test_a_full_disk_behind_stdout_is_one_line_and_1(then):
+    exit_code, errors = ended(then, ">/dev/full")
+    assert exit_code == 1
+    assert errors.startswith(FULL)
+    assert errors.count("\n") == 1
+
+
+def test_an_error_of_its_own_is_the_one_that_is_told_where_stdout_is_full():
+    assert ended("raise UserError('no such song')", ">/dev/full") == (1, "-c: error: no such song\n")
+
+
+def test_a_pipe_that_is_closed_before_the_summary_is_no_error_worth_a_word():
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [sys.executable, "-c", SHORT.format(then="pass")]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    try:
+        done = subprocess.run(
+            argv, cwd=utils.ROOT, env=environment, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+NUMBERS = "import os; print(*(os.readlink(f'/proc/self/fd/{number}') for number in (0, 1)), file=sys.stderr)"
+
+
+@pytest.mark.parametrize("closed", ["<&- >&-", "</dev/null >&-"])
+def test_a_stream_that_is_closed_is_dev_null(closed):
+    assert ended(NUMBERS, closed) == (0, "/dev/null /dev/null\n")
+    assert ended("raise KeyboardInterrupt", closed)[0] == 0
+    assert ended("raise BrokenPipeError", closed) == (1, "")
+    assert ended("raise UserError('no such song')", closed) == (1, "-c: error: no such song\n")
+    assert ended("raise UserError('no such song')", f"{closed} 2>&-") == (1, "")
 
 
 # Parser, progress, words

@@ -28,6 +28,7 @@ from mels.mel_folder import (
     list_mels,
     mel_checksum,
     mel_shape,
+    read_audio_half,
     read_ledger,
     read_mel,
     write_ledger,
@@ -210,6 +211,7 @@ def test_files_that_are_no_mels_are_left_out_with_the_reason(tmp_path):
     np.save(tmp_path / "other bins.npy", np.zeros((3, 6), np.float32))
     np.save(tmp_path / "flat.npy", np.zeros(3, np.float32))
     np.save(tmp_path / "whole numbers.npy", np.zeros((3, 5), np.int16))
+    np.save(tmp_path / "long double.npy", np.zeros((3, 5), np.longdouble))
     np.save(tmp_path / "no bins.npy", np.zeros((3, 0), np.float32))
     np.save(tmp_path / "objects.npy", np.array([[None, {}]]), allow_pickle=True)
     np.savez(tmp_path / "many.npz", np.zeros((3, 5)))
@@ -222,10 +224,12 @@ def test_files_that_are_no_mels_are_left_out_with_the_reason(tmp_path):
     said = dict(line.split(": ", 1) for line in mels.left_out)
     assert said["other bins.npy"] == "6 bins where a.npy has 5"
     assert said["line\nbreak.npy"] == "a line break in the name; rename it"
-    assert said["flat.npy"] == "an array of shape (3,) and type float32 is no mel: expected floats (frames, bins)"
+    expected = "is no mel: expected floats of at most 8 bytes, (frames, bins)"
+    assert said["flat.npy"] == f"an array of shape (3,) and type float32 {expected}"
+    assert said["long double.npy"].endswith(expected)
     assert said.keys() == {
         *("other bins.npy", "flat.npy", "whole numbers.npy", "no bins.npy", "objects.npy", "many.npy"),
-        *("text.npy", "empty.npy", "line\nbreak.npy"),
+        *("text.npy", "empty.npy", "line\nbreak.npy", "long double.npy"),
     }
 
 
@@ -342,6 +346,43 @@ def test_a_mel_that_the_ledger_names_and_that_is_gone_is_a_plain_error(tmp_path)
     write_ledger(tmp_path, {"a": row("a")})
     with pytest.raises(OSError, match=r"a\.npy"):
         list_mels(tmp_path)
+
+
+def test_without_a_configuration_the_first_whole_mel_gives_the_number_of_bins(tmp_path):
+    folder = made_by_spectrify(tmp_path / "the mels", {"a": 3, "b": 4, "c": 5})
+    (folder / CONFIG_NAME).unlink()
+    (folder / "a.npy").write_bytes(b"no mel")
+    (folder / "b.npy").unlink()
+    mels = list_mels(folder)
+    assert (mels.names, mels.bins) == (["a.npy", "b.npy", "c.npy"], 12)
+    (folder / "c.npy").write_bytes(b"no mel")
+    said = message(list_mels, folder)
+    assert said.startswith(f"{folder / 'a.npy'}: ")
+    assert said.endswith("; make it again with spectrify_all.py")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("mel_bins:", "mel_bins: None is not of type int"),
+        ("mel_bins: many", "mel_bins: 'many' is not of type int"),
+        ("mel_bins: 0", "mel_bins: 0 is not between 2 and 512"),
+        ("hop_seconds: fast", "hop_seconds: 'fast' is not of type float"),
+        ("hop_seconds: .nan", "hop_seconds: nan is not between 0.001 and 60.0"),
+        ("decoder: lame", "decoder: 'lame' is none of ffmpeg, sox"),
+    ],
+)
+def test_a_configuration_that_is_damaged_is_named_with_its_key(tmp_path, line, wrong):
+    folder = made_by_spectrify(tmp_path / "the mels", {"a": 3})
+    (folder / CONFIG_NAME).write_text(f"{line}\n")
+    assert message(list_mels, folder) == f"{folder / CONFIG_NAME}: {wrong}"
+    assert message(read_audio_half, folder) == f"{folder / CONFIG_NAME}: {wrong}"
+
+
+def test_keys_of_a_mel_folder_that_nobody_knows_are_let_pass(tmp_path):
+    (tmp_path / CONFIG_NAME).write_text("mel_bins: 12\nmade_by: hand\n")
+    assert read_audio_half(tmp_path) == {"mel_bins": 12, "made_by": "hand"}
 
 
 # Reading a mel
