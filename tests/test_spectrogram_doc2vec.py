@@ -424,3 +424,53 @@ def test_a_full_disk_is_one_line_and_the_last_save_stays(mels, tmp_path):
         name: before[name] for name in before if name != "lock"
     }
     assert train(mels, run, "--max-saves", "3") == 0
+
+
+# What is not finite
+
+
+@slow
+def test_a_training_that_diverges_ends_in_one_line_and_writes_nothing(mels, tmp_path, capsys):
+    run, flags = tmp_path / "run", ("--forever", "--set", "logit=dot", "--set", "learning_rate=10")
+    assert train(mels, run, "--max-saves", "2", *flags) == 0
+    np.save(run / "vector_at_2.npy", 1e38 * np.load(run / "vector_at_2.npy"))  # finite: the first step is not
+    before = tree(run)
+    capsys.readouterr()
+    assert train(mels, run, "--max-saves", "9", *flags) == 1
+    message = capsys.readouterr().err
+    assert f"{run}: training has diverged after save 2, which is kept; use a smaller learning_rate" in message
+    assert message.count("\n") == 1
+    assert {**tree(run), "lock": None} == {**before, "lock": None}
+
+
+@slow
+@pytest.mark.parametrize("name", ["vector_at_1.npy", "weights/network_at_1.npz", "weights/songs_at_1.npz"])
+def test_a_save_that_is_not_finite_is_named_before_anything_is_written(mels, tmp_path, capsys, name):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "1") == 0
+    if name.endswith(".npy"):
+        vectors = np.load(run / name)
+        vectors[3, 2] = np.nan
+        np.save(run / name, vectors)
+    else:
+        arrays = dict(np.load(run / name))
+        key = "squares" if "squares" in arrays else "adam_mean_target_hidden_weights"
+        arrays[key][1, 0] = np.inf
+        np.savez(run / name, **arrays)
+    before = tree(run)
+    capsys.readouterr()
+    assert train(mels, run, "--max-saves", "3") == 1
+    message = capsys.readouterr().err
+    assert f"{run / name}: holds values that are not finite; restore it, or train into another folder" in message
+    assert message.count("\n") == 1
+    assert {**tree(run), "lock": None} == {**before, "lock": None}
+
+
+@slow
+def test_mels_too_large_for_the_networks_are_one_line(mels, tmp_path, capsys):
+    path = mels / "high/1, søng.mp3.npy"
+    np.save(path, 1e300 * np.load(path).astype(np.float64))
+    assert train(mels, tmp_path / "run") == 1
+    message = capsys.readouterr().err
+    assert "high/1, søng.mp3.npy holds values too large for float32" in message
+    assert message.count("\n") == 1

@@ -527,8 +527,8 @@ def test_a_number_of_a_save_that_is_not_whole_is_refused_and_all_is_kept(run, nu
     (run / "epoc_num.txt").write_text(f"{number}\n")
     before = tree(run)
     assert message(repair, run) == (
-        f"{run / 'epoc_num.txt'}: says {number}, and there are files up to 3, but {run / 'weights'} holds no file of it; "
-        "restore the right number, or name another folder"
+        f"{run / 'epoc_num.txt'}: says {number}, and there are files up to 3, but {run / 'weights'} holds no file of "
+        "it; restore the right number, or name another folder"
     )
     assert tree(run) == before
 
