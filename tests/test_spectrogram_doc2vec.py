@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import random
@@ -20,10 +21,11 @@ import yaml
 from conftest import small_settings, tree, write_mels
 
 import files
+import spectrogram_doc2vec
 from runs import run_folder
 from runs.vectors import read_song_vectors
 from spectrogram_doc2vec import main
-from utils import ROOT
+from utils import ROOT, UserError
 
 SCRIPT = ROOT / "spectrogram_doc2vec.py"
 slow = pytest.mark.slow
@@ -86,9 +88,23 @@ def test_a_missing_or_empty_mel_folder_is_refused(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_one_song_is_refused(tmp_path, capsys):
-    assert train(write_mels(tmp_path / "mels", {"a/only": 50}), tmp_path / "run") == 1
-    assert "one song only" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("songs", "broken", "says"),
+    [
+        ({"a/only": 50}, "", "holds 1 usable song, and two are needed; add more\n"),
+        ({"a": 50, "b": 0}, "", "holds 1 usable song, and two are needed; add more; left out: b.npy: no frame\n"),
+        ({"a": 0, "b": 0}, "", "holds 0 usable songs, and two are needed; add more; left out: a.npy: no frame\n"),
+        ({"a": 50}, "b.npy", "holds 1 usable song, and two are needed; add more; left out: b.npy: "),
+    ],
+)
+def test_fewer_than_two_songs_are_refused_and_what_is_left_out_is_named(tmp_path, capsys, songs, broken, says):
+    mels = write_mels(tmp_path / "mels", songs)
+    if broken:
+        (mels / broken).write_bytes(b"no array")
+    assert train(mels, tmp_path / "run") == 1
+    message = capsys.readouterr().err
+    assert f"{mels}: {says}" in message
+    assert message.count("\n") == 1
 
 
 def test_a_folder_that_holds_something_else_is_refused(mels, tmp_path, capsys):
@@ -340,6 +356,29 @@ def test_too_little_memory_is_refused_with_the_numbers(mels, tmp_path, capsys):
     assert "of memory, and" in message
     assert "--set pool_frames=250000000" in message
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "pool_frames", "says"),
+    [
+        (0, 1000, "0.0 GB are available; close other programs, or use --set pool_frames=250"),
+        (0, 3, "0.0 GB are available; close other programs, or use a smaller batch_size or hidden_size"),
+        (None, 1000, ""),
+        (10**12, 1000, ""),
+    ],
+)
+def test_no_memory_left_is_not_taken_for_unknown(mels, config, monkeypatch, there, pool_frames, says):
+    monkeypatch.setattr(spectrogram_doc2vec, "available_memory", lambda: there)
+    corpus, _ = spectrogram_doc2vec.open_corpus(mels, dataclasses.replace(config, pool_frames=pool_frames), frozenset())
+    lines = []
+    if says:
+        with pytest.raises(UserError) as raised:
+            spectrogram_doc2vec.check_memory(corpus, lines.append)
+        assert says in str(raised.value)
+    else:
+        spectrogram_doc2vec.check_memory(corpus, lines.append)
+    assert len(lines) == 1
+    assert ("GB available" in lines[0]) == (there is not None)
 
 
 @slow
