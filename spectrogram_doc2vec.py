@@ -187,10 +187,12 @@ def open_corpus(mel_folder: Path, config: Config, given: frozenset[str]) -> tupl
     empty = [f"{name}: no frame" for name, frames in zip(mels.names, mels.frames, strict=True) if not frames]
     full = mels.frames > 0
     names = [name for name, is_full in zip(mels.names, full, strict=True) if is_full]
+    left_out = [*mels.left_out, *empty]
     if len(names) < 2:
-        raise UserError(f"{mel_folder}: holds one song only: there is nothing to tell it from; add more")
+        more = f"; left out: {left_out[0]}" if left_out else ""
+        raise UserError(f"{mel_folder}: holds {plural(len(names), 'usable song')}, and two are needed; add more{more}")
     config = effective_config(config, given, mel_folder, mels)
-    return Corpus(mel_folder, names, mels.frames[full], mels.bins, config, mels.stamps[full]), [*mels.left_out, *empty]
+    return Corpus(mel_folder, names, mels.frames[full], mels.bins, config, mels.stamps[full]), left_out
 
 
 def describe_corpus(corpus: Corpus, left_out: list[str], report: Report) -> None:
@@ -204,11 +206,14 @@ def describe_corpus(corpus: Corpus, left_out: list[str], report: Report) -> None
 def check_memory(corpus: Corpus, report: Report) -> None:
     """Say what the training will take. Raises UserError where that is not there."""
     needed, there = memory_estimate(corpus), available_memory()
-    report(f"memory: about {needed / 1e9:.1f} GB" + (f" of {there / 1e9:.1f} GB available" if there else ""))
-    if there and needed > there:
+    is_known = there is not None
+    report(f"memory: about {needed / 1e9:.1f} GB" + (f" of {there / 1e9:.1f} GB available" if is_known else ""))
+    if is_known and needed > there:
+        fewer = corpus.config.pool_frames // 4
+        remedy = f"--set pool_frames={fewer}" if fewer else "a smaller batch_size or hidden_size"
         raise UserError(
             f"{corpus.folder}: training takes about {needed / 1e9:.1f} GB of memory, and {there / 1e9:.1f} GB are "
-            f"available; close other programs, or use --set pool_frames={corpus.config.pool_frames // 4}"
+            f"available; close other programs, or use {remedy}"
         )
 
 

@@ -289,8 +289,8 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def available_memory(root: Path = Path("/")) -> int:
-    """Return how many bytes a program can still take, by the kernel and its control groups; 0 where nobody says.
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Return how many bytes a program can still take, by the kernel and its control groups; None where nobody says.
 
     Of a control group what it holds of files counts as there, as in the kernel's own MemAvailable: it goes when wanted.
     The limit of every group above the process's own counts too.
@@ -306,7 +306,7 @@ def available_memory(root: Path = Path("/")) -> int:
             room = int((group / limit).read_text()) - int((group / usage).read_text())
             stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
             limits.append(room + sum(int(stat.get(prefix + name, 0)) for name in _RECLAIMABLE))
-    return max(0, min(limits, default=0))
+    return max(0, min(limits)) if limits else None
 
 
 _RECLAIMABLE = ("inactive_file", "active_file", "slab_reclaimable")  # of memory.stat

@@ -136,7 +136,10 @@ _LEAST_SCALE = 1e-3  # a bin that never changes must not be blown up
 
 
 def sample_inputs(corpus: Corpus) -> InputSample:
-    """Measure the inputs on 100 training frames each of at most 2000 songs. Raises ValueError if none is readable."""
+    """Measure the inputs on 100 training frames each of at most 2000 songs.
+
+    Raises ValueError if none is readable, or values are too large for float32, in which the networks compute.
+    """
     config = corpus.config
     draws = generator(config.seed, Purpose.SAMPLE, 0)
     chosen = np.sort(draws.permutation(len(corpus.names))[:_SAMPLE_SONGS])
@@ -149,8 +152,11 @@ def sample_inputs(corpus: Corpus) -> InputSample:
         rows = draw_pairs(pool, draws.random((_SAMPLE_FRAMES, 4)), 1).target
         bounds = np.zeros(len(rows), np.int64), np.full(len(rows), len(pool.mels) - 1)
         x, before, after = gather_inputs(pool.mels, rows, *bounds, True)
-        frames.append(x.astype(np.float32))
-        differences.append(after.astype(np.float32) - before.astype(np.float32))
+        with np.errstate(over="ignore", invalid="ignore"):
+            frames.append(x.astype(np.float32))
+            differences.append(after.astype(np.float32) - before.astype(np.float32))
+        if not np.isfinite(frames[-1]).all() or not np.isfinite(differences[-1]).all():
+            raise ValueError(f"{corpus.names[song]} holds values too large for float32")
         inputs.append(np.stack([x, before, after])[: 3 if config.differences else 1])
     if not frames:
         raise ValueError("no song could be read")

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,16 @@ from learning.growth import match_songs
 from learning.pools import Corpus, Pools
 from learning.sampling import Block, HeldOut, blocks, draw_block, sample_inputs
 from learning.stop_rule import describe_end, has_flattened, is_scheduled, next_save_pairs
-from runs.run_folder import CostRow, commit_save, newest_list, newest_save, read_costs, read_weights
+from runs.run_folder import (
+    CostRow,
+    commit_save,
+    newest_list,
+    newest_save,
+    read_costs,
+    read_weights,
+    vectors_path,
+    weights_path,
+)
 from runs.vectors import read_song_vectors
 from utils import StopRequest, UserError, duration
 
@@ -62,6 +71,13 @@ class Training:
     def has_flattened(self) -> bool:
         return has_flattened(self.costs, self.list_save, self.corpus.config, int(self.corpus.frames.sum()))
 
+    def require_finite(self, model: Model, cost: float) -> None:
+        """Raise UserError where training has diverged: not one value that is no number may replace a good save."""
+        if math.isfinite(cost) and are_finite([self.vectors, self.squares, *model.state().values()]):
+            return
+        when = f"after save {self.save}, which is kept" if self.save else "before its first save"
+        raise UserError(f"{self.run}: training has diverged {when}; use a smaller learning_rate")
+
     def commit(self, model: Model, row: CostRow) -> None:
         """Write the next save; `row` is its line of cost_list.csv."""
         self.save = row.epoc
@@ -79,6 +95,10 @@ class Training:
         )
         self.costs.append(row)
         self.list_changed = False
+
+
+def are_finite(arrays: Iterable[np.ndarray]) -> bool:
+    return all(np.isfinite(array).all() for array in arrays)
 
 
 def memory_estimate(corpus: Corpus) -> int:
@@ -110,8 +130,15 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
         squares = np.zeros((len(names), 1), np.float32)
         return Training(run, corpus, corpus.stamps, vectors, squares, save=0, costs=[], list_save=0), model
     old = read_song_vectors(run)
-    model = Model(config, read_weights(run, "network", save))
-    songs = read_weights(run, "songs", save)
+    network, songs = read_weights(run, "network", save), read_weights(run, "songs", save)
+    for path, arrays in (
+        (vectors_path(run, save), [old.vectors]),
+        (weights_path(run, "network", save), network.values()),
+        (weights_path(run, "songs", save), songs.values()),
+    ):
+        if not are_finite(arrays):
+            raise UserError(f"{path}: holds values that are not finite; restore it, or train into another folder")
+    model = Model(config, network)
     training = Training(
         run=run,
         corpus=corpus,
@@ -189,7 +216,8 @@ def train(
 ) -> str:
     """Train and commit save after save until something ends it; return what did.
 
-    Raises  UserError where not one song can be read; KeyboardInterrupt where `stop` comes before the first step.
+    Raises  UserError where not one song can be read, or where training diverges; KeyboardInterrupt where `stop` comes
+            before the first step.
     """
     from learning.model import steps_per_call
 
@@ -271,7 +299,9 @@ def commit_interval(
     skipped: int,
     report: Report,
 ) -> None:
-    """Commit a save and say in one line how training stands."""
+    """Commit a save and say in one line how training stands. Raises UserError where training has diverged."""
+    if interval.steps:
+        training.require_finite(model, interval.cost)
     held_out_cost = model.held_out_cost(held_out, training.vectors) if held_out else math.nan
     seconds = training.seconds + interval.seconds
     new_pairs = pairs - training.pairs

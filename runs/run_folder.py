@@ -62,10 +62,10 @@ def newest_save(run: Path) -> int:
         text = path.read_text(errors="replace")
     except FileNotFoundError:
         return 0
-    try:
-        return int(text)
-    except ValueError:
-        raise UserError(f"{path}: expected the number of a save, found {text[:40]!r}; restore it") from None
+    save = int(text) if re.fullmatch(r"\s*\d+\s*", text, re.ASCII) else 0
+    if save < 1:
+        raise UserError(f"{path}: expected the number of a save, found {text[:40]!r}; restore it")
+    return save
 
 
 def encode_names(names: list[str]) -> bytes:
@@ -155,7 +155,10 @@ def _cost_text(rows: list[CostRow]) -> bytes:
 
 
 def prepare(run: Path) -> None:
-    """Make the folder. Raises UserError where it is no run folder and holds something else, so nothing is mixed up."""
+    """Make the folder, and tell whether it may be trained into. Needs no lock.
+
+    Raises UserError where it is no run folder and holds something else, or holds saves but not the newest one's number.
+    """
     public = (CONFIG_NAME, SONG_LIST_NAME, COSTS_NAME, WEIGHTS_NAME)
     numbered = (_VECTORS, _DESCRIPTORS, _SONG_LISTS)
 
@@ -164,18 +167,61 @@ def prepare(run: Path) -> None:
 
     require_ours_or_empty(run, "run folder", is_ours)
     Path(run).mkdir(parents=True, exist_ok=True)
+    _refuse_lost_number(Path(run))
+
+
+def _refuse_lost_number(run: Path) -> None:
+    """Raise UserError where there are saves and no epoc_num.txt: only a first save that was killed leaves that."""
+    # In this order: a trainer at work writes the files of a save after the number of the one before.
+    highest = _highest(run)
+    has_list = (run / SONG_LIST_NAME).exists()
+    if newest_save(run) or (highest <= 1 and not has_list):
+        return
+    held = f"saves up to {highest}" if highest else SONG_LIST_NAME
+    # A save leaves the weights of those before to the moment after its commit, so the lowest one is committed for sure.
+    committed = min((x for x in _numbers(run / WEIGHTS_NAME, _WEIGHTS) if not _what_is_missing(run, x)), default=0)
+    number = f" (it holds the number {committed})" if committed else ""
+    raise UserError(f"{run}: holds {held} but no {SAVE_NUMBER_NAME}; restore it{number}, or name another folder")
+
+
+def _what_is_missing(run: Path, save: int) -> str:
+    """Return in words what a save lacks to be gone on from, "" where it is whole."""
+    folder, ending = run / WEIGHTS_NAME, f"_at_{save}.npz"
+    files = [path.name for path in folder.glob(f"*{ending}") if _WEIGHTS.fullmatch(path.name)]
+    if not files:
+        return f"{folder} holds no file of it"
+    try:
+        for name in files:
+            read_weights(run, name.removesuffix(ending), save)
+    except UserError as error:
+        return str(error).partition(";")[0]
+    try:
+        names = read_song_list(run, save)
+        shape = np.load(vectors_path(run, save), mmap_mode="r").shape
+    except UNREADABLE as error:
+        return f"{vectors_path(run, save)} or its song list is not readable ({error})"
+    return "" if shape[:1] == (len(names),) else f"{vectors_path(run, save)} is not of the {len(names)} songs listed"
 
 
 def is_whole(run: Path) -> bool:
     """Tell whether nothing of a killed writer is left to repair. Changes nothing, so it needs no lock."""
     run, save = Path(run), newest_save(run)
-    above = any(x > save for folder, pattern in _numbered(run) for x in _numbers(folder, pattern))
-    return not above and has_content(run / SONG_LIST_NAME, encode_names(read_song_list(run, save)))
+    return _highest(run) <= save and has_content(run / SONG_LIST_NAME, encode_names(read_song_list(run, save)))
 
 
 def repair(run: Path) -> None:
-    """Remove what a killed save left above epoc_num.txt, and renew the copy of the newest list. Needs the lock."""
+    """Remove what a killed save left above epoc_num.txt, and renew the copy of the newest list. Needs the lock.
+
+    Raises UserError, and removes nothing, where epoc_num.txt is missing or names a save that is not whole.
+    """
     run, save = Path(run), newest_save(run)
+    _refuse_lost_number(run)
+    highest = _highest(run)
+    if 0 < save < highest and (missing := _what_is_missing(run, save)):
+        raise UserError(
+            f"{run / SAVE_NUMBER_NAME}: says {save}, and there are files up to {highest}, but {missing}; restore the "
+            "right number, or name another folder"
+        )
     for folder, pattern in _numbered(run):
         remove_temporaries(folder)
         _remove(folder, pattern, lambda x: x > save)
@@ -248,6 +294,11 @@ def _prune(run: Path, save: int, keep_vectors: int) -> None:
 def _numbered(run: Path) -> list[tuple[Path, re.Pattern[str]]]:
     in_weights = [(run / WEIGHTS_NAME, pattern) for pattern in (_WEIGHTS, _DESCRIPTOR_STANDARDS)]
     return [(run, pattern) for pattern in (_VECTORS, _DESCRIPTORS, _SONG_LISTS)] + in_weights
+
+
+def _highest(run: Path) -> int:
+    """Return the highest number that a file carries, 0 where none does."""
+    return max((x for folder, pattern in _numbered(run) for x in _numbers(folder, pattern)), default=0)
 
 
 def _numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import random
@@ -20,10 +21,11 @@ import yaml
 from conftest import small_settings, tree, write_mels
 
 import files
+import spectrogram_doc2vec
 from runs import run_folder
 from runs.vectors import read_song_vectors
 from spectrogram_doc2vec import main
-from utils import ROOT
+from utils import ROOT, UserError
 
 SCRIPT = ROOT / "spectrogram_doc2vec.py"
 slow = pytest.mark.slow
@@ -86,9 +88,23 @@ def test_a_missing_or_empty_mel_folder_is_refused(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_one_song_is_refused(tmp_path, capsys):
-    assert train(write_mels(tmp_path / "mels", {"a/only": 50}), tmp_path / "run") == 1
-    assert "one song only" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("songs", "broken", "says"),
+    [
+        ({"a/only": 50}, "", "holds 1 usable song, and two are needed; add more\n"),
+        ({"a": 50, "b": 0}, "", "holds 1 usable song, and two are needed; add more; left out: b.npy: no frame\n"),
+        ({"a": 0, "b": 0}, "", "holds 0 usable songs, and two are needed; add more; left out: a.npy: no frame\n"),
+        ({"a": 50}, "b.npy", "holds 1 usable song, and two are needed; add more; left out: b.npy: "),
+    ],
+)
+def test_fewer_than_two_songs_are_refused_and_what_is_left_out_is_named(tmp_path, capsys, songs, broken, says):
+    mels = write_mels(tmp_path / "mels", songs)
+    if broken:
+        (mels / broken).write_bytes(b"no array")
+    assert train(mels, tmp_path / "run") == 1
+    message = capsys.readouterr().err
+    assert f"{mels}: {says}" in message
+    assert message.count("\n") == 1
 
 
 def test_a_folder_that_holds_something_else_is_refused(mels, tmp_path, capsys):
@@ -342,6 +358,29 @@ def test_too_little_memory_is_refused_with_the_numbers(mels, tmp_path, capsys):
     assert message.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("there", "pool_frames", "says"),
+    [
+        (0, 1000, "0.0 GB are available; close other programs, or use --set pool_frames=250"),
+        (0, 3, "0.0 GB are available; close other programs, or use a smaller batch_size or hidden_size"),
+        (None, 1000, ""),
+        (10**12, 1000, ""),
+    ],
+)
+def test_no_memory_left_is_not_taken_for_unknown(mels, config, monkeypatch, there, pool_frames, says):
+    monkeypatch.setattr(spectrogram_doc2vec, "available_memory", lambda: there)
+    corpus, _ = spectrogram_doc2vec.open_corpus(mels, dataclasses.replace(config, pool_frames=pool_frames), frozenset())
+    lines = []
+    if says:
+        with pytest.raises(UserError) as raised:
+            spectrogram_doc2vec.check_memory(corpus, lines.append)
+        assert says in str(raised.value)
+    else:
+        spectrogram_doc2vec.check_memory(corpus, lines.append)
+    assert len(lines) == 1
+    assert ("GB available" in lines[0]) == (there is not None)
+
+
 @slow
 def test_what_a_run_will_use_is_said_first(mels, tmp_path, capsys):
     assert main([str(mels), str(tmp_path / "run"), *small_settings(), "--max-saves", "1", "--device", "gpu"]) == 0
@@ -424,3 +463,53 @@ def test_a_full_disk_is_one_line_and_the_last_save_stays(mels, tmp_path):
         name: before[name] for name in before if name != "lock"
     }
     assert train(mels, run, "--max-saves", "3") == 0
+
+
+# What is not finite
+
+
+@slow
+def test_a_training_that_diverges_ends_in_one_line_and_writes_nothing(mels, tmp_path, capsys):
+    run, flags = tmp_path / "run", ("--forever", "--set", "logit=dot", "--set", "learning_rate=10")
+    assert train(mels, run, "--max-saves", "2", *flags) == 0
+    np.save(run / "vector_at_2.npy", 1e38 * np.load(run / "vector_at_2.npy"))  # finite: the first step is not
+    before = tree(run)
+    capsys.readouterr()
+    assert train(mels, run, "--max-saves", "9", *flags) == 1
+    message = capsys.readouterr().err
+    assert f"{run}: training has diverged after save 2, which is kept; use a smaller learning_rate" in message
+    assert message.count("\n") == 1
+    assert {**tree(run), "lock": None} == {**before, "lock": None}
+
+
+@slow
+@pytest.mark.parametrize("name", ["vector_at_1.npy", "weights/network_at_1.npz", "weights/songs_at_1.npz"])
+def test_a_save_that_is_not_finite_is_named_before_anything_is_written(mels, tmp_path, capsys, name):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "1") == 0
+    if name.endswith(".npy"):
+        vectors = np.load(run / name)
+        vectors[3, 2] = np.nan
+        np.save(run / name, vectors)
+    else:
+        arrays = dict(np.load(run / name))
+        key = "squares" if "squares" in arrays else "adam_mean_target_hidden_weights"
+        arrays[key][1, 0] = np.inf
+        np.savez(run / name, **arrays)
+    before = tree(run)
+    capsys.readouterr()
+    assert train(mels, run, "--max-saves", "3") == 1
+    message = capsys.readouterr().err
+    assert f"{run / name}: holds values that are not finite; restore it, or train into another folder" in message
+    assert message.count("\n") == 1
+    assert {**tree(run), "lock": None} == {**before, "lock": None}
+
+
+@slow
+def test_mels_too_large_for_the_networks_are_one_line(mels, tmp_path, capsys):
+    path = mels / "high/1, søng.mp3.npy"
+    np.save(path, 1e300 * np.load(path).astype(np.float64))
+    assert train(mels, tmp_path / "run") == 1
+    message = capsys.readouterr().err
+    assert "high/1, søng.mp3.npy holds values too large for float32" in message
+    assert message.count("\n") == 1

@@ -457,11 +457,90 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
     assert message(prepare, path) == f"{path}: is a file; name a folder for the output"
 
 
-def test_a_folder_that_a_killed_first_run_left_is_ours(run, tmp_path):
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_folder_that_a_killed_first_save_left_is_ours(tmp_path, after):
+    operation, was_killed = 0, True
+    while was_killed:
+        run = tmp_path / f"left {operation}"
+        prepare(run)
+        was_killed = killed_at(operation, lambda run=run: commit(run, 1, FIRST_LIST, is_new=True), after)
+        save = newest_save(run)
+        assert save in (0, 1)
+        prepare(run)
+        repair(run)
+        if save:
+            check_is_save(run, 1, FIRST_LIST)
+        else:
+            assert not list(run.rglob("*_at_*"))
+            commit(run, 1, SECOND_LIST, is_new=True)
+            check_is_save(run, 1, SECOND_LIST)
+        operation += 1
+    assert operation > 10
+
+
+# Whose number is lost
+
+
+@pytest.mark.parametrize("refusing", [prepare, repair])
+def test_saves_without_their_number_are_refused_and_kept(run, refusing):
     (run / "epoc_num.txt").unlink()
-    (run / ".hidden").touch()
-    prepare(run)
-    repair(run)
-    assert not list(run.glob("*_at_*"))
-    commit(run, 1, SECOND_LIST, is_new=True)
-    check_is_save(run, 1, SECOND_LIST)
+    before = tree(run)
+    assert message(refusing, run) == (
+        f"{run}: holds saves up to 3 but no epoc_num.txt; restore it (it holds the number 3), or name another folder"
+    )
+    for path in (run / "weights").iterdir():
+        path.unlink()
+    assert message(refusing, run) == (
+        f"{run}: holds saves up to 3 but no epoc_num.txt; restore it, or name another folder"
+    )
+    assert {name for name in before if not name.startswith("weights")} == set(tree(run))
+
+
+def test_the_number_that_is_asked_for_is_that_of_a_save_that_was_committed(run):
+    assert killed_at(5, lambda: commit(run, 4, FIRST_LIST, is_new=False), after=True)  # all weights of 4 are there
+    (run / "epoc_num.txt").unlink()
+    assert "holds saves up to 4 but no epoc_num.txt; restore it (it holds the number 3)" in message(prepare, run)
+
+
+@pytest.mark.parametrize("refusing", [prepare, repair])
+def test_a_song_list_is_written_after_the_first_number(tmp_path, refusing):
+    prepare(tmp_path)
+    commit(tmp_path, 1, FIRST_LIST, is_new=True)
+    (tmp_path / "epoc_num.txt").unlink()
+    before = tree(tmp_path)
+    assert "holds saves up to 1 but no epoc_num.txt; restore it (it holds the number 1)" in message(refusing, tmp_path)
+    assert tree(tmp_path) == before
+    for path in tmp_path.rglob("*_at_*"):
+        path.unlink()
+    assert "holds music_list.txt but no epoc_num.txt; restore it, or name another" in message(refusing, tmp_path)
+
+
+@pytest.mark.parametrize("number", ["0", "-1"])
+@pytest.mark.parametrize("function", [prepare, repair, is_whole, require_run, read_song_vectors])
+def test_a_number_below_1_is_refused_and_the_saves_are_kept(run, number, function):
+    (run / "epoc_num.txt").write_text(f"{number}\n")
+    before = tree(run)
+    assert message(function, run) == (
+        f"{run / 'epoc_num.txt'}: expected the number of a save, found '{number}\\n'; restore it"
+    )
+    assert tree(run) == before
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_number_of_a_save_that_is_not_whole_is_refused_and_all_is_kept(run, number):
+    (run / "epoc_num.txt").write_text(f"{number}\n")
+    before = tree(run)
+    assert message(repair, run) == (
+        f"{run / 'epoc_num.txt'}: says {number}, and there are files up to 3, but {run / 'weights'} holds no file of "
+        "it; restore the right number, or name another folder"
+    )
+    assert tree(run) == before
+
+
+@pytest.mark.parametrize("damaged", ["vector_at_3.npy", "weights/network_at_3.npz", "music_list_at_1.txt"])
+def test_a_damaged_save_keeps_what_a_killed_one_left_above_it(run, damaged):
+    killed_at(5, lambda: commit(run, 4, SECOND_LIST, is_new=True), after=True)
+    os.truncate(run / damaged, 10)
+    before = tree(run)
+    assert f"says 3, and there are files up to 4, but {run}" in message(repair, run)
+    assert tree(run) == before
