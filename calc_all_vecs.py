@@ -37,7 +37,7 @@ from utils import (
     command,
     examples,
     plural,
-    printable,
+    printable_name,
     script_parser,
 )
 
@@ -150,7 +150,7 @@ def write_frame_vectors(
             if mel.shape[1] != mels.bins:
                 raise ValueError(f"{mel.shape[1]} bins, expected {mels.bins}")
         except (OSError, ValueError) as error:
-            skipped.append(f"{printable(name)}: {error}")
+            skipped.append(f"{printable_name(name)}: {error}")
             continue
         save_array(output / name, model.embed(mel))
     progress.close()
@@ -203,7 +203,8 @@ def main(argv: list[str] | None = None) -> int:
                 del noted[name]
             write_list(output, noted)
     done = len(to_do) - len(skipped)
-    print(f"{output}: frame vectors of {plural(len(mels.names), 'song')} by save {save}, {done:,} made now")
+    songs = plural(len(mels.names), "song")
+    print(f"{printable_name(str(output))}: frame vectors of {songs} by save {save}, {done:,} made now")
     return report(mel_folder, mels, gone, skipped, arguments)
 
 
@@ -211,7 +212,7 @@ def report(mel_folder: Path, mels: MelList, gone: list[str], skipped: list[str],
     """Print what was left over or left out; return the exit code."""
     if gone:
         what = "removed from the output" if arguments.prune else "their vectors stay; --prune removes them"
-        print(f"{plural(len(gone), 'mel file')} gone ({examples([printable(name) for name in gone])}): {what}")
+        print(f"{plural(len(gone), 'mel file')} gone ({examples(gone)}): {what}")
     if skipped:
         print(f"{plural(len(skipped), 'mel file')} could not be read, e.g. {skipped[0]}")
     if len(skipped) == len(mels.names):
