@@ -112,14 +112,13 @@ def main(argv: list[str] | None = None) -> int:
     planning = (audio_folder, mel_folder, config, arguments.exclude, arguments.retry_failed)
 
     plan = make_plan(*planning, arguments.overwrite)
-    made = len(plan.to_do)
     if arguments.overwrite and plan.hidden:
         raise UserError(
             f"{audio_folder / plan.unreadable[0]}: cannot be read, and --overwrite would remove "
             f"{plural(len(plan.hidden), 'mel')} for good; make it readable, or leave it out by --exclude"
         )
     pruning = arguments.prune and bool(plan.removable)
-    if made or pruning or not is_ledger_in_order(mel_folder, plan.rows):
+    if plan.to_do or pruning or not is_ledger_in_order(mel_folder, plan.rows):
         decoders = find_decoders(config)
         mel_folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(mel_folder):
@@ -128,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
                 start_anew(mel_folder)
             plan = make_plan(*planning, overwrite=False)  # again: somebody may have worked on it before we had the lock
             spectrify(plan, audio_folder, mel_folder, decoders, config, arguments)
-    return report(plan, mel_folder, made, config, arguments)
+    return report(plan, mel_folder, len(plan.to_do), config, arguments)
 
 
 def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decoders, config: Config, arguments) -> None:

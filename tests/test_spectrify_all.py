@@ -31,6 +31,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import DEFAULT_CONFIG, build_config, read_config_file
+from files import folder_lock
 from mels.batches import BATCH_BYTES, BATCH_FILES, make_batches, until_signal
 from mels.decoding import Decoders
 from mels.log_mel import FRAME_SAMPLES, MelFramer
@@ -971,6 +972,23 @@ def test_a_second_run_at_once_exits_75(clips, tmp_path, capsys):
     assert spectrify(clips, mels) == 0  # nothing to do, nothing to lock
     assert tree(mels) == before
     os.close(holder)
+
+
+def test_done_now_leaves_out_what_another_run_did_before_we_had_the_lock(clips, tmp_path, monkeypatch, capsys):
+    mels = tmp_path / "mels"
+
+    @contextlib.contextmanager
+    def lock_after_another_run(folder: Path) -> Iterator[None]:
+        monkeypatch.undo()
+        assert spectrify(clips, mels) == 0
+        write_clip(clips / "new.wav", 1, 5)
+        capsys.readouterr()
+        with folder_lock(folder):
+            yield
+
+    monkeypatch.setattr("spectrify_all.folder_lock", lock_after_another_run)
+    assert spectrify(clips, mels) == 0
+    assert ": 4 audio files, 1 done now: 4 ok" in capsys.readouterr().out
 
 
 # Stopped and killed
