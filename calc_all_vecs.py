@@ -25,12 +25,21 @@ import numpy as np
 import yaml
 
 from config import AUDIO_KEYS, CONFIG_NAME, build_config, read_config_file, refuse_changed_keys
-from files import byte_order, folder_lock, remove_temporaries, require_ours_or_empty, save_array, write_file
+from files import (
+    NPY_HEADER_BYTES,
+    byte_order,
+    folder_lock,
+    remove_temporaries,
+    require_ours_or_empty,
+    save_array,
+    write_file,
+)
 from mels.mel_folder import MEL_SUFFIX, MelList, list_mels, read_audio_half, read_mel
 from runs.run_folder import decode_names, encode_names, has_content, read_weights, require_run
 from runs.vectors import newest
 from utils import (
     EXIT_DONE,
+    EXIT_ERROR,
     Progress,
     UserError,
     add_quiet_argument,
@@ -47,7 +56,6 @@ if TYPE_CHECKING:
 MADE_WITH_NAME = "made_with.yaml"
 LIST_NAME = "vector_list.txt"
 NO_STAMP = ""  # of a vector that was noted before there were stamps: its size and time alone tell what it is
-NPY_HEADER_BYTES = 128
 ITEM_BYTES = 4  # float32
 
 
@@ -217,7 +225,7 @@ def report(mel_folder: Path, mels: MelList, gone: list[str], skipped: list[str],
         print(f"{plural(len(skipped), 'mel file')} could not be read, e.g. {skipped[0]}")
     if len(skipped) == len(mels.names):
         raise UserError(f"{mel_folder}: no mel file could be read; make the mel folder anew with spectrify_all.py")
-    return 1 if skipped and arguments.strict else EXIT_DONE
+    return EXIT_ERROR if skipped and arguments.strict else EXIT_DONE
 
 
 if __name__ == "__main__":
