@@ -25,19 +25,28 @@ import numpy as np
 import yaml
 
 from config import AUDIO_KEYS, CONFIG_NAME, build_config, read_config_file, refuse_changed_keys
-from files import byte_order, folder_lock, remove_temporaries, require_ours_or_empty, save_array, write_file
+from files import (
+    NPY_HEADER_BYTES,
+    byte_order,
+    folder_lock,
+    remove_temporaries,
+    require_ours_or_empty,
+    save_array,
+    write_file,
+)
 from mels.mel_folder import MEL_SUFFIX, MelList, list_mels, read_audio_half, read_mel
 from runs.run_folder import decode_names, encode_names, has_content, read_weights, require_run
 from runs.vectors import newest
 from utils import (
     EXIT_DONE,
+    EXIT_ERROR,
     Progress,
     UserError,
     add_quiet_argument,
     command,
     examples,
     plural,
-    printable,
+    printable_name,
     script_parser,
 )
 
@@ -47,7 +56,6 @@ if TYPE_CHECKING:
 MADE_WITH_NAME = "made_with.yaml"
 LIST_NAME = "vector_list.txt"
 NO_STAMP = ""  # of a vector that was noted before there were stamps: its size and time alone tell what it is
-NPY_HEADER_BYTES = 128
 ITEM_BYTES = 4  # float32
 
 
@@ -150,7 +158,7 @@ def write_frame_vectors(
             if mel.shape[1] != mels.bins:
                 raise ValueError(f"{mel.shape[1]} bins, expected {mels.bins}")
         except (OSError, ValueError) as error:
-            skipped.append(f"{printable(name)}: {error}")
+            skipped.append(f"{printable_name(name)}: {error}")
             continue
         save_array(output / name, model.embed(mel))
     progress.close()
@@ -203,7 +211,8 @@ def main(argv: list[str] | None = None) -> int:
                 del noted[name]
             write_list(output, noted)
     done = len(to_do) - len(skipped)
-    print(f"{output}: frame vectors of {plural(len(mels.names), 'song')} by save {save}, {done:,} made now")
+    songs = plural(len(mels.names), "song")
+    print(f"{printable_name(str(output))}: frame vectors of {songs} by save {save}, {done:,} made now")
     return report(mel_folder, mels, gone, skipped, arguments)
 
 
@@ -211,12 +220,12 @@ def report(mel_folder: Path, mels: MelList, gone: list[str], skipped: list[str],
     """Print what was left over or left out; return the exit code."""
     if gone:
         what = "removed from the output" if arguments.prune else "their vectors stay; --prune removes them"
-        print(f"{plural(len(gone), 'mel file')} gone ({examples([printable(name) for name in gone])}): {what}")
+        print(f"{plural(len(gone), 'mel file')} gone ({examples(gone)}): {what}")
     if skipped:
         print(f"{plural(len(skipped), 'mel file')} could not be read, e.g. {skipped[0]}")
     if len(skipped) == len(mels.names):
         raise UserError(f"{mel_folder}: no mel file could be read; make the mel folder anew with spectrify_all.py")
-    return 1 if skipped and arguments.strict else EXIT_DONE
+    return EXIT_ERROR if skipped and arguments.strict else EXIT_DONE
 
 
 if __name__ == "__main__":

@@ -141,6 +141,9 @@ def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
+NPY_HEADER_BYTES = 128  # of what save_array writes: numpy's format 1.0 with a shape as short as ours
+
+
 def save_array(path: Path | str, array: np.ndarray, durable: bool = False) -> None:
     """Write an .npy file atomically."""
     with atomic_write(path, durable) as file:

@@ -33,12 +33,13 @@ from utils import (
     UserError,
     add_quiet_argument,
     command,
+    complain,
     duration,
     examples,
     plural,
     positive_float,
     positive_int,
-    printable,
+    printable_name,
     script_parser,
     usable_cores,
 )
@@ -111,14 +112,13 @@ def main(argv: list[str] | None = None) -> int:
     planning = (audio_folder, mel_folder, config, arguments.exclude, arguments.retry_failed)
 
     plan = make_plan(*planning, arguments.overwrite)
-    made = len(plan.to_do)
     if arguments.overwrite and plan.hidden:
         raise UserError(
             f"{audio_folder / plan.unreadable[0]}: cannot be read, and --overwrite would remove "
             f"{plural(len(plan.hidden), 'mel')} for good; make it readable, or leave it out by --exclude"
         )
     pruning = arguments.prune and bool(plan.removable)
-    if made or pruning or not is_ledger_in_order(mel_folder, plan.rows):
+    if plan.to_do or pruning or not is_ledger_in_order(mel_folder, plan.rows):
         decoders = find_decoders(config)
         mel_folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(mel_folder):
@@ -127,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
                 start_anew(mel_folder)
             plan = make_plan(*planning, overwrite=False)  # again: somebody may have worked on it before we had the lock
             spectrify(plan, audio_folder, mel_folder, decoders, config, arguments)
-    return report(plan, mel_folder, made, config, arguments)
+    return report(plan, mel_folder, len(plan.to_do), config, arguments)
 
 
 def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decoders, config: Config, arguments) -> None:
@@ -145,7 +145,8 @@ def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decode
 
 def report(plan: Plan, mel_folder: Path, made: int, config: Config, arguments) -> int:
     """Print the summary on stdout, and what to do about what is not as it should be; return the exit code."""
-    print(f"{mel_folder}: {plural(plan.found, 'audio file')}, {made:,} done now: {describe(plan.rows)}")
+    found = plural(plan.found, "audio file")
+    print(f"{printable_name(str(mel_folder))}: {found}, {made:,} done now: {describe(plan.rows)}")
     report_folders(plan, arguments.prune)
     too_short = sum(row.status == "too_short" for row in plan.rows.values())
     if too_short:
@@ -155,14 +156,13 @@ def report(plan: Plan, mel_folder: Path, made: int, config: Config, arguments) -
         )
     failed = [row for row in plan.rows.values() if row.status == "failed"]
     if failed:
-        first = f"{printable(failed[0].filename)}: {failed[0].reason}"
+        first = f"{printable_name(failed[0].filename)}: {failed[0].reason}"
         print(
             f"{plural(len(failed), 'file')} failed, e.g. {first}; "
-            f"see {mel_folder / LEDGER_NAME}; --retry-failed tries again"
+            f"see {printable_name(str(mel_folder / LEDGER_NAME))}; --retry-failed tries again"
         )
     if not any(row.has_mel for row in plan.rows.values()):
-        print(f"{Path(sys.argv[0]).name}: error: no file gave a mel; see {mel_folder / LEDGER_NAME}", file=sys.stderr)
-        return EXIT_ERROR
+        return complain(f"no file gave a mel; see {mel_folder / LEDGER_NAME}", EXIT_ERROR)
     return EXIT_ERROR if arguments.strict and (failed or plan.unreadable) else EXIT_DONE
 
 
@@ -171,13 +171,13 @@ def report_folders(plan: Plan, pruning: bool) -> None:
     if plan.marked_folders:
         print(f"{plural(plan.marked_folders, 'folder')} skipped for a file {' or '.join(SKIP_MARKERS)}")
     if plan.unreadable:
-        names = printable(examples(plan.unreadable))
+        names = examples(plan.unreadable)
         print(f"{plural(len(plan.unreadable), 'folder')} skipped that cannot be read ({names}): mels of it stay")
     if pruning and plan.unreadable:
         print("--prune removes nothing while a folder cannot be read: make it readable, or leave it out by --exclude")
     if plan.gone:
         what = "removed from the mel folder" if pruning and plan.removable else "their mels stay; --prune removes them"
-        print(f"{plural(len(plan.gone), 'audio file')} gone ({printable(examples(plan.gone))}): {what}")
+        print(f"{plural(len(plan.gone), 'audio file')} gone ({examples(plan.gone)}): {what}")
 
 
 if __name__ == "__main__":

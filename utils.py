@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
+from unicodedata import category
 
 ROOT = Path(__file__).resolve().parent
 
@@ -26,6 +27,7 @@ EXIT_LOCKED = 75  # EX_TEMPFAIL of sysexits.h: try again later
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on"
 PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
+BREAKS_LINES = ("Cc", "Zl", "Zp")  # categories of characters: controls, and what separates lines
 NAMES_TOLD = 3  # examples in a line that counts what was left out
 
 
@@ -196,6 +198,14 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def printable_name(name: str) -> str:
+    """Return a file's name as `printable` does, in one line: control characters become what Python writes for them."""
+    text = printable(name)
+    if text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if category(c) in BREAKS_LINES else c for c in text)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the known word nearest to `word`, or the known words where none is near."""
     known = list(known)
@@ -341,8 +351,8 @@ def duration(seconds: float) -> str:
 
 
 def examples(names: Sequence[str]) -> str:
-    """Return the first few names, and that there are more."""
-    return ", ".join(names[:NAMES_TOLD]) + (", ..." if len(names) > NAMES_TOLD else "")
+    """Return the first few names, in one line, and that there are more."""
+    return ", ".join(map(printable_name, names[:NAMES_TOLD])) + (", ..." if len(names) > NAMES_TOLD else "")
 
 
 def plural(count: int, noun: str) -> str:

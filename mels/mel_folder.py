@@ -18,7 +18,7 @@ import numpy as np
 
 from config import CONFIG_NAME, check_known_keys, read_config_file
 from files import byte_order, has_line_break, walk_files, write_file
-from utils import UserError
+from utils import UserError, printable_name
 
 LEDGER_NAME = "spectrify_log.csv"
 MEL_SUFFIX = ".npy"
@@ -194,12 +194,12 @@ def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarr
     counts = Counter(bins for (_, bins), _ in usable.values())
     bins = counts.most_common(1)[0][0] if counts else 0  # of equals the first
     names = [name for name, (shape, _) in usable.items() if shape[1] == bins]
-    left_out = [f"{name}: a folder that cannot be read" for name in listing.unreadable]
+    left_out = [f"{printable_name(name)}: a folder that cannot be read" for name in listing.unreadable]
     for name, seen in looked.items():
         if isinstance(seen, ValueError):
-            left_out.append(f"{name}: {seen}")
+            left_out.append(f"{printable_name(name)}: {seen}")
         elif seen[0][1] != bins:
-            left_out.append(f"{name}: {seen[0][1]} bins where {names[0]} has {bins}")
+            left_out.append(f"{printable_name(name)}: {seen[0][1]} bins where {printable_name(names[0])} has {bins}")
     frames = np.array([usable[name][0][0] for name in names], np.int64)
     stamps = np.array([usable[name][1] for name in names], np.int64)
     return names, frames, bins, stamps, left_out

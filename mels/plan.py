@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from config import Config
-from files import byte_order, is_gone, walk_files
+from files import NPY_HEADER_BYTES, byte_order, is_gone, walk_files
 from mels.decoding import is_audio
 from mels.mel_folder import MEL_SUFFIX, LedgerRow, ledger_name, read_ledger
 from utils import UserError
 
 SKIP_MARKERS = (".nomedia", ".notmusic")
-NPY_HEADER_BYTES = 128  # of numpy's format 1.0 with a shape as short as ours
 MEL_ITEM_BYTES = 2  # float16
 
 

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import file_names
 from hypothesis import given
 from hypothesis import strategies as st
 
 import files
-from files import atomic_write, folder_lock, walk_files
+from files import NPY_HEADER_BYTES, atomic_write, folder_lock, save_array, walk_files
 from utils import ROOT, LockedError, UserError
 
 
@@ -132,6 +133,14 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, error, dura
         raise error
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("rows", [0, 1, 10**6])
+def test_an_array_takes_its_bytes_and_a_header_of_known_size(tmp_path, rows, dtype):
+    array = np.zeros((rows, 3), dtype)
+    save_array(tmp_path / "a.npy", array)
+    assert (tmp_path / "a.npy").stat().st_size == NPY_HEADER_BYTES + array.nbytes
 
 
 def test_a_name_that_cannot_be_taken_leaves_nothing(tmp_path):

@@ -60,6 +60,11 @@ def imported_modules(path: Path, nested: bool = True) -> set[str]:
     return {f"{module}.{name}" if f"{module}.{name}" in whole else module for module, name in imports(path, nested)}
 
 
+def imported_libraries(path: Path) -> set[str]:
+    """Return the first component of each import."""
+    return {module.partition(".")[0] for module, _ in imports(path)}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=module_of)
 def test_a_room_knows_its_own_and_what_lies_below(path):
     own = room_of(module_of(path))
@@ -97,7 +102,7 @@ def test_underscore_names_stay_in_their_module(path):
 
 
 def test_only_learning_knows_tensorflow():
-    knowing = {module_of(path) for path in [*MODULES, *SCRIPTS] if "tensorflow" in imported_modules(path)}
+    knowing = {module_of(path) for path in [*MODULES, *SCRIPTS] if "tensorflow" in imported_libraries(path)}
     assert knowing and all(room_of(module) == "learning" for module in knowing)
 
 
@@ -133,3 +138,13 @@ def test_the_rules_see_what_breaks_them(tmp_path, monkeypatch):
         test_a_room_knows_its_own_and_what_lies_below(path)
     with pytest.raises(AssertionError):
         test_underscore_names_stay_in_their_module(path)
+    rightly = tmp_path / "learning" / "network.py"
+    rightly.parent.mkdir()
+    rightly.write_text("import tensorflow.keras\n")
+    monkeypatch.setattr(sys.modules[__name__], "MODULES", [path, rightly])
+    for line in ("import tensorflow", "import tensorflow.keras as keras", "from tensorflow.keras import Model"):
+        path.write_text(f"{line}\n")
+        with pytest.raises(AssertionError):
+            test_only_learning_knows_tensorflow()
+    path.write_text("import tensorflow_free\n")
+    test_only_learning_knows_tensorflow()

@@ -31,6 +31,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import DEFAULT_CONFIG, build_config, read_config_file
+from files import folder_lock
 from mels.batches import BATCH_BYTES, BATCH_FILES, make_batches, until_signal
 from mels.decoding import Decoders
 from mels.log_mel import FRAME_SAMPLES, MelFramer
@@ -45,9 +46,9 @@ from mels.mel_folder import (
     read_mel,
     write_ledger,
 )
-from mels.plan import Source
+from mels.plan import Plan, Source
 from mels.removal import remove_mel
-from spectrify_all import build_parser, main
+from spectrify_all import build_parser, main, report_folders
 from utils import ROOT, STOP_SIGNALS, UserError
 
 SCRIPT = ROOT / "spectrify_all.py"
@@ -347,6 +348,27 @@ def test_a_line_break_in_a_name_is_refused_for_that_file(clips, tmp_path, break_
     before = tree(mels)
     assert spectrify(clips, mels) == 0
     assert tree(mels) == before
+
+
+def test_what_is_said_of_names_with_line_breaks_is_one_line_each(clips, tmp_path, capsys):
+    (clips / "b/c 2.wav").rename(clips / "b/c\t\x1b2.wav")
+    (clips / "b/c\t\x1b2.wav").write_text("words")
+    mels = tmp_path / "the\nmels"
+    assert spectrify(clips, mels, "--quiet") == 0
+    summary, failed = capsys.readouterr().out.splitlines()
+    assert summary.startswith(rf"{tmp_path}/the\nmels: 3 audio files")
+    assert r"e.g. b/c\t\x1b2.wav: " in failed
+    names = ["x\ny", "z\r"]
+    report_folders(Plan([], {}, names, [], 1, 0, names), pruning=False)
+    skipped, gone = capsys.readouterr().out.splitlines()
+    assert r"cannot be read (x\ny, z\r)" in skipped
+    assert r"gone (x\ny, z\r)" in gone
+
+    for path in clips.rglob("*.wav"):
+        path.write_text("words")
+    mels = tmp_path / "more\nmels"
+    assert spectrify(clips, mels, "--quiet") == 1
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_name_that_is_too_long_costs_only_itself(clips, tmp_path, capsys):
@@ -950,6 +972,23 @@ def test_a_second_run_at_once_exits_75(clips, tmp_path, capsys):
     assert spectrify(clips, mels) == 0  # nothing to do, nothing to lock
     assert tree(mels) == before
     os.close(holder)
+
+
+def test_done_now_leaves_out_what_another_run_did_before_we_had_the_lock(clips, tmp_path, monkeypatch, capsys):
+    mels = tmp_path / "mels"
+
+    @contextlib.contextmanager
+    def lock_after_another_run(folder: Path) -> Iterator[None]:
+        monkeypatch.undo()
+        assert spectrify(clips, mels) == 0
+        write_clip(clips / "new.wav", 1, 5)
+        capsys.readouterr()
+        with folder_lock(folder):
+            yield
+
+    monkeypatch.setattr("spectrify_all.folder_lock", lock_after_another_run)
+    assert spectrify(clips, mels) == 0
+    assert ": 4 audio files, 1 done now: 4 ok" in capsys.readouterr().out
 
 
 # Stopped and killed

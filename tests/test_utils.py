@@ -203,6 +203,34 @@ def test_any_file_name_can_be_printed_on_a_utf8_terminal(name):
         assert utils.printable(name) == name
 
 
+@given(name=file_names)
+def test_any_file_name_is_told_in_one_line(name):
+    shown = utils.printable_name(name)
+    assert shown.encode("utf-8")
+    assert shown.splitlines() == [shown]
+    assert utils.printable_name(shown) == shown
+    if name.isprintable():
+        assert shown == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("two\nlines\r\n.mp3", r"two\nlines\r\n.mp3"),
+        ("tab\t\x1b[31m\x85\u2028.mp3", r"tab\t\x1b[31m\x85\u2028.mp3"),
+        (os.fsdecode(b"\xff\n.mp3"), r"\xff\n.mp3"),
+        ("日本\u3000語\xa0back\\slash.mp3", "日本\u3000語\xa0back\\slash.mp3"),
+    ],
+)
+def test_control_characters_of_a_name_become_visible(name, shown):
+    assert utils.printable_name(name) == shown
+
+
+def test_examples_are_one_line():
+    assert utils.examples(["a\nb", "c", "d"]) == r"a\nb, c, d"
+    assert utils.examples(["a", "b", "c", "d"]) == "a, b, c, ..."
+
+
 def test_nearest_names_one_or_all():
     assert utils.nearest("mel_bin", ["mel_bins", "seed"]) == "; did you mean 'mel_bins'?"
     assert utils.nearest("zzz", ["mel_bins", "seed"]) == "; known: mel_bins, seed"

@@ -223,13 +223,13 @@ def test_files_that_are_no_mels_are_left_out_with_the_reason(tmp_path):
     assert mels.names == ["a.npy"]
     said = dict(line.split(": ", 1) for line in mels.left_out)
     assert said["other bins.npy"] == "6 bins where a.npy has 5"
-    assert said["line\nbreak.npy"] == "a line break in the name; rename it"
+    assert said[r"line\nbreak.npy"] == "a line break in the name; rename it"
     expected = "is no mel: expected floats of at most 8 bytes, (frames, bins)"
     assert said["flat.npy"] == f"an array of shape (3,) and type float32 {expected}"
     assert said["long double.npy"].endswith(expected)
     assert said.keys() == {
         *("other bins.npy", "flat.npy", "whole numbers.npy", "no bins.npy", "objects.npy", "many.npy"),
-        *("text.npy", "empty.npy", "line\nbreak.npy", "long double.npy"),
+        *("text.npy", "empty.npy", r"line\nbreak.npy", "long double.npy"),
     }
 
 
