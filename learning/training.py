@@ -10,7 +10,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ from runs.run_folder import (
     weights_path,
 )
 from runs.vectors import read_song_vectors
-from utils import StopRequest, UserError, duration
+from utils import NAMES_TOLD, StopRequest, UserError, duration, printable
 
 if TYPE_CHECKING:
     from learning.model import Model
@@ -58,6 +58,14 @@ class Training:
     list_save: int  # the save from which the song list is as it is
     list_changed: bool = True  # the next save has to write it
     changes: str = ""  # what is new since the last run, in words
+    unreadable: dict[str, str] = field(default_factory=dict)  # why, by name, of songs that could not be read
+
+    def skip(self, skipped: dict[str, str], report: Report) -> None:
+        """Take in which songs could not be read; name the first few that are new, so every one once at most."""
+        new = [name for name in skipped if name not in self.unreadable]
+        self.unreadable |= {name: skipped[name] for name in new}
+        for name in new[:NAMES_TOLD]:
+            report(f"unreadable: {printable(name)}: {printable(skipped[name])}")
 
     @property
     def pairs(self) -> int:
@@ -233,7 +241,8 @@ def train(
 
     def commit() -> None:
         pool_songs.write_back()
-        commit_interval(training, model, held_out, interval, pairs, len(pools.skipped), report)
+        training.skip(pools.skipped, report)
+        commit_interval(training, model, held_out, interval, pairs, report)
 
     interval, pairs = Interval(), first_pairs
     with contextlib.closing(pools):
@@ -296,7 +305,6 @@ def commit_interval(
     held_out: HeldOut | None,
     interval: Interval,
     pairs: int,
-    skipped: int,
     report: Report,
 ) -> None:
     """Commit a save and say in one line how training stands. Raises UserError where training has diverged."""
@@ -311,7 +319,7 @@ def commit_interval(
     report(
         f"save {training.save}: cost {interval.cost:.4f}, held-out {held_out_cost:.4f}, {pairs:,} pairs, "
         f"{rate:,.0f} pairs/s, {duration(seconds)}, waited {waited:.1%} for mels"
-        + (f", {skipped:,} unreadable" if skipped else "")
+        + (f", {len(training.unreadable):,} unreadable" if training.unreadable else "")
     )
 
 
