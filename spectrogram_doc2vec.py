@@ -38,7 +38,17 @@ from files import folder_lock
 from learning.pools import Corpus
 from learning.sampling import HeldOut, held_out_pairs
 from learning.stop_rule import has_flattened
-from learning.training import Interval, Limits, Report, Training, begin, commit_interval, memory_estimate, train
+from learning.training import (
+    SONG_STATE,
+    Interval,
+    Limits,
+    Report,
+    Training,
+    begin,
+    commit_interval,
+    memory_estimate,
+    train,
+)
 from mels.mel_folder import MelList, list_mels, read_audio_half
 from runs.run_folder import (
     is_whole,
@@ -103,7 +113,7 @@ def is_finished(run: Path, corpus: Corpus, limits: Limits, add_only: bool) -> bo
         return False
     if add_only:
         return True
-    if not np.array_equal(read_weights(run, "songs", number)["stamps"], corpus.stamps):
+    if not np.array_equal(read_weights(run, "songs", number, SONG_STATE)["stamps"], corpus.stamps):
         return False
     if limits.max_saves is not None and number >= limits.max_saves:
         return True

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 BLOCKS_AHEAD = 2  # blocks of training steps drawn in the background while TensorFlow works
 TENSORFLOW_BYTES = 800_000_000  # resident before the first song: the libraries, the compiled step
 
+SONGS_TRIED = 10  # for one that can be read, to learn how its numbers are stored
+SONG_STATE = ("squares", "stamps")  # arrays in the part "songs" of the weights, see Training
+
 Report = Callable[[str], None]  # prints a line of progress
 
 
@@ -112,7 +115,7 @@ def are_finite(arrays: Iterable[np.ndarray]) -> bool:
 def memory_estimate(corpus: Corpus) -> int:
     """Return about how many bytes a training of this corpus will hold resident."""
     config, songs = corpus.config, len(corpus.names)
-    frame = corpus.bins * 2
+    frame = corpus.bins * item_size(corpus)
     pool = min(int(corpus.frames.sum()), config.pool_frames, min(songs, config.pool_songs) * int(corpus.frames.max()))
     pools = 3 * pool * frame  # the present one, the next one, and the pieces that it is put together from
     table = songs * (3 * 4 * config.output_vector_size + 400)  # vectors, their copy in a save; names and their index
@@ -121,10 +124,18 @@ def memory_estimate(corpus: Corpus) -> int:
     return TENSORFLOW_BYTES + pools + table + block + step
 
 
+def item_size(corpus: Corpus) -> int:
+    """Return the bytes of a number of a mel: 2 in what spectrify_all.py wrote, up to 8 in features of one's own."""
+    for song in range(min(len(corpus.names), SONGS_TRIED)):
+        with contextlib.suppress(OSError, ValueError):
+            return corpus.read(song, 0, 1).itemsize
+    return np.dtype(np.float16).itemsize
+
+
 def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
     """Start a training, or take up one where its newest save left it, with the songs as they are now."""
     from learning.infer_songs import first_song_vectors
-    from learning.model import Model, first_weights
+    from learning.model import Model, first_weights, state_names
 
     config, names = corpus.config, corpus.names
     save = newest_save(run)
@@ -138,7 +149,8 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
         squares = np.zeros((len(names), 1), np.float32)
         return Training(run, corpus, corpus.stamps, vectors, squares, save=0, costs=[], list_save=0), model
     old = read_song_vectors(run)
-    network, songs = read_weights(run, "network", save), read_weights(run, "songs", save)
+    network = read_weights(run, "network", save, state_names(config, corpus.bins))
+    songs = read_weights(run, "songs", save, SONG_STATE)
     for path, arrays in (
         (vectors_path(run, save), [old.vectors]),
         (weights_path(run, "network", save), network.values()),

@@ -526,3 +526,23 @@ def test_mels_too_large_for_the_networks_are_one_line(mels, tmp_path, capsys):
     message = capsys.readouterr().err
     assert "high/1, søng.mp3.npy holds values too large for float32" in message
     assert message.count("\n") == 1
+
+
+@slow
+@pytest.mark.parametrize(
+    ("part", "array"), [("songs", "stamps"), ("songs", "squares"), ("network", "step"), ("network", "reference")]
+)
+def test_a_run_of_an_older_version_is_one_line(mels, tmp_path, capsys, part, array):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "1") == 0
+    path = run_folder.weights_path(run, part, 1)
+    arrays = dict(np.load(path))
+    del arrays[array]
+    np.savez(path, **arrays)
+    before = tree(run)
+    capsys.readouterr()
+    assert train(mels, run, "--max-saves", "3") == 1
+    message = capsys.readouterr().err
+    assert f"{path}: holds no {array}, so another version made it; go on with that version, or train into" in message
+    assert message.count("\n") == 1
+    assert {**tree(run), "lock": None} == {**before, "lock": None}
