@@ -38,7 +38,17 @@ from files import folder_lock
 from learning.pools import Corpus
 from learning.sampling import HeldOut, held_out_pairs
 from learning.stop_rule import has_flattened
-from learning.training import Interval, Limits, Report, Training, begin, commit_interval, memory_estimate, train
+from learning.training import (
+    SONG_STATE,
+    Interval,
+    Limits,
+    Report,
+    Training,
+    begin,
+    commit_interval,
+    memory_estimate,
+    train,
+)
 from mels.mel_folder import MelList, list_mels, read_audio_half
 from runs.run_folder import (
     is_whole,
@@ -103,7 +113,7 @@ def is_finished(run: Path, corpus: Corpus, limits: Limits, add_only: bool) -> bo
         return False
     if add_only:
         return True
-    if not np.array_equal(read_weights(run, "songs", number)["stamps"], corpus.stamps):
+    if not np.array_equal(read_weights(run, "songs", number, SONG_STATE)["stamps"], corpus.stamps):
         return False
     if limits.max_saves is not None and number >= limits.max_saves:
         return True
@@ -178,7 +188,7 @@ def run(arguments, stop: StopRequest) -> int:
                 return print_finished(run_folder, corpus)
             check_memory(corpus, report)
         training, described, reason = train_locked(corpus, arguments, stop, limits, report)
-    return print_summary(training, described, reason, len(left_out))
+    return print_summary(training, described, reason, left_out)
 
 
 def open_corpus(mel_folder: Path, config: Config, given: frozenset[str]) -> tuple[Corpus, list[str]]:
@@ -261,7 +271,7 @@ def train_to_stop(
     report(f"{training.run}: {begun}; held-out cost on {plural(held_out.pairs if held_out else 0, 'pair')}")
     if training.changes:
         report(f"songs: {training.changes}")
-        commit_interval(training, model, held_out, Interval(), training.pairs, 0, report)
+        commit_interval(training, model, held_out, Interval(), training.pairs, report)
     if add_only:
         return "new songs are added, nothing is trained (--add-only)"
     if training.changes and limits.max_saves is not None and training.save >= limits.max_saves:
@@ -274,7 +284,7 @@ def print_finished(run_folder: Path, corpus: Corpus) -> int:
     return EXIT_DONE
 
 
-def print_summary(training: Training, described: int, reason: str, left_out: int) -> int:
+def print_summary(training: Training, described: int, reason: str, left_out: list[str]) -> int:
     """Print the closing summary."""
     run_folder, songs = training.run, len(training.corpus.names)
     if not training.costs:
@@ -290,7 +300,10 @@ def print_summary(training: Training, described: int, reason: str, left_out: int
         f"{last.pairs:,} pairs in {duration(last.seconds)}; stopped: {reason}"
     )
     if left_out:
-        print(f"{plural(left_out, 'mel file')} left out: not usable; the run's progress names them")
+        print(f"{plural(len(left_out), 'mel file')} left out: not usable, e.g. {printable(left_out[0])}")
+    if training.unreadable:
+        name, why = next(iter(training.unreadable.items()))
+        print(f"{plural(len(training.unreadable), 'song')} could not be read, e.g. {printable(name)}: {printable(why)}")
     return EXIT_DONE
 
 

@@ -73,6 +73,14 @@ def parameter_shapes(config: Config, bins: int) -> dict[str, tuple[int, ...]]:
     return shapes | {"log_scale": (), "bias": ()}
 
 
+def state_names(config: Config, bins: int) -> list[str]:
+    """Return the name of every array of a model's state."""
+    learned = [
+        prefix + name for prefix in ("", "adam_mean_", "adam_square_") for name in parameter_shapes(config, bins)
+    ]
+    return [*learned, "step", "input_mean", "input_scale", "difference_scale", "reference"]
+
+
 def first_weights(config: Config, bins: int, sample: InputSample) -> dict[str, np.ndarray]:
     """Return the state of untrained networks: parameters, Adam's state, and the measures of the inputs.
 

@@ -95,7 +95,7 @@ class Pool:
     first: np.ndarray  # (pool songs,) int64: the song's first row in mels
     last: np.ndarray  # (pool songs,) int64: the song's last row in mels
     segments: np.ndarray  # (pool songs, 4) int64: the two trainable runs [a, b), [c, d), as rows of mels
-    skipped: list[str] = field(default_factory=list)  # one line a song that could not be read
+    skipped: dict[str, str] = field(default_factory=dict)  # why, by name, of songs that could not be read
 
 
 def read_pool(
@@ -109,7 +109,7 @@ def read_pool(
     config = corpus.config
     room = max(1, config.pool_frames // int(np.diff(corpus.pool_bounds).max()))
     total = int(corpus.frames.sum())
-    kept, mels, first, last, segments, skipped, rows = [], [], [], [], [], [], 0
+    kept, mels, first, last, segments, skipped, rows = [], [], [], [], [], {}, 0
     for song, position in zip(songs.tolist(), positions.tolist(), strict=True):
         if given_up():
             break
@@ -119,7 +119,7 @@ def read_pool(
         try:
             mel = corpus.read(song, start, start + count)
         except (OSError, ValueError) as error:
-            skipped.append(f"{corpus.names[song]}: {error}")
+            skipped[corpus.names[song]] = str(error)
             continue
         runs = np.array(trainable_segments(start, start + len(mel), corpus.held_out(song), corpus.margin))
         if runs[1] == runs[0] and runs[3] == runs[2]:
@@ -152,7 +152,7 @@ class Pools:
         self._step_bounds = (2 * self._song_bounds * self.steps_per_round + songs) // (2 * songs)  # rounded
         # With everything in memory there is nothing to change.
         self.everything = self.pools_per_round == 1 and int(corpus.frames.sum()) <= config.pool_frames
-        self.skipped: set[str] = set()
+        self.skipped: dict[str, str] = {}  # why, by name, of all songs that could not be read so far
         self._closed = threading.Event()
         self._reader = ThreadPoolExecutor(1, "pool")
         self._next: tuple[int, Future[tuple[int, Pool]]] | None = None
@@ -190,21 +190,21 @@ class Pools:
             was_ahead = self._next is not None and self._next[0] == index
             found = self._next[1].result() if was_ahead else self._read(index)
             self._current = (index, found)
-            self.skipped.update(found[1].skipped)
+            self.skipped = found[1].skipped | self.skipped
             if not self.everything:
                 self._next = (index + 1, self._reader.submit(self._read, index + 1))
         return self._current[1]
 
     def _read(self, first: int) -> tuple[int, Pool]:
-        skipped = []
+        skipped: dict[str, str] = {}
         for index in range(first, first + 2 * self.pools_per_round):  # a whole round lies in these, wherever it begins
             songs = self.songs(index)
             positions = generator(self.corpus.config.seed, Purpose.EXCERPT, index).random(len(songs))
             pool = read_pool(self.corpus, songs, positions, self._closed.is_set)
-            skipped += pool.skipped
+            skipped |= pool.skipped
             if len(pool.songs) or self._closed.is_set():
                 break
-        pool.skipped[:] = skipped
+        pool.skipped.update(skipped)
         return index, pool
 
     def close(self) -> None:

@@ -66,7 +66,6 @@ def gather_inputs(mels: np.ndarray, rows: np.ndarray, first: np.ndarray, last: n
 class Block:
     """Some successive training steps. All arrays have room for `most` steps; the first `steps` of them count."""
 
-    first_step: int
     steps: int
     pool_index: int
     pool: Pool
@@ -84,7 +83,6 @@ def draw_block(pools: Pools, first_step: int, steps: int, most: int) -> Block | 
         return None
     batch, variants = config.batch_size, 3 if config.differences else 1
     block = Block(
-        first_step,
         steps,
         pool_index,
         pool,

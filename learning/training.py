@@ -10,7 +10,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,13 +33,16 @@ from runs.run_folder import (
     weights_path,
 )
 from runs.vectors import read_song_vectors
-from utils import StopRequest, UserError, duration
+from utils import NAMES_TOLD, StopRequest, UserError, duration, printable
 
 if TYPE_CHECKING:
     from learning.model import Model
 
 BLOCKS_AHEAD = 2  # blocks of training steps drawn in the background while TensorFlow works
 TENSORFLOW_BYTES = 800_000_000  # resident before the first song: the libraries, the compiled step
+
+SONGS_TRIED = 10  # for one that can be read, to learn how its numbers are stored
+SONG_STATE = ("squares", "stamps")  # arrays in the part "songs" of the weights, see Training
 
 Report = Callable[[str], None]  # prints a line of progress
 
@@ -58,6 +61,14 @@ class Training:
     list_save: int  # the save from which the song list is as it is
     list_changed: bool = True  # the next save has to write it
     changes: str = ""  # what is new since the last run, in words
+    unreadable: dict[str, str] = field(default_factory=dict)  # why, by name, of songs that could not be read
+
+    def skip(self, skipped: dict[str, str], report: Report) -> None:
+        """Take in which songs could not be read; name the first few that are new, so every one once at most."""
+        new = [name for name in skipped if name not in self.unreadable]
+        self.unreadable |= {name: skipped[name] for name in new}
+        for name in new[:NAMES_TOLD]:
+            report(f"unreadable: {printable(name)}: {printable(skipped[name])}")
 
     @property
     def pairs(self) -> int:
@@ -104,7 +115,7 @@ def are_finite(arrays: Iterable[np.ndarray]) -> bool:
 def memory_estimate(corpus: Corpus) -> int:
     """Return about how many bytes a training of this corpus will hold resident."""
     config, songs = corpus.config, len(corpus.names)
-    frame = corpus.bins * 2
+    frame = corpus.bins * item_size(corpus)
     pool = min(int(corpus.frames.sum()), config.pool_frames, min(songs, config.pool_songs) * int(corpus.frames.max()))
     pools = 3 * pool * frame  # the present one, the next one, and the pieces that it is put together from
     table = songs * (3 * 4 * config.output_vector_size + 400)  # vectors, their copy in a save; names and their index
@@ -113,10 +124,18 @@ def memory_estimate(corpus: Corpus) -> int:
     return TENSORFLOW_BYTES + pools + table + block + step
 
 
+def item_size(corpus: Corpus) -> int:
+    """Return the bytes of a number of a mel: 2 in what spectrify_all.py wrote, up to 8 in features of one's own."""
+    for song in range(min(len(corpus.names), SONGS_TRIED)):
+        with contextlib.suppress(OSError, ValueError):
+            return corpus.read(song, 0, 1).itemsize
+    return np.dtype(np.float16).itemsize
+
+
 def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
     """Start a training, or take up one where its newest save left it, with the songs as they are now."""
     from learning.infer_songs import first_song_vectors
-    from learning.model import Model, first_weights
+    from learning.model import Model, first_weights, state_names
 
     config, names = corpus.config, corpus.names
     save = newest_save(run)
@@ -130,7 +149,8 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
         squares = np.zeros((len(names), 1), np.float32)
         return Training(run, corpus, corpus.stamps, vectors, squares, save=0, costs=[], list_save=0), model
     old = read_song_vectors(run)
-    network, songs = read_weights(run, "network", save), read_weights(run, "songs", save)
+    network = read_weights(run, "network", save, state_names(config, corpus.bins))
+    songs = read_weights(run, "songs", save, SONG_STATE)
     for path, arrays in (
         (vectors_path(run, save), [old.vectors]),
         (weights_path(run, "network", save), network.values()),
@@ -233,7 +253,8 @@ def train(
 
     def commit() -> None:
         pool_songs.write_back()
-        commit_interval(training, model, held_out, interval, pairs, len(pools.skipped), report)
+        training.skip(pools.skipped, report)
+        commit_interval(training, model, held_out, interval, pairs, report)
 
     interval, pairs = Interval(), first_pairs
     with contextlib.closing(pools):
@@ -296,7 +317,6 @@ def commit_interval(
     held_out: HeldOut | None,
     interval: Interval,
     pairs: int,
-    skipped: int,
     report: Report,
 ) -> None:
     """Commit a save and say in one line how training stands. Raises UserError where training has diverged."""
@@ -311,7 +331,7 @@ def commit_interval(
     report(
         f"save {training.save}: cost {interval.cost:.4f}, held-out {held_out_cost:.4f}, {pairs:,} pairs, "
         f"{rate:,.0f} pairs/s, {duration(seconds)}, waited {waited:.1%} for mels"
-        + (f", {skipped:,} unreadable" if skipped else "")
+        + (f", {len(training.unreadable):,} unreadable" if training.unreadable else "")
     )
 
 

@@ -12,7 +12,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from config import CONFIG_NAME
 from files import atomic_write, remove_temporaries, require_ours_or_empty, save_array, write_file
-from utils import UserError
+from utils import UserError, examples
 
 SAVE_NUMBER_NAME = "epoc_num.txt"
 SONG_LIST_NAME = "music_list.txt"
@@ -104,13 +104,23 @@ def newest_descriptors(run: Path) -> int:
     return max((x for x in _numbers(Path(run), _DESCRIPTORS) if x <= save), default=0)
 
 
-def read_weights(run: Path, part: str, save: int) -> dict[str, np.ndarray]:
+def read_weights(run: Path, part: str, save: int, needed: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """Return the arrays of a part by name. Raises UserError where it is not readable, or one that is needed is missing.
+
+    Runs of older versions may hold fewer arrays.
+    """
     path = weights_path(run, part, save)
     try:
-        with open(path, "rb") as file, np.load(file) as arrays:
-            return dict(arrays)
+        with open(path, "rb") as file, np.load(file) as archive:
+            arrays = dict(archive)
     except UNREADABLE as error:
         raise UserError(f"{path}: not readable ({error}); restore it, or train into another folder") from None
+    if missing := [name for name in needed if name not in arrays]:
+        raise UserError(
+            f"{path}: holds no {examples(missing)}, so another version made it; go on with that version, or train into "
+            "another folder"
+        )
+    return arrays
 
 
 @dataclass(frozen=True, slots=True)

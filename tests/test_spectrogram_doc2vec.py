@@ -420,12 +420,25 @@ def test_songs_too_short_for_anything_held_out_are_trained_on(tmp_path, capsys):
 
 
 @slow
-def test_a_mel_that_is_unreadable_is_counted_and_the_rest_trained(mels, tmp_path, capsys):
-    name = next(iter(sorted(mels.rglob("*.npy"))))
-    content = name.read_bytes()
-    name.write_bytes(content[:-50])
-    assert main([str(mels), str(tmp_path / "run"), *small_settings(), "--max-saves", "1"]) == 0
-    assert ", 1 unreadable" in capsys.readouterr().err
+def test_mels_that_are_unreadable_are_counted_and_named_once_and_the_rest_trained(mels, tmp_path, capsys):
+    broken = sorted(mels.rglob("*.npy"))[:4]
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:-50])
+    (mels / "stray.npy").write_bytes(b"no array")
+    flags = [str(mels), str(tmp_path / "run"), *small_settings("pool_songs=12"), "--forever", "--max-saves"]
+    assert main([*flags, "2"]) == 0
+    captured = capsys.readouterr()
+    named = [line for line in captured.err.splitlines() if line.startswith("unreadable: ")]
+    says = [f"{path.relative_to(mels)}: ends before the {70 + 5 * place} frames" for place, path in enumerate(broken)]
+    assert [line.startswith(f"unreadable: {each}") for line, each in zip(named, says, strict=False)] == [True] * 3
+    assert captured.err.count(", 4 unreadable") == 2
+    _, left_out, unreadable = captured.out.splitlines()
+    assert left_out.startswith("1 mel file left out: not usable, e.g. stray.npy: ")
+    assert unreadable.startswith(f"4 songs could not be read, e.g. {says[0]}")
+    assert main([*flags, "3", "--quiet"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.splitlines()[1:] == [left_out, unreadable]
 
 
 @slow
@@ -513,3 +526,23 @@ def test_mels_too_large_for_the_networks_are_one_line(mels, tmp_path, capsys):
     message = capsys.readouterr().err
     assert "high/1, søng.mp3.npy holds values too large for float32" in message
     assert message.count("\n") == 1
+
+
+@slow
+@pytest.mark.parametrize(
+    ("part", "array"), [("songs", "stamps"), ("songs", "squares"), ("network", "step"), ("network", "reference")]
+)
+def test_a_run_of_an_older_version_is_one_line(mels, tmp_path, capsys, part, array):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "1") == 0
+    path = run_folder.weights_path(run, part, 1)
+    arrays = dict(np.load(path))
+    del arrays[array]
+    np.savez(path, **arrays)
+    before = tree(run)
+    capsys.readouterr()
+    assert train(mels, run, "--max-saves", "3") == 1
+    message = capsys.readouterr().err
+    assert f"{path}: holds no {array}, so another version made it; go on with that version, or train into" in message
+    assert message.count("\n") == 1
+    assert {**tree(run), "lock": None} == {**before, "lock": None}

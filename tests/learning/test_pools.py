@@ -145,5 +145,18 @@ def test_a_song_that_cannot_be_read_is_skipped_and_named(mels, config, damage):
     pool = read_pool(corpus, np.arange(len(corpus.names)), np.zeros(len(corpus.names)))
     assert 3 not in pool.songs
     assert len(pool.songs) == len(corpus.names) - 1
-    assert len(pool.skipped) == 1
-    assert pool.skipped[0].startswith(corpus.names[3])
+    assert list(pool.skipped) == [corpus.names[3]]
+    assert pool.skipped[corpus.names[3]]
+
+
+def test_a_song_that_fails_in_two_ways_is_one_song(tmp_path, config):
+    corpus = corpus_of(write_mels(tmp_path, {f"{song:02d}": 30 for song in range(4)}), config, pool_frames=40)
+    path = corpus.folder / corpus.names[0]
+    path.write_bytes(path.read_bytes()[:-700])
+    with contextlib.closing(Pools(corpus)) as pools:
+        first = pools.get(0)[1]
+        assert list(pools.skipped) == [corpus.names[0]]
+        path.unlink()
+        later = pools.get(20 * pools.steps_per_round)[1]
+        assert first.skipped != later.skipped
+        assert pools.skipped == first.skipped

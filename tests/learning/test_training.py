@@ -1,4 +1,4 @@
-"""Where a training stands: what it will not commit."""
+"""Where a training stands: what it will not commit; what memory it takes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import write_mels
+from test_sampling import corpus_of
 
 from learning.pools import Corpus
-from learning.training import Training
+from learning.training import Training, memory_estimate
 from utils import UserError
 
 
@@ -50,3 +52,21 @@ def test_nothing_that_is_not_finite_is_committed(corpus, value, where):
     first = dataclasses.replace(training, save=0)
     with pytest.raises(UserError, match="the run: training has diverged before its first save; use a smaller learn"):
         first.require_finite(networks, cost)
+
+
+@pytest.mark.parametrize(("kind", "bytes_more"), [(np.float16, 0), (np.float32, 2), (np.float64, 6)])
+def test_memory_is_that_of_the_numbers_as_they_are_stored(tmp_path, config, kind, bytes_more):
+    """A bare folder may hold float64, of which the pools take four times what the mels of spectrify_all.py take."""
+    usual = corpus_of(write_mels(tmp_path / "usual", {"a": 500, "b": 500}), config)
+    for path in (tmp_path / "usual").rglob("*.npy"):
+        np.save(tmp_path / path.name, np.load(path).astype(kind))
+    (tmp_path / "a.npy").write_bytes(b"broken since it was listed")
+    corpus = dataclasses.replace(usual, folder=tmp_path)
+    pools = 3 * 1000 * 12 * bytes_more
+    blocks = 16 * 64 * 6 * 12 * 4 * bytes_more
+    assert memory_estimate(corpus) - memory_estimate(usual) == pools + blocks
+
+
+def test_memory_of_mels_that_are_not_readable_is_that_of_float16(tmp_path, config):
+    usual = corpus_of(write_mels(tmp_path / "usual", {"a": 500, "b": 500}), config)
+    assert memory_estimate(dataclasses.replace(usual, folder=tmp_path)) == memory_estimate(usual)

@@ -435,6 +435,14 @@ def test_weights_whose_bytes_have_changed_are_named(run):
     assert message(read_weights, run, "network", 3).startswith(f"{path}: not readable (")
 
 
+def test_weights_that_lack_an_array_are_named(run):
+    assert set(read_weights(run, "network", 3, ["w"])) == {"w"}
+    assert message(read_weights, run, "network", 3, ["stamps", "w", "squares"]) == (
+        f"{run / 'weights' / 'network_at_3.npz'}: holds no stamps, squares, so another version made it; go on with "
+        "that version, or train into another folder"
+    )
+
+
 @pytest.mark.parametrize(
     "text", ["epoc,cost\n1,2\n", "epoc,cost,held_out_cost,pairs,seconds\n1,x,0,0,0\n", "\xff\n1\n"]
 )
