@@ -36,7 +36,10 @@ def next_save_pairs(pairs: int, config: Config) -> int:
 
 
 def is_scheduled(pairs: int, config: Config) -> bool:
-    """Tell whether a save at this many pairs is one on schedule, not forced by a signal or by --max-minutes."""
+    """Tell whether a save after a step to so many pairs is one on schedule, not forced by a signal or --max-minutes.
+
+    For the step just taken, whose batch size is that of `config`; of saves long committed see `scheduled_rows`.
+    """
     return pairs > 0 and pairs // config.pairs_per_save > (pairs - config.batch_size) // config.pairs_per_save
 
 
@@ -50,8 +53,24 @@ def rule_cost(row: CostRow) -> float:
 
 def rule_memory(rows: list[CostRow], first_save: int, config: Config) -> list[CostRow]:
     """Return what the stop rule looks at: the scheduled saves since the song list last changed that have a cost."""
-    since = [row for row in rows if row.epoc >= first_save and not math.isnan(rule_cost(row))]
-    return [row for row in since if is_scheduled(row.pairs, config)]
+    scheduled = scheduled_rows(rows, config.pairs_per_save)
+    return [row for row in scheduled if row.epoc >= first_save and not math.isnan(rule_cost(row))]
+
+
+def scheduled_rows(rows: list[CostRow], pairs_per_save: int) -> list[CostRow]:
+    """Return the rows of saves on schedule: between each and the last save of fewer pairs lies a multiple.
+
+    That holds whatever the batch size was, which a row does not tell: no save comes between a multiple and the step
+    that reaches it, so a forced save has passed one only where a scheduled save was due at that very step. The commit
+    of a changed song list has the pairs of the save before, and is on schedule where that was.
+    """
+    scheduled, pairs_before, pairs = [], 0, 0
+    for row in rows:
+        if row.pairs != pairs:
+            pairs_before, pairs = pairs, row.pairs
+        if pairs // pairs_per_save > pairs_before // pairs_per_save:
+            scheduled.append(row)
+    return scheduled
 
 
 def has_flattened(rows: list[CostRow], first_save: int, config: Config, frames: int) -> bool:

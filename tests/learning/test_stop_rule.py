@@ -18,6 +18,7 @@ from learning.stop_rule import (
     patience,
     rule_cost,
     rule_memory,
+    scheduled_rows,
     should_stop,
 )
 from runs.run_folder import CostRow
@@ -83,6 +84,42 @@ def test_stop_rule_sees_neither_forced_saves_nor_those_before_the_song_list_chan
     assert costs(rows, 4) == pytest.approx([0.4, 0.6])
     without = [dataclasses.replace(row, held_out_cost=float("nan")) for row in rows]
     assert costs(without, 4) == [0.9, 0.9]
+
+
+@given(
+    st.lists(st.tuples(st.integers(2, 600), st.integers(1, 40), st.booleans()), min_size=1, max_size=6),
+    st.integers(100, 3000),
+)
+def test_whether_a_past_save_was_on_schedule_does_not_depend_on_todays_batch_size(calls, pairs_per_save):
+    """Calls of the trainer, each with a batch size, so many steps, and whether its list had changed before."""
+    pairs, rows, expected = 0, [], []
+
+    def commit() -> None:
+        rows.append(CostRow(len(rows) + 1, 0.9, 0.5, pairs, 0.0))
+
+    was_scheduled = False
+    for batch_size, steps, is_changed in calls:
+        config = _config(batch_size=batch_size, pairs_per_save=pairs_per_save)
+        if is_changed and rows:
+            commit()
+            expected += rows[-1:] if was_scheduled else []
+        for step in range(steps):
+            pairs += batch_size
+            was_scheduled = is_scheduled(pairs, config)
+            if was_scheduled or step == steps - 1:  # a signal, or --max-minutes
+                commit()
+                expected += rows[-1:] if was_scheduled else []
+    assert scheduled_rows(rows, pairs_per_save) == expected
+
+
+def test_a_smaller_batch_forgets_no_save():
+    """200,000 pairs are reached by 782 batches of 256, at 200,192 pairs, and batches of 64 would be there sooner."""
+    rows = [CostRow(save, 0.9, 0.5, -(-200_000 * save // 256) * 256, 0.0) for save in range(1, 6)]
+    assert rows[0].pairs == 200_192
+    for batch_size in (16, 64, 256, 1024):
+        config = _config(batch_size=batch_size, pairs_per_save=200_000, patience_saves=3)
+        assert rule_memory(rows, 1, config) == rows
+        assert has_flattened(rows, 1, config, frames=1)
 
 
 def test_the_commit_of_a_changed_list_has_no_cost_where_nothing_is_held_out_and_the_rule_still_fires():
