@@ -57,7 +57,7 @@ demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers, p
 test: $(VENV)/.installed-dev ## install what the tests need, and run them all
 	@$(RUN) -m pytest -n 2 --dist worksteal
 
-check: $(VENV)/.installed-dev ## lint, format and the fast tests, in under a minute
+check: $(VENV)/.installed-dev ## lint, format and the fast tests, in a minute and a half
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
