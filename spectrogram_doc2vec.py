@@ -35,6 +35,7 @@ from config import (
     refuse_changed_keys,
 )
 from files import folder_lock
+from learning.memory import available_memory, memory_estimate
 from learning.pools import Corpus
 from learning.sampling import HeldOut, held_out_pairs
 from learning.stop_rule import has_flattened
@@ -46,7 +47,6 @@ from learning.training import (
     Training,
     begin,
     commit_interval,
-    memory_estimate,
     train,
 )
 from mels.mel_folder import MelList, list_mels, read_audio_half
@@ -67,7 +67,6 @@ from utils import (
     StopRequest,
     UserError,
     add_quiet_argument,
-    available_memory,
     command,
     duration,
     leave,

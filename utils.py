@@ -299,50 +299,6 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def available_memory(root: Path = Path("/")) -> int | None:
-    """Return how many bytes a program can still take, by the kernel and its control groups; None where nobody says.
-
-    Of a control group what it holds of files counts as there, as in the kernel's own MemAvailable: it goes when wanted.
-    The limit of every group above the process's own counts too.
-
-    root  what stands for / : the folder that holds proc and sys.
-    """
-    limits = []
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = (root / "proc/meminfo").read_text().splitlines()
-        limits.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
-    for group, limit, usage, prefix in _memory_groups(root):
-        with contextlib.suppress(OSError, ValueError):  # "max": no limit here
-            room = int((group / limit).read_text()) - int((group / usage).read_text())
-            stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-            limits.append(room + sum(int(stat.get(prefix + name, 0)) for name in _RECLAIMABLE))
-    return max(0, min(limits)) if limits else None
-
-
-_RECLAIMABLE = ("inactive_file", "active_file", "slab_reclaimable")  # of memory.stat
-
-
-def _memory_groups(root: Path) -> Iterator[tuple[Path, str, str, str]]:
-    """Yield the folder of each control group that the process is in, with its names of limit, usage and the totals.
-
-    Where the process's path is not to be seen, as in some containers, the folders that are there are those of its own.
-    """
-    lines: list[str] = []
-    with contextlib.suppress(OSError):
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:  # version 2
-            top, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "")
-        elif "memory" in controllers.split(","):
-            top, names = root / "sys/fs/cgroup/memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
-        else:
-            continue
-        parts = [part for part in path.split("/") if part not in ("", "..")]
-        for depth in range(len(parts), -1, -1):
-            yield (top.joinpath(*parts[:depth]), *names)
-
-
 def duration(seconds: float) -> str:
     """Return a length of time as people say it: '48 s', '12 min', '3.4 h'."""
     if seconds < 100:

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+BLOCKS_AHEAD = 2  # blocks of training steps drawn in the background while TensorFlow works
+
 
 def prefetch(iterator: Iterator, ahead: int) -> Iterator:
     """Yield what an iterator yields, made by a thread of its own that stays `ahead` items in front.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from config import to_yaml
-from learning.background import in_background, prefetch
+from learning.background import BLOCKS_AHEAD, in_background, prefetch
 from learning.growth import match_songs
 from learning.pools import Corpus, Pools
 from learning.sampling import Block, HeldOut, blocks, draw_block, sample_inputs
@@ -38,10 +38,7 @@ from utils import NAMES_TOLD, StopRequest, UserError, duration, printable
 if TYPE_CHECKING:
     from learning.model import Model
 
-BLOCKS_AHEAD = 2  # blocks of training steps drawn in the background while TensorFlow works
-TENSORFLOW_BYTES = 800_000_000  # resident before the first song: the libraries, the compiled step
 
-SONGS_TRIED = 10  # for one that can be read, to learn how its numbers are stored
 SONG_STATE = ("squares", "stamps")  # arrays in the part "songs" of the weights, see Training
 
 Report = Callable[[str], None]  # prints a line of progress
@@ -110,26 +107,6 @@ class Training:
 
 def are_finite(arrays: Iterable[np.ndarray]) -> bool:
     return all(np.isfinite(array).all() for array in arrays)
-
-
-def memory_estimate(corpus: Corpus) -> int:
-    """Return about how many bytes a training of this corpus will hold resident."""
-    config, songs = corpus.config, len(corpus.names)
-    frame = corpus.bins * item_size(corpus)
-    pool = min(int(corpus.frames.sum()), config.pool_frames, min(songs, config.pool_songs) * int(corpus.frames.max()))
-    pools = 3 * pool * frame  # the present one, the next one, and the pieces that it is put together from
-    table = songs * (3 * 4 * config.output_vector_size + 400)  # vectors, their copy in a save; names and their index
-    block = 16 * config.batch_size * 6 * frame * (BLOCKS_AHEAD + 2)
-    step = 8 * 4 * config.batch_size * (config.batch_size + 2 * config.hidden_size + 4 * corpus.bins)
-    return TENSORFLOW_BYTES + pools + table + block + step
-
-
-def item_size(corpus: Corpus) -> int:
-    """Return the bytes of a number of a mel: 2 in what spectrify_all.py wrote, up to 8 in features of one's own."""
-    for song in range(min(len(corpus.names), SONGS_TRIED)):
-        with contextlib.suppress(OSError, ValueError):
-            return corpus.read(song, 0, 1).itemsize
-    return np.dtype(np.float16).itemsize
 
 
 def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:

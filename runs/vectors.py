@@ -47,7 +47,7 @@ class Vectors:
 class Descriptors(Vectors):
     """Track descriptors with what made them."""
 
-    standard: dict[str, np.ndarray]  # see descriptors.Standard
+    standard: dict[str, np.ndarray]  # name -> array: means, scales and components
     step: int  # of the networks that made them: as many steps, the same networks
 
 

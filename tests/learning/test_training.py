@@ -11,8 +11,9 @@ import pytest
 from conftest import write_mels
 from test_sampling import corpus_of
 
+from learning.memory import memory_estimate
 from learning.pools import Corpus
-from learning.training import Training, memory_estimate
+from learning.training import Training
 from utils import UserError
 
 

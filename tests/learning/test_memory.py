@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from utils import available_memory
+from learning.memory import available_memory
 
 GB = 10**9
 UNLIMITED_V1 = 9223372036854771712
