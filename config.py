@@ -21,13 +21,14 @@ class Config:
     """Every key of configs/default.yaml, which says what each one means, its unit and its reason."""
 
     sample_rate_hz: int
+    frame_seconds: float
     hop_seconds: float
     mel_bins: int
     mel_low_hz: float
     mel_high_hz: float
     decoder: str
 
-    window: int
+    window_seconds: float
     differences: bool
     spectral_tilt: float
     input_noise: float
@@ -49,17 +50,31 @@ class Config:
     pool_frames: int
     seed: int
 
+    @property
+    def frame_samples(self) -> int:
+        return round(self.frame_seconds * self.sample_rate_hz)
 
-AUDIO_KEYS = ("sample_rate_hz", "hop_seconds", "mel_bins", "mel_low_hz", "mel_high_hz", "decoder")
+    @property
+    def hop_samples(self) -> int:
+        return round(self.hop_seconds * self.sample_rate_hz)
+
+    @property
+    def window(self) -> int:
+        """How many hops two frames of a positive pair lie apart at most."""
+        return max(1, round(self.window_seconds / self.hop_seconds))
+
+
+AUDIO_KEYS = ("sample_rate_hz", "frame_seconds", "hop_seconds", "mel_bins", "mel_low_hz", "mel_high_hz", "decoder")
 CHOICES = {"decoder": ("ffmpeg", "sox"), "logit": ("dot", "cosine")}
 # Closed ranges: what lies outside cannot work at all. What is merely unwise is the user's to try.
 RANGES = {
     "sample_rate_hz": (1000, 384000),
+    "frame_seconds": (0.001, 60.0),
     "hop_seconds": (0.001, 60.0),
     "mel_bins": (2, 512),
     "mel_low_hz": (0.0, 192000.0),
     "mel_high_hz": (1.0, 192000.0),
-    "window": (1, 10000),
+    "window_seconds": (0.0, 86400.0),
     "spectral_tilt": (0.0, 10.0),
     "input_noise": (0.0, 10.0),
     "hidden_size": (1, 16384),

@@ -22,7 +22,6 @@ from config import CONFIG_NAME, Config, add_config_arguments, audio_half, load_c
 from files import folder_lock, require_ours_or_empty, write_file
 from mels.batches import append_results, make_batches, run_batches
 from mels.decoding import Decoders, find_decoders
-from mels.log_mel import FRAME_SAMPLES
 from mels.mel_folder import LEDGER_NAME, LedgerRow, is_ledger_in_order, read_audio_half
 from mels.plan import SKIP_MARKERS, Plan, make_plan
 from mels.removal import prune, start_anew
@@ -151,8 +150,7 @@ def report(plan: Plan, mel_folder: Path, made: int, config: Config, arguments) -
     too_short = sum(row.status == "too_short" for row in plan.rows.values())
     if too_short:
         print(
-            f"{plural(too_short, 'file')} shorter than a frame of {FRAME_SAMPLES / config.sample_rate_hz:.3f} s: "
-            "no mel and so no vector; join them to longer ones, or do without"
+            f"{plural(too_short, 'file')} without a single sample: no mel and so no vector"
         )
     failed = [row for row in plan.rows.values() if row.status == "failed"]
     if failed:

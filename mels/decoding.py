@@ -17,7 +17,7 @@ import numpy as np
 from config import Config
 from mels.decoder_process import run_decoder
 from mels.file_ends import missing_end, wav_seconds
-from mels.log_mel import FRAME_SAMPLES, MelFramer
+from mels.log_mel import MelFramer
 from utils import UserError, printable
 
 SILENT_PEAK = 2.0**-17  # a quarter of the least step of 16-bit audio: below it a track is digital silence
@@ -132,9 +132,8 @@ def _judge(framer: MelFramer, path: str, report: _Report, index: int, config: Co
     said = "" if report.is_clean else _one_line(report)
     if not framer.samples and said:
         return Track("failed", 0.0, said, None)
-    if framer.samples < FRAME_SAMPLES:
-        shortest = FRAME_SAMPLES / config.sample_rate_hz
-        return Track("too_short", seconds, said or f"{seconds:.3f} s, a frame is {shortest:.3f} s", None)
+    if not framer.samples:
+        return Track("too_short", 0.0, "holds not one sample", None)
     if not np.isfinite(framer.peak):
         return Track("failed", seconds, "holds samples that are not finite", None)
     if framer.peak < SILENT_PEAK:
@@ -142,7 +141,7 @@ def _judge(framer: MelFramer, path: str, report: _Report, index: int, config: Co
     mel = framer.finish()
     if not np.isfinite(mel).all():
         return Track("failed", seconds, f"samples as large as {framer.peak:.3g} overflow", None)
-    shortfall = _shortfall(seconds, path, report, index, FRAME_SAMPLES / config.sample_rate_hz)
+    shortfall = _shortfall(seconds, path, report, index, config.frame_seconds)
     return Track("partial" if shortfall else "ok", seconds, shortfall or said, mel)
 
 

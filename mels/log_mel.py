@@ -8,7 +8,8 @@ import numpy as np
 
 from config import Config
 
-FRAME_SAMPLES = 2048  # 0.128 s at 16 kHz: fine enough in frequency for 80 mel bins, and a power of two
+LEAST_FFT_SAMPLES = 2048  # what a shorter frame is padded to with zeros
+MOST_FFT_SAMPLES = 2**20  # filters so narrow that they would need more stay empty
 LOG_OFFSET = 1e-6  # added before the logarithm: digital silence becomes -13.8, not minus infinity
 BLOCK_FRAMES = 64  # frames are computed in blocks of this fixed size, see MelFramer
 
@@ -35,14 +36,27 @@ def _mel_edges(low_hz: float, high_hz: float, bins: int) -> np.ndarray:
     return np.linspace(hz_to_mel(low_hz), hz_to_mel(high_hz), bins + 2)
 
 
+@functools.lru_cache(maxsize=4)
+def fft_samples(config: Config) -> int:
+    """Return the length of the FFT, a power of two: as long as a frame, and every mel filter has a bin in it."""
+    samples = max(LEAST_FFT_SAMPLES, 1 << (config.frame_samples - 1).bit_length())
+    while samples < MOST_FFT_SAMPLES and not _mel_weights(config, samples).any(axis=0).all():
+        samples *= 2
+    return samples
+
+
 def mel_matrix(config: Config) -> np.ndarray:
-    """Return the weights from FFT magnitudes to mel bins, (FRAME_SAMPLES // 2 + 1, mel_bins) float32.
+    """Return the weights from FFT magnitudes to mel bins, (fft_samples(config) // 2 + 1, mel_bins) float32.
 
     Triangles, linear in mel, their edges evenly spaced in mel; the weight of 0 Hz is 0.
     The same matrix as tf.signal.linear_to_mel_weight_matrix.
     """
+    return _mel_weights(config, fft_samples(config))
+
+
+def _mel_weights(config: Config, samples: int) -> np.ndarray:
     edges = _mel_edges(config.mel_low_hz, config.mel_high_hz, config.mel_bins)
-    bins = hz_to_mel(np.linspace(0.0, config.sample_rate_hz / 2, FRAME_SAMPLES // 2 + 1))[:, None]  # (fft bins, 1)
+    bins = hz_to_mel(np.linspace(0.0, config.sample_rate_hz / 2, samples // 2 + 1))[:, None]  # (fft bins, 1)
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     weights = np.maximum(0.0, np.minimum(rising, falling))  # (fft bins, mel bins)
@@ -50,26 +64,22 @@ def mel_matrix(config: Config) -> np.ndarray:
     return weights.astype(np.float32)
 
 
-def hop_samples(config: Config) -> int:
-    return round(config.hop_seconds * config.sample_rate_hz)
-
-
 class MelFramer:
     """Log-mel frames of a stream of samples, however it is cut into pieces.
 
-    Frame i covers samples [i * hop, i * hop + FRAME_SAMPLES). Every block that goes through the FFT and the matrix
-    product has the same shape, and a frame always the same place in it: so the bits of a frame depend on its samples
-    alone, not on how the stream was cut.
+    Frame i covers samples [i * hop, i * hop + frame); a track shorter than a frame is padded with zeros to one. Every
+    block that goes through the FFT and the matrix product has the same shape, and a frame always the same place in it:
+    so the bits of a frame depend on its samples alone, not on how the stream was cut.
     """
 
     def __init__(self, config: Config) -> None:
-        self.hop = hop_samples(config)
+        self.hop, self.frame, self.fft = config.hop_samples, config.frame_samples, fft_samples(config)
         self.matrix = mel_matrix(config)
         # scipy and tf.signal call this the periodic Hann window
-        phase = 2.0 * np.pi * np.arange(FRAME_SAMPLES) / FRAME_SAMPLES
+        phase = 2.0 * np.pi * np.arange(self.frame) / self.frame
         self.window = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
         self.step = BLOCK_FRAMES * self.hop
-        self.buffer = np.zeros(max(self.step, self.step - self.hop + FRAME_SAMPLES), np.float32)
+        self.buffer = np.zeros(max(self.step, self.step - self.hop + self.frame), np.float32)
         self.reset()
 
     def reset(self) -> None:
@@ -97,16 +107,20 @@ class MelFramer:
                 self.filled = overlap.size
 
     def finish(self) -> np.ndarray:
-        """Return all frames of the track, (frames, mel_bins) float16, where frames = 1 + (samples - 2048) // hop."""
-        last = max(0, 1 + (self.filled - FRAME_SAMPLES) // self.hop)
+        """Return all frames of the track, (frames, mel_bins) float16.
+
+        frames = 1 + (samples - frame) // hop; 1 where there are fewer samples than a frame has, 0 where there is none.
+        """
+        is_shorter_than_a_frame = 0 < self.samples < self.frame
+        last = 1 if is_shorter_than_a_frame else max(0, 1 + (self.filled - self.frame) // self.hop)
         if last:
             self.buffer[self.filled :] = 0.0
             self.blocks.append(self._block()[:last])
         return np.concatenate([np.zeros((0, self.matrix.shape[1]), np.float16), *self.blocks])
 
     def _block(self) -> np.ndarray:
-        frames = np.lib.stride_tricks.sliding_window_view(self.buffer, FRAME_SAMPLES)[:: self.hop][:BLOCK_FRAMES]
-        spectrum = np.fft.rfft(frames * self.window)  # (BLOCK_FRAMES, 1025) complex64
+        frames = np.lib.stride_tricks.sliding_window_view(self.buffer, self.frame)[:: self.hop][:BLOCK_FRAMES]
+        spectrum = np.fft.rfft(frames * self.window, self.fft)  # (BLOCK_FRAMES, fft // 2 + 1) complex64
         # hypot, which np.abs uses, guards against overflow that audio cannot reach, and is several times slower
         with np.errstate(over="ignore", invalid="ignore"):  # samples of 1e30 are found out by the result
             magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)

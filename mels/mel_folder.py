@@ -6,6 +6,7 @@ import csv
 import io
 import operator
 import os
+import threading
 import tokenize
 import zlib
 from collections import Counter
@@ -243,25 +244,33 @@ def read_mel(path: Path | str, start: int = 0, stop: int | None = None) -> np.nd
     with open(path, "rb") as file:
         (frames, bins), fortran_order, dtype = _read_header(file)
         if fortran_order:
-            mel = np.load(path)[start:stop]
+            mel = _read_values(file, dtype, frames * bins, frames).reshape(bins, frames).T[start:stop]
         else:
             start, stop, _ = slice(start, stop).indices(frames)
             count = max(0, stop - start)
             file.seek(start * bins * dtype.itemsize, os.SEEK_CUR)
-            mel = np.fromfile(file, dtype, count * bins)
-            if mel.size != count * bins:
-                raise ValueError(f"ends before the {frames} frames that its header names")
-            mel = mel.reshape(count, bins)
+            mel = _read_values(file, dtype, count * bins, frames).reshape(count, bins)
     if not np.isfinite(mel).all():
         raise ValueError("holds values that are not finite")
     return mel
+
+
+def _read_values(file: io.BufferedReader, dtype: np.dtype, count: int, frames: int) -> np.ndarray:
+    values = np.fromfile(file, dtype, count)
+    if values.size != count:
+        raise ValueError(f"ends before the {frames} frames that its header names")
+    return values
+
+
+_header_parser = threading.Lock()  # numpy parses with ast, of which two at a time fail in Python before 3.11.8
 
 
 def _read_header(file: io.BufferedReader) -> tuple[tuple[int, int], bool, np.dtype]:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:
-        shape, fortran_order, dtype = read(file)
+        with _header_parser:
+            shape, fortran_order, dtype = read(file)
     except (SyntaxError, TypeError, tokenize.TokenError):  # the header is Python's notation, and numpy parses it so
         raise ValueError("its header is damaged") from None
     if len(shape) != 2 or shape[1] < 1 or dtype.kind != "f" or dtype.itemsize > MOST_ITEM_BYTES:
