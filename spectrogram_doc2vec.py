@@ -5,7 +5,6 @@
 Reads   MEL_FOLDER  what spectrify_all.py wrote, or any folder of .npy files (frames, bins) of floats.
 Writes  RUN_FOLDER  vector_at_{x}.npy (songs, output_vector_size) float32 with its rows' names in music_list.txt,
                     weights/, cost_list.csv, config.yaml, and epoc_num.txt: the newest save's number, replaced last.
-                    When it stops, descriptor_at_{x}.npy: track descriptors, see learning/descriptors.py.
 
 It stops by itself when the held-out cost, that of frames it never trains on, has flattened: when the best of the newest
 `patience_saves` saves, or of as many as make `patience_passes` passes over all frames, is not `least_improvement` below
@@ -17,6 +16,7 @@ Reference   Le and Mikolov 2014, Distributed Representations of Sentences and Do
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import math
 import sys
@@ -52,7 +52,6 @@ from learning.training import (
 from mels.mel_folder import MelList, list_mels, read_audio_half
 from runs.run_folder import (
     is_whole,
-    newest_descriptors,
     newest_list,
     newest_save,
     prepare,
@@ -61,7 +60,6 @@ from runs.run_folder import (
     read_weights,
     repair,
 )
-from runs.vectors import read_descriptors_to_extend
 from utils import (
     EXIT_DONE,
     StopRequest,
@@ -138,9 +136,8 @@ def build_parser():
         help="train nothing: give new songs a vector, drop gone ones, leave every other byte of the vectors as it is",
     )
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="what TensorFlow computes on")
-    parser.add_argument(
-        "--no-descriptors", action="store_true", help="do not write descriptor_at_{x}.npy when training stops"
-    )
+    # Does nothing: it stands in the crontabs of those who wanted song vectors alone when there were others
+    parser.add_argument("--no-descriptors", action="store_true", help=argparse.SUPPRESS)
     add_quiet_argument(parser)
     return parser
 
@@ -165,10 +162,6 @@ def run(arguments, stop: StopRequest) -> int:
         if not arguments.quiet:
             print(line, file=sys.stderr, flush=True)
 
-    def nothing_to_do() -> bool:
-        described = arguments.no_descriptors or newest_descriptors(run_folder) == newest_save(run_folder)
-        return described and is_finished(run_folder, corpus, limits, arguments.add_only)
-
     with stop.at_once():  # until the first commit nothing can be lost
         config, given = load_config(arguments)
         corpus, left_out = open_corpus(arguments.mel_folder, config, given)
@@ -176,18 +169,18 @@ def run(arguments, stop: StopRequest) -> int:
         refuse_changed_run(run_folder, corpus.config)
         if arguments.add_only and not newest_save(run_folder):
             raise UserError(f"{run_folder}: holds no save to add songs to; train it first, without --add-only")
-        if nothing_to_do():
+        if is_finished(run_folder, corpus, limits, arguments.add_only):
             return print_finished(run_folder, corpus)
         describe_corpus(corpus, left_out, report)
     with folder_lock(run_folder):
         with stop.at_once():
             refuse_changed_run(run_folder, corpus.config)
             repair(run_folder)
-            if nothing_to_do():
+            if is_finished(run_folder, corpus, limits, arguments.add_only):
                 return print_finished(run_folder, corpus)
             check_memory(corpus, report)
-        training, described, reason = train_locked(corpus, arguments, stop, limits, report)
-    return print_summary(training, described, reason, left_out)
+        training, reason = train_locked(corpus, arguments, stop, limits, report)
+    return print_summary(training, reason, left_out)
 
 
 def open_corpus(mel_folder: Path, config: Config, given: frozenset[str]) -> tuple[Corpus, list[str]]:
@@ -226,34 +219,15 @@ def check_memory(corpus: Corpus, report: Report) -> None:
         )
 
 
-def train_locked(
-    corpus: Corpus, arguments, stop: StopRequest, limits: Limits, report: Report
-) -> tuple[Training, int, str]:
-    """Begin or take up a training, let it come to its stop, and describe the tracks.
-
-    Returns where it stands, the dimensions of its track descriptors (0: there are none), and what ended it.
-    """
-    run_folder, add_only = arguments.run_folder, arguments.add_only
+def train_locked(corpus: Corpus, arguments, stop: StopRequest, limits: Limits, report: Report) -> tuple[Training, str]:
+    """Begin or take up a training, and let it come to its stop; return where it stands, and what ended it."""
     with stop.at_once():
-        from learning.descriptors import write_descriptors
         from learning.model import use_device
 
         report(f"device: {use_device(arguments.device)}, {usable_cores()} threads")
-        is_trained = is_finished(run_folder, corpus, limits, add_only)
-        old = read_descriptors_to_extend(run_folder) if add_only else None
-        training, model = begin(run_folder, corpus, add_only)
-        held_out = None if is_trained else held_out_pairs(corpus)
-    reason = "nothing to train"
-    if not is_trained:
-        reason = train_to_stop(training, model, held_out, stop, limits, add_only, report)
-    described = 0
-    if training.save and not arguments.no_descriptors:
-        if old and old.step != model.step:
-            old = None  # of other networks: nothing to add to
-        described = 0 if stop else write_descriptors(training, model, old, stop, arguments.quiet)
-        if not described:
-            reason += "; without track descriptors: run it again for those"
-    return training, described, reason
+        training, model = begin(arguments.run_folder, corpus, arguments.add_only)
+        held_out = held_out_pairs(corpus)
+    return training, train_to_stop(training, model, held_out, stop, limits, arguments.add_only, report)
 
 
 def train_to_stop(
@@ -283,7 +257,7 @@ def print_finished(run_folder: Path, corpus: Corpus) -> int:
     return EXIT_DONE
 
 
-def print_summary(training: Training, described: int, reason: str, left_out: list[str]) -> int:
+def print_summary(training: Training, reason: str, left_out: list[str]) -> int:
     """Print the closing summary."""
     run_folder, songs = training.run, len(training.corpus.names)
     if not training.costs:
@@ -292,8 +266,7 @@ def print_summary(training: Training, described: int, reason: str, left_out: lis
     last = training.costs[-1]
     best = min(training.costs, key=lambda row: math.inf if math.isnan(row.held_out_cost) else row.held_out_cost)
     print(
-        f"{run_folder}: save {training.save}, {songs:,} song vectors of {training.vectors.shape[1]} dimensions"
-        + (f", track descriptors of {described}; " if described else "; ")
+        f"{run_folder}: save {training.save}, {songs:,} song vectors of {training.vectors.shape[1]} dimensions; "
         + (f"songs: {training.changes}; " if training.changes else "")
         + f"held-out cost {last.held_out_cost:.4f}, lowest {best.held_out_cost:.4f} at save {best.epoc}; "
         f"{last.pairs:,} pairs in {duration(last.seconds)}; stopped: {reason}"

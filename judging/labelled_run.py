@@ -13,7 +13,7 @@ import numpy as np
 from judging.folds import Folds, large_classes, make_folds
 from judging.labels import LabelledSongs, label_songs, read_label_table
 from judging.neighbours import check_directions
-from runs.vectors import Vectors, read_vectors, which_vectors
+from runs.vectors import Vectors, read_vectors
 from utils import UserError, examples, plural
 
 LEAST_MEMBERS = 2  # of a class: one to learn from and one to test on
@@ -67,7 +67,7 @@ class LabelledRun:
 
     def summary(self, listed: bool) -> str:
         """Return which vectors were read and how many songs are labelled; `listed` names all that is left out."""
-        lines = [which_vectors(self.folder, kind) for kind in self.kinds]
+        lines = [f"vectors: {kind}" for kind in self.kinds]
         return "\n".join([*lines, self.labelled.summary(listed)])
 
     def tracks(self) -> LabelledTracks:
@@ -140,8 +140,8 @@ def read_labelled_run(
     kinds = told_apart([read_vectors(folder, name) for name in which], which)
     for kind in kinds:
         if kind.names != kinds[0].names:
-            what = f"{kinds[0].kind} are of save {kinds[0].save}, {kind.kind} of save {kind.save} with other songs"
-            raise UserError(f"{folder}: {what}; run spectrogram_doc2vec.py again, or compare one kind at a time")
+            what = f"a save came between reading {kinds[0]} and {kind}, and its songs are others"
+            raise UserError(f"{folder}: {what}; run the same command again")
     labelled = label_songs(labels, kinds[0].names, label_column, group_column)
     return LabelledRun(folder, table, label_column, kinds, labelled)
 

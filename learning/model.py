@@ -52,7 +52,7 @@ with _stderr_closed():
 STEPS_PER_CALL = 16  # at most, of Python into TensorFlow: enough that the call costs nothing ...
 PAIRS_PER_CALL = 8192  # ... and few enough that a signal is seen within a second or two
 COST_CONTEXTS = 64  # columns of the batch that the training cost is read off: its logarithms cost more than its use
-FRAMES_PER_CALL = 4096  # frames that go through a network at a time when whole songs are embedded
+FRAMES_PER_CALL = 4096  # frames that go through a network at a time when a whole song is embedded
 ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba 2015
 ADAGRAD_EPSILON = 1e-12
 NORM_EPSILON = 1e-8
@@ -284,19 +284,13 @@ class Model:
 
     def embed(self, mel: np.ndarray, network: str = "target") -> np.ndarray:
         """Return e ("target") or c ("context") of every frame of a song: (frames, bins) -> (frames, dims) float32."""
-        return self.embed_songs([mel], network)[0]
-
-    def embed_songs(self, mels: list[np.ndarray], network: str = "target") -> list[np.ndarray]:
-        """Return what `embed` does of several songs, which go through together: a call for each costs twice as much."""
-        ends = np.cumsum([len(mel) for mel in mels])
-        starts, frames = ends - [len(mel) for mel in mels], np.concatenate(mels)
-        first, last = (np.repeat(bound, ends - starts) for bound in (starts, ends - 1))
         pieces = [np.zeros((0, self.config.output_vector_size), np.float32)]
-        for start in range(0, len(frames), FRAMES_PER_CALL):
-            rows = np.arange(start, min(start + FRAMES_PER_CALL, len(frames)))
-            inputs = gather_inputs(frames, rows, first[rows], last[rows], self.config.differences)
+        for start in range(0, len(mel), FRAMES_PER_CALL):
+            rows = np.arange(start, min(start + FRAMES_PER_CALL, len(mel)))
+            bounds = np.zeros_like(rows), np.full_like(rows, len(mel) - 1)
+            inputs = gather_inputs(mel, rows, *bounds, self.config.differences)
             pieces.append(self.embed_inputs(inputs, network).numpy())
-        return np.split(np.concatenate(pieces), ends[:-1])
+        return np.concatenate(pieces)
 
     def embed_inputs(self, inputs: np.ndarray, network: str) -> tf.Tensor:
         """Return what a network makes of inputs (1 or 3, rows, bins) of `gather_inputs`: (rows, dims)."""

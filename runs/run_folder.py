@@ -26,7 +26,6 @@ SAVE_NUMBER_NAME = "epoc_num.txt"
 SONG_LIST_NAME = "music_list.txt"
 COSTS_NAME = "cost_list.csv"
 WEIGHTS_NAME = "weights"
-DESCRIPTOR = "descriptor"  # the part of weights/ that made the track descriptors; what --vectors calls them
 
 # What numpy raises for a file that is cut short or damaged
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
@@ -35,16 +34,13 @@ UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
 _VECTORS = re.compile(r"vector_at_(\d+)\.npy")
 _SONG_LISTS = re.compile(r"music_list_at_(\d+)\.txt")
 _WEIGHTS = re.compile(r"(?!descriptor_)\w+_at_(\d+)\.npz")
-_DESCRIPTORS = re.compile(r"descriptor_at_(\d+)\.npy")
-_DESCRIPTOR_STANDARDS = re.compile(r"descriptor_at_(\d+)\.npz")
+
+# Track descriptors, which older versions wrote here and in weights/: nobody reads them, and the next save removes them
+_DESCRIPTORS = re.compile(r"descriptor_at_(\d+)\.np[yz]")
 
 
 def vectors_path(run: Path, save: int) -> Path:
     return Path(run) / f"vector_at_{save}.npy"
-
-
-def descriptor_path(run: Path, save: int) -> Path:
-    return Path(run) / f"descriptor_at_{save}.npy"
 
 
 def song_list_path(run: Path, save: int) -> Path:
@@ -96,12 +92,6 @@ def require_run(run: Path) -> int:
     if not save:
         raise UserError(f"{run}: holds no {SAVE_NUMBER_NAME}, so no save; train it with spectrogram_doc2vec.py first")
     return save
-
-
-def newest_descriptors(run: Path) -> int:
-    """Return the number of the newest save that has track descriptors, 0 where none has."""
-    save = newest_save(run)
-    return max((x for x in _numbers(Path(run), _DESCRIPTORS) if x <= save), default=0)
 
 
 def read_weights(run: Path, part: str, save: int, needed: Iterable[str] = ()) -> dict[str, np.ndarray]:
@@ -272,21 +262,6 @@ def commit_save(
     _prune(run, save, keep_vectors)
 
 
-def commit_descriptors(
-    run: Path, save: int, descriptors: np.ndarray, standard: Mapping[str, np.ndarray], step: int
-) -> None:
-    """Write the track descriptors of the newest save, and remove older ones; needs the lock.
-
-    standard, step  what made them, see Descriptors.
-    """
-    run = Path(run)
-    with atomic_write(weights_path(run, DESCRIPTOR, save), durable=True) as file:
-        np.savez(file, **standard, step=step)
-    save_array(descriptor_path(run, save), descriptors, durable=True)
-    _remove(run, _DESCRIPTORS, lambda x: x < save)
-    _remove(run / WEIGHTS_NAME, _DESCRIPTOR_STANDARDS, lambda x: x < save)
-
-
 def _refresh_copy(run: Path, save: int) -> None:
     names = encode_names(read_song_list(run, save))
     if not has_content(run / SONG_LIST_NAME, names):
@@ -296,14 +271,14 @@ def _refresh_copy(run: Path, save: int) -> None:
 def _prune(run: Path, save: int, keep_vectors: int) -> None:
     _remove(run / WEIGHTS_NAME, _WEIGHTS, lambda x: x != save)
     _remove(run, _VECTORS, lambda x: x <= save - keep_vectors)
-    paired = [*_numbers(run, _VECTORS), *_numbers(run, _DESCRIPTORS)]
-    oldest_needed = newest_list(run, min(paired, default=save))
+    for folder in (run, run / WEIGHTS_NAME):
+        _remove(folder, _DESCRIPTORS, lambda x: True)
+    oldest_needed = newest_list(run, min(_numbers(run, _VECTORS), default=save))
     _remove(run, _SONG_LISTS, lambda x: x < oldest_needed)
 
 
 def _numbered(run: Path) -> list[tuple[Path, re.Pattern[str]]]:
-    in_weights = [(run / WEIGHTS_NAME, pattern) for pattern in (_WEIGHTS, _DESCRIPTOR_STANDARDS)]
-    return [(run, pattern) for pattern in (_VECTORS, _DESCRIPTORS, _SONG_LISTS)] + in_weights
+    return [(run, _VECTORS), (run, _SONG_LISTS), (run / WEIGHTS_NAME, _WEIGHTS)]
 
 
 def _highest(run: Path) -> int:

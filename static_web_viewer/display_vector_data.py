@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared mo
 from files import folder_lock, write_file
 from judging import clustering, pictures
 from judging.neighbours import check_directions, directions, nearest_neighbours
-from runs.vectors import Vectors, add_vectors_argument, read_vectors, which_vectors
+from runs.vectors import Vectors, add_vectors_argument, read_vectors
 from static_web_viewer.page import layout, layout_file, page_audio, page_data, page_folder
 from static_web_viewer.page.columns import (
     TABLE_COLUMNS,
@@ -193,7 +193,7 @@ def main(argv: list[str] | None = None) -> int:
         check_directions(found.names, found.vectors)
     except ValueError as error:
         raise UserError(f"{arguments.run}: {error}") from None
-    print(which_vectors(arguments.run, found))
+    print(printable(f"vectors: {found}"))
     labels = label_columns(arguments.labels, found.names, arguments.list_left_out)
     out.mkdir(parents=True, exist_ok=True)
     with folder_lock(out):
@@ -237,7 +237,7 @@ def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -
     audio = page_audio.provide_audio(arguments.audio, arguments.audio_root, out, names, quiet)
     title = printable(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
     addresses = page_data.audio_addresses(names, audio.urls)
-    about = [f"vectors: {found.kind} of save {found.save}", f"map: {places.state['made']}", distances.description()]
+    about = [f"vectors: {found}", f"map: {places.state['made']}", distances.description()]
     contents = [column.content() for column in columns]
     data = page_data.data_files(names, places.xy, contents, first, distances, addresses, about)
     pictures.save_figure(draw_map(places.xy, columns[first], title), out / page_folder.PICTURE_NAME)

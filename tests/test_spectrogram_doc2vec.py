@@ -146,7 +146,6 @@ def test_a_training_to_its_stop_then_nothing_to_do(mels, tmp_path, capsys):
     kept = sorted(path.name for path in run.glob("vector_at_*"))
     assert kept == sorted(f"vector_at_{x}.npy" for x in range(max(1, save - 4), save + 1))
     assert sorted(path.name for path in (run / "weights").iterdir()) == [
-        f"descriptor_at_{save}.npz",
         f"network_at_{save}.npz",
         f"songs_at_{save}.npz",
     ]
@@ -252,6 +251,52 @@ def test_progress_goes_to_stderr_and_says_what_it_waits_for(mels, tmp_path, caps
     assert "starts anew" in lines[3]
     for word in ("save 2: cost", "held-out", "640 pairs", "pairs/s", "for mels"):
         assert word in lines[5]
+
+
+# Track descriptors, which older versions wrote
+
+
+def describe(run: Path, save: int) -> None:
+    """Write what older versions wrote when they stopped at a save: a file beside the vectors, and one in weights/."""
+    np.save(run / f"descriptor_at_{save}.npy", np.ones((12, 10), np.float32))
+    standard = {"mean": np.zeros(16, np.float32), "scale": np.ones(16, np.float32)}
+    np.savez(run / "weights" / f"descriptor_at_{save}.npz", **standard, components=np.ones((8, 2)), step=10 * save)
+
+
+@slow
+@pytest.mark.parametrize("flags", [(), ("--no-descriptors",)])
+def test_a_run_of_an_older_version_stands_and_goes_on(mels, tmp_path, capsys, flags):
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert train(mels, whole, "--max-saves", "3", "--forever") == 0
+    assert train(mels, run, "--max-saves", "2", "--forever") == 0
+    describe(run, 2)
+    before = tree(run)
+    capsys.readouterr()
+    for more in (("--max-saves", "2"), ("--add-only",)):
+        assert train(mels, run, *more, *flags) == 0
+        assert capsys.readouterr() == (f"{run}: nothing to do: save 2 of 12 songs stands\n", "")
+        assert tree(run) == before
+    assert train(mels, run, "--max-saves", "3", "--forever", *flags) == 0
+    assert _comparable(run) == _comparable(whole)
+
+
+@slow
+def test_songs_added_to_a_run_of_an_older_version_take_its_descriptors_along(mels, tmp_path):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "2", "--forever") == 0
+    describe(run, 2)
+    before = read_song_vectors(run)
+    write_mels(mels, {"AA/first": 60})
+    assert train(mels, run, "--add-only") == 0
+    after = read_song_vectors(run)
+    assert after.names == ["AA/first.npy", *before.names]
+    assert np.array_equal(after.vectors[1:], before.vectors)
+    assert not list(run.rglob("descriptor_*"))
+
+
+def test_no_descriptors_is_taken_and_not_advertised():
+    assert spectrogram_doc2vec.build_parser().parse_args(["mels", "run", "--no-descriptors"])
+    assert "descriptors" not in spectrogram_doc2vec.build_parser().format_help()
 
 
 # Growth

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modul
 from judging.folds import FOLDS, large_classes, make_folds
 from judging.labels import encode, label_songs, read_label_table
 from process_results import audit_labels
-from runs.vectors import add_vectors_argument, read_vectors, which_vectors
+from runs.vectors import add_vectors_argument, read_vectors
 from utils import EXIT_DONE, UserError, command, plural, positive_float, positive_int, printable, script_parser
 
 LOOKED_AT = 0.1  # of the list: what a person may have the patience for
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
     table = read_label_table(arguments.labels)
     run = read_vectors(arguments.run, arguments.vectors)
     labelled = label_songs(table, run.names, arguments.label_column, arguments.group_column)
-    print(printable(which_vectors(arguments.run, run)))
+    print(printable(f"vectors: {run}"))
     print(printable(labelled.summary()))
     kept, small = large_classes(labelled.labels, labelled.groups)  # as the audit itself leaves them out
     if small:

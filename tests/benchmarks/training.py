@@ -9,7 +9,7 @@
 
 machine   floating-point operations a second of the matrix products in the steps, beside a plain tf.matmul
 songs     steps a second with 1,000,000 songs beside 1,000, in turn
-memory    resident memory with 100,000 and with 300,000 songs, the time to the first step, and that of the descriptors
+memory    resident memory with 100,000 and with 300,000 songs, and the time to the first step
 open      seconds to list a mel folder of 100,000 files by its ledger, and a bare one by its headers; cold where we may
           drop the kernel's caches (as root)
 pairs     how many positive pairs each song of a mel folder gets, least and most; nothing is trained
@@ -183,7 +183,7 @@ def _measure_flat_cost(networks, folder: Path, config, most_songs: int) -> None:
 
 def measure_memory(counts: list[int]) -> None:
     print(machine())
-    print(f"{'songs':<12}{'start to first step':>22}{'peak resident':>16}{'descriptors':>14}")
+    print(f"{'songs':<12}{'start to first step':>22}{'peak resident':>16}")
     for songs in counts:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "mels"
@@ -191,14 +191,11 @@ def measure_memory(counts: list[int]) -> None:
             argv = [sys.executable, ROOT / "spectrogram_doc2vec.py", folder, Path(scratch) / "run"]
             started = time.monotonic()
             limits = ["--max-minutes", "0.5", "--max-saves", "1", "--set", "pairs_per_save=1000000000"]
-            done = subprocess.run([*argv, *limits, "--no-descriptors"], capture_output=True, text=True, check=True)
+            done = subprocess.run([*argv, *limits], capture_output=True, text=True, check=True)
             other = time.monotonic() - started - 30
             peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-            started = time.monotonic()
-            subprocess.run([*argv, *limits, "--quiet"], stdout=subprocess.DEVNULL, check=True)
-            described = time.monotonic() - started
             last = done.stderr.splitlines()[-1]
-            print(f"{songs:<12,}{other:>20.0f} s{peak:>13.2f} GB{described:>12.0f} s   {last}", flush=True)
+            print(f"{songs:<12,}{other:>20.0f} s{peak:>13.2f} GB   {last}", flush=True)
 
 
 def measure_open(songs: int) -> None:

@@ -39,6 +39,15 @@ def test_small_labels_are_left_out_and_the_flag_is_the_callers(run):
         run.leave_out_small(run.tracks(), 1, "--least")
 
 
+def test_a_save_with_other_songs_between_two_readings_is_told(run, tmp_path, monkeypatch):
+    def read_vectors(folder: Path, which: str) -> Vectors:
+        return Vectors([which], np.ones((1, 3)), 1 + (which != "song"), which)
+
+    monkeypatch.setattr("judging.labelled_run.read_vectors", read_vectors)
+    with pytest.raises(UserError, match=r"between reading song of save 1 and a\.npy of save 2, .* same command again$"):
+        read_labelled_run(run.folder, run.table, "genre", which=["song", "a.npy"])
+
+
 @pytest.mark.parametrize(
     ("which", "kinds"),
     [

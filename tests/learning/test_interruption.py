@@ -141,19 +141,6 @@ def test_while_a_run_that_goes_on_is_compiled_its_saves_stay(mels, tmp_path):
     assert run_folder.is_whole(run)
 
 
-@slow
-def test_while_tracks_are_described(tmp_path):
-    mels, run = linked_mels(tmp_path / "mels", 20_000, 500), tmp_path / "run"
-    flags = ("--max-saves", "1", "--set", "pairs_per_save=256", "--set", "pool_songs=50", "--set", "pool_frames=9999")
-    with trainer(mels, run, *flags) as process:
-        wait_for_line(process, "save 1: ")
-        time.sleep(1)
-        printed, _ = answer(process, signal.SIGINT)
-    assert "without track descriptors: run it again for those" in printed
-    assert not run_folder.newest_descriptors(run)
-    assert read_song_vectors(run).save == 1
-
-
 WAITING = """
 import os, signal, sys, threading, time
 from learning.background import prefetch

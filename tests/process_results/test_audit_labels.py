@@ -74,7 +74,7 @@ def test_swapped_labels_come_first_with_their_own_label_suggested(folder, capfd)
     out, err = capfd.readouterr()
     assert err == ""
     lines = out.splitlines()
-    assert lines[0].startswith("vectors: song vectors of save 1; the run has no track descriptors: ")
+    assert lines[0] == "vectors: song vectors of save 1"
     assert lines[1] == "48 of 48 songs labelled; left out: nothing"
     assert lines[2] == (
         f"{folder / 'audit.csv'}: 48 of 48 tracks, most surprising first; for 3 of the 48 another label is suggested"
@@ -126,16 +126,6 @@ def test_only_directions_and_labels_count(folder):
     np.save(folder / "mine.npy", 8 * vectors)
     assert run_main(folder, "--vectors", str(folder / "mine.npy"), output="scaled.csv") == 0
     assert (folder / "scaled.csv").read_bytes() == (folder / "audit.csv").read_bytes()
-
-
-def test_descriptors_are_the_default(folder, capsys):
-    descriptors = np.random.default_rng(0).standard_normal((48, 7)).astype(np.float32)
-    run_folder.commit_descriptors(folder / "run", 1, descriptors, {}, step=1)
-    assert run_main(folder) == 0
-    assert "vectors: track descriptors of save 1\n" in capsys.readouterr().out
-    assert run_main(folder, "--vectors", "song", output="song.csv") == 0
-    assert {row["filename"] + ".npy" for row in read_rows(folder, "song.csv")[:3]} == set(SWAPPED)
-    assert (folder / "audit.csv").read_bytes() != (folder / "song.csv").read_bytes()
 
 
 def test_an_album_labelled_wrong_as_a_whole_does_not_vouch_for_itself(folder, capsys):
@@ -296,7 +286,7 @@ def test_nothing_to_tell_apart(folder, capsys, labels, message):
         (["RUN", "LABELS", "--label-column", "Genre", "--output", "PLACE/a.csv"], "did you mean 'genre'?"),
         (["RUN", "LABELS", "--group-column", "Artist", "--output", "PLACE/a.csv"], "did you mean 'artist'?"),
         (["RUN", "LABELS", "--min-members", "1", "--output", "PLACE/a.csv"], "--min-members 1: a label needs two"),
-        (["RUN", "LABELS", "--vectors", "sing", "--output", "PLACE/a.csv"], "--vectors sing: write song, descriptor"),
+        (["RUN", "LABELS", "--vectors", "sing", "--output", "PLACE/a.csv"], "--vectors sing: write song, or the path"),
     ],
 )
 def test_errors_say_what_to_do_and_write_nothing(folder, capsys, arguments, message):

@@ -52,8 +52,7 @@ def test_song_vectors_alone(folder, capfd):
     out, err = capfd.readouterr()
     assert err == ""
     assert out == (
-        f"vectors: song vectors of save 1; the run has no track descriptors: spectrogram_doc2vec.py MEL_FOLDER "
-        f"{folder / 'run'} makes them\n"
+        "vectors: song vectors of save 1\n"
         "24 of 24 songs labelled; left out: nothing\n"
         "24 tracks, 2 classes, 2 x 5 stratified folds\n"
         "accuracy            linear SVM       RBF SVM          logistic         5-NN cosine\n"
@@ -76,28 +75,16 @@ def test_song_vectors_alone(folder, capfd):
 
 
 def test_kinds_of_vectors_side_by_side(folder, capsys):
-    run = folder / "run"
-    songs = read_song_vectors(run)
-    run_folder.commit_descriptors(run, 1, np.hstack([songs.vectors, songs.vectors]), {}, step=1)
     np.save(folder / "noise.npy", np.random.default_rng(0).standard_normal((24, 3)))
-    assert run_main(folder) == 0
-    assert "\ntrack descriptors   1.000" in capsys.readouterr().out
-    flags = [word for which in ("song", "descriptor", folder / "noise.npy") for word in ("--vectors", str(which))]
+    flags = [word for which in ("song", folder / "noise.npy") for word in ("--vectors", str(which))]
     assert run_main(folder, *flags) == 0
     out = capsys.readouterr().out
-    assert out.startswith(
-        "vectors: song vectors of save 1\nvectors: track descriptors of save 1\nvectors: noise.npy of"
-    )
+    assert out.startswith("vectors: song vectors of save 1\nvectors: noise.npy of save 1\n")
     rows = [line[:20].strip() for line in out.splitlines() if FIGURE.search(line)]
-    assert rows == 3 * ["song vectors", "track descriptors", "noise.npy"]
-    assert "3 kinds of vectors compared" in out
-
-    costs = [run_folder.CostRow(2, 2.0, 2.1, 1000, 3.0)]
-    run_folder.commit_save(run, 2, songs.vectors[1:], {}, costs, b"seed: 0\n", 5, NAMES[1:])
-    assert run_main(folder, "--vectors", "song", "--vectors", "descriptor") == 1
-    assert "song vectors are of save 2, track descriptors of save 1 with other songs" in capsys.readouterr().err
-    assert run_main(folder) == 0
-    assert "the newest save is 2 and has none yet" in capsys.readouterr().out
+    assert rows == 3 * ["song vectors", "noise.npy"]
+    assert "2 kinds of vectors compared" in out
+    assert run_main(folder, *flags, "--vectors", "descriptor") == 1
+    assert "--vectors descriptor: track descriptors are gone; leave the flag out" in capsys.readouterr().err
 
 
 def test_files_of_one_base_name_are_kinds_of_their_own(folder, capsys, monkeypatch):

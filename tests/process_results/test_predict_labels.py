@@ -245,7 +245,7 @@ def test_two_classes(folder):
         (lambda name: "drone", [], "column 'genre': one class only, 'drone': there is nothing to tell apart"),
         (lambda name: name, [], "column 'genre': no class of two or more members"),
         (None, ["--label-column", "gender"], "no column 'gender'; did you mean 'genre'?"),
-        (None, ["--vectors", "descriptor"], "holds no descriptor_at_1.npy"),
+        (None, ["--vectors", "descriptor"], "track descriptors are gone; leave the flag out, or use --vectors song"),
     ],
 )
 def test_errors_are_one_line(folder, capsys, change, flags, says):

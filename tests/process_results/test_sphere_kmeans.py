@@ -71,7 +71,7 @@ def test_three_kinds_are_three_clusters(folder, capfd):
     out, err = capfd.readouterr()
     assert err == ""
     lines = out.splitlines()
-    assert lines[0].startswith("vectors: song vectors of save 1; the run has no track descriptors: ")
+    assert lines[0] == "vectors: song vectors of save 1"
     del lines[0]
     assert lines[0] == "24 of 24 songs labelled; left out: nothing"
     assert lines[1].split() == ["purity", "NMI", "adjusted", "Rand"]
@@ -86,20 +86,16 @@ def test_three_kinds_are_three_clusters(folder, capfd):
     ]
 
 
-def test_descriptors_are_the_default_and_song_vectors_and_files_can_be_asked_for(folder, capsys):
-    descriptors = np.random.default_rng(0).standard_normal((24, 7)).astype(np.float32)
-    run_folder.commit_descriptors(folder / "run", 1, descriptors, {}, step=1)
+def test_song_vectors_are_the_default_and_they_and_files_can_be_asked_for(folder, capsys):
+    np.save(folder / "mine.npy", np.random.default_rng(0).standard_normal((24, 7)).astype(np.float32))
     found = {}
-    for which, flags in (("default", []), ("song", ["--vectors", "song"]), ("descriptor", ["--vectors", "descriptor"])):
-        assert run_main(folder, *flags, output=f"{which}.png") == 0
+    for which, flags in (("default", []), ("song", ["song"]), ("mine", [str(folder / "mine.npy")])):
+        assert run_main(folder, *(word for value in flags for word in ("--vectors", value)), output=f"{which}.png") == 0
         found[which] = (folder / f"{which}.csv").read_text()
-    assert found["default"] == found["descriptor"] != found["song"]
-    assert "vectors: track descriptors of save 1\n" in capsys.readouterr().out
-    np.save(folder / "mine.npy", descriptors)
-    assert run_main(folder, "--vectors", str(folder / "mine.npy")) == 0
-    assert (folder / "plot.csv").read_text() == found["descriptor"]
+    assert found["default"] == found["song"] != found["mine"]
+    assert capsys.readouterr().out.count("vectors: song vectors of save 1\n") == 2
     assert run_main(folder, "--vectors", "sing") == 1
-    assert "--vectors sing: write song, descriptor, or the path of an .npy file" in capsys.readouterr().err
+    assert "--vectors sing: write song, or the path of an .npy file" in capsys.readouterr().err
 
 
 def test_the_table_names_every_song_and_its_bar(folder):

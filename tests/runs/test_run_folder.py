@@ -20,12 +20,10 @@ from hypothesis import strategies as st
 
 from runs.run_folder import (
     CostRow,
-    commit_descriptors,
     commit_save,
     decode_names,
     encode_names,
     is_whole,
-    newest_descriptors,
     newest_save,
     prepare,
     read_costs,
@@ -34,7 +32,7 @@ from runs.run_folder import (
     repair,
     require_run,
 )
-from runs.vectors import newest, read_descriptors, read_song_vectors, read_vectors
+from runs.vectors import newest, read_song_vectors, read_vectors
 from utils import UserError
 
 FIRST_LIST = ["a b/c, d.mp3.npy", os.fsdecode(b"\xff.mp3.npy"), "Søren.mp3.npy"]
@@ -154,96 +152,22 @@ def test_a_list_of_a_later_save_is_not_looked_at(run):
     assert not is_whole(run)
 
 
-# Track descriptors, and vectors of one's own
-
-
-def describe(run: Path, save: int, names: list[str]) -> None:
-    descriptors = np.concatenate([vectors_of(names, save)] * 2, axis=1)
-    commit_descriptors(run, save, descriptors, {"mean": np.zeros(4, np.float32)}, step=10 * save)
-
-
-def check_descriptors(run: Path, save: int, names: list[str]) -> None:
-    found = read_descriptors(run)
-    assert (found.save, found.names, found.kind) == (save, names, "track descriptors")
-    np.testing.assert_array_equal(found.vectors[:, 2:], vectors_of(names, save))
-
-
-def test_descriptors_stay_until_newer_ones_are_there_with_their_own_names(run):
-    describe(run, 3, FIRST_LIST)
-    for save in range(4, 9):
-        commit(run, save, SECOND_LIST, is_new=save == 4)
-        check_descriptors(run, 3, FIRST_LIST)
-        check_is_save(run, save, SECOND_LIST)
-    describe(run, 8, SECOND_LIST)
-    check_descriptors(run, 8, SECOND_LIST)
-    assert [path.name for path in run.glob("descriptor_at_*")] == ["descriptor_at_8.npy"]
-    assert sorted(path.name for path in (run / "weights").iterdir()) == [
-        *("descriptor_at_8.npz", "network_at_8.npz", "optimizer_at_8.npz"),
-    ]
-    commit(run, 9, SECOND_LIST, is_new=False)
-    assert [path.name for path in run.glob("music_list_at_*")] == ["music_list_at_4.txt"]
-    assert is_whole(run)
-
-
-@pytest.mark.parametrize("after", [False, True])
-def test_descriptors_killed_at_any_instant_are_old_or_new(run, tmp_path, after):
-    describe(run, 3, FIRST_LIST)
-    commit(run, 4, SECOND_LIST, is_new=True)
-    outcomes, was_killed = [], True
-    while was_killed:
-        left = tmp_path / f"left {len(outcomes)}"
-        shutil.copytree(run, left)
-        was_killed = killed_at(len(outcomes), lambda folder=left: describe(folder, 4, SECOND_LIST), after)
-        outcomes.append(read_descriptors(left).save)
-        check_descriptors(left, outcomes[-1], SECOND_LIST if outcomes[-1] == 4 else FIRST_LIST)
-        repair(left)
-        describe(left, 4, SECOND_LIST)
-        check_descriptors(left, 4, SECOND_LIST)
-        assert len(list((left / "weights").iterdir())) == 3
-    assert outcomes == sorted(outcomes)
-    assert set(outcomes) == {3, 4}
-
-
-def test_a_reader_tries_again_where_descriptors_are_replaced_under_it(run):
-    describe(run, 3, FIRST_LIST)
-    commit(run, 4, FIRST_LIST, is_new=False)
-    seen = []
-
-    def read(save: int) -> int:
-        seen.append(save)
-        if len(seen) == 1:
-            describe(run, 4, FIRST_LIST)
-            raise FileNotFoundError("descriptor_at_3.npy")
-        return save
-
-    assert newest(run, read) == 4
-    assert seen == [4, 4]
-
-
-def test_descriptors_of_a_save_that_was_never_committed_are_removed(run):
-    describe(run, 4, FIRST_LIST)
-    assert newest_descriptors(run) == 0
-    assert not is_whole(run)
-    repair(run)
-    assert is_whole(run)
-    assert not list(run.rglob("descriptor_*"))
+# Vectors of one's own
 
 
 def test_what_vectors_are_read(run, tmp_path):
-    assert message(read_vectors, run, "descriptor") == (
-        f"{run}: holds no descriptor_at_3.npy; make it with spectrogram_doc2vec.py MEL_FOLDER {run}, or use "
-        "--vectors song"
-    )
-    describe(run, 3, FIRST_LIST)
-    assert read_vectors(run, "song").kind == "song vectors"
-    assert read_vectors(run, "descriptor").vectors.shape == (3, 4)
+    for which in ("song", None):
+        found = read_vectors(run, which)
+        assert (found.kind, found.names, found.save) == ("song vectors", FIRST_LIST, 3)
+        np.testing.assert_array_equal(found.vectors, vectors_of(FIRST_LIST, 3))
+    assert str(found) == "song vectors of save 3"
     mine = tmp_path / "my own.npy"
     np.save(mine, np.eye(3))
     found = read_vectors(run, str(mine))
     assert (found.kind, found.names, found.save) == ("my own.npy", FIRST_LIST, 3)
     np.testing.assert_array_equal(found.vectors, np.eye(3))
 
-    assert "write song, descriptor, or the path of an .npy file" in message(read_vectors, run, "songs")
+    assert message(read_vectors, run, "songs") == "--vectors songs: write song, or the path of an .npy file"
     assert "no such file" in message(read_vectors, run, str(tmp_path / "none.npy"))
     np.save(mine, np.eye(4))
     assert "shape (4, 4) does not fit the 3 songs" in message(read_vectors, run, str(mine))
@@ -255,6 +179,97 @@ def test_what_vectors_are_read(run, tmp_path):
         assert f"holds {np.dtype(kind)}, expected floats of 16, 32 or 64 bits" in message(read_vectors, run, str(mine))
     mine.write_bytes(b"no array")
     assert f"{mine}: not readable" in message(read_vectors, run, str(mine))
+
+
+def test_a_reader_tries_again_where_a_save_is_replaced_under_it(run):
+    seen = []
+
+    def read(save: int) -> int:
+        seen.append(save)
+        if len(seen) == 1:
+            commit(run, 4, FIRST_LIST, is_new=False)
+            raise FileNotFoundError("network_at_3.npz")
+        return save
+
+    assert newest(run, read) == 4
+    assert seen == [3, 4]
+
+
+# A run folder of an older version, with track descriptors
+
+
+def describe(run: Path, save: int) -> list[Path]:
+    """Write the track descriptors of a save as older versions did; return their files."""
+    paths = [run / f"descriptor_at_{save}.npy", run / "weights" / f"descriptor_at_{save}.npz"]
+    np.save(paths[0], np.ones((3, 5), np.float32))
+    np.savez(paths[1], mean=np.zeros(4), scale=np.ones(4), components=np.ones((2, 1)), step=10 * save)
+    return paths
+
+
+@pytest.mark.parametrize("which", ["descriptor", "descriptors"])
+def test_descriptors_are_asked_for_in_vain(run, which):
+    describe(run, 3)
+    assert message(read_vectors, run, which) == (
+        f"--vectors {which}: track descriptors are gone; leave the flag out, or use --vectors song"
+    )
+
+
+def test_old_descriptors_stay_until_the_next_save(run):
+    describe(run, 3)
+    before = tree(run)
+    prepare(run)
+    assert is_whole(run)
+    repair(run)
+    check_is_save(run, 3, FIRST_LIST)
+    assert tree(run) == before
+    commit(run, 4, SECOND_LIST, is_new=True)
+    check_is_save(run, 4, SECOND_LIST)
+    assert not list(run.rglob("descriptor_*"))
+
+
+def test_old_descriptors_of_an_older_save_go_with_the_list_of_their_songs(run):
+    """As a training leaves them that is still at work, or was ended by a signal."""
+    first_list = (run / "music_list_at_1.txt").read_bytes()
+    for save in range(4, 8):
+        commit(run, save, SECOND_LIST, is_new=save == 4)
+    (run / "music_list_at_1.txt").write_bytes(first_list)
+    describe(run, 3)
+    prepare(run)
+    assert is_whole(run)
+    check_is_save(run, 7, SECOND_LIST)
+    commit(run, 8, SECOND_LIST, is_new=False)
+    check_is_save(run, 8, SECOND_LIST)
+    assert not list(run.rglob("descriptor_*"))
+    assert [path.name for path in run.glob("music_list_at_*")] == ["music_list_at_4.txt"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_save_over_old_descriptors_killed_at_any_instant_leaves_one_whole_save(run, tmp_path, after):
+    describe(run, 3)
+    outcomes, was_killed = [], True
+    while was_killed:
+        left = tmp_path / f"left {len(outcomes)}"
+        shutil.copytree(run, left)
+        was_killed = killed_at(len(outcomes), lambda folder=left: commit(folder, 4, SECOND_LIST, True), after)
+        outcomes.append(newest_save(left))
+        check_is_save(left, outcomes[-1], SECOND_LIST if outcomes[-1] == 4 else FIRST_LIST)
+        if outcomes[-1] == 3:
+            assert len(list(left.rglob("descriptor_*"))) == 2
+        prepare(left)
+        repair(left)
+        commit(left, outcomes[-1] + 1, SECOND_LIST, is_new=outcomes[-1] == 3)
+        check_is_save(left, outcomes[-1] + 1, SECOND_LIST)
+        assert not list(left.rglob("descriptor_*"))
+    assert set(outcomes) == {3, 4}
+
+
+@pytest.mark.parametrize("refusing", [prepare, repair])
+def test_old_descriptors_do_not_tell_which_number_is_lost(run, refusing):
+    describe(run, 2)
+    (run / "epoc_num.txt").unlink()
+    assert message(refusing, run) == (
+        f"{run}: holds saves up to 3 but no epoc_num.txt; restore it (it holds the number 3), or name another folder"
+    )
 
 
 # Killed at any instant

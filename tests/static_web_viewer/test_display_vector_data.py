@@ -241,7 +241,7 @@ def test_no_audio_is_needed_where_none_is_wanted(house, tmp_path):
         (["--labels", "nowhere.csv"], "nowhere.csv: no such label table"),
         (["--output-table", "table.txt"], "table.txt: the name must end in .csv"),
         (["--output-table", "labels.csv"], "labels.csv: is no table of this script"),
-        (["--vectors", "frames"], "--vectors frames: write song, descriptor, or the path of an .npy file"),
+        (["--vectors", "frames"], "--vectors frames: write song, or the path of an .npy file"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_no_folder(house, capsys, monkeypatch, flags, message):
