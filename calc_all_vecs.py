@@ -35,7 +35,15 @@ from files import (
     write_file,
 )
 from mels.mel_folder import MEL_SUFFIX, MelList, list_mels, read_audio_half, read_mel
-from runs.run_folder import decode_names, encode_names, has_content, read_weights, require_run
+from runs.run_folder import (
+    decode_names,
+    encode_names,
+    has_content,
+    read_weights,
+    require_arrays,
+    require_run,
+    weights_path,
+)
 from runs.vectors import newest
 from utils import (
     EXIT_DONE,
@@ -201,10 +209,10 @@ def main(argv: list[str] | None = None) -> int:
         ]
         skipped = []
         if to_do:
-            from learning.model import Model
+            from learning.model import Model, state_names
 
-            model = Model(config, weights)
-            skipped = write_frame_vectors(model, mels, mel_folder, output, to_do, arguments.quiet)
+            require_arrays(weights_path(run_folder, "network", save), weights, state_names(config, mels.bins))
+            skipped = write_frame_vectors(Model(config, weights), mels, mel_folder, output, to_do, arguments.quiet)
         if arguments.prune and gone:
             remove_vectors(output, gone)
             for name in gone:

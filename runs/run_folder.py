@@ -105,12 +105,17 @@ def read_weights(run: Path, part: str, save: int, needed: Iterable[str] = ()) ->
             arrays = dict(archive)
     except UNREADABLE as error:
         raise UserError(f"{path}: not readable ({error}); restore it, or train into another folder") from None
+    require_arrays(path, arrays, needed)
+    return arrays
+
+
+def require_arrays(path: Path, arrays: Mapping[str, np.ndarray], needed: Iterable[str]) -> None:
+    """Raise UserError where the arrays that a file of weights/ holds are not all that are needed."""
     if missing := [name for name in needed if name not in arrays]:
         raise UserError(
             f"{path}: holds no {examples(missing)}, so another version made it; go on with that version, or train into "
             "another folder"
         )
-    return arrays
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,21 @@ def test_what_it_refuses(trained, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("missing", ["target_hidden_bias", "context_hidden_bias", "reference"])
+def test_weights_that_lack_an_array_are_one_line(trained, tmp_path, capsys, missing):
+    mels, run_of = trained
+    run_of = shutil.copytree(run_of, tmp_path / "run")
+    path = run_folder.weights_path(run_of, "network", 2)
+    weights = run_folder.read_weights(run_of, "network", 2)
+    np.savez(path, **{name: array for name, array in weights.items() if name != missing})
+    assert run(mels, run_of, tmp_path / "out") == 1
+    assert capsys.readouterr().err.endswith(
+        f" error: {path}: holds no {missing}, so another version made it; go on with that version, or train into "
+        "another folder\n"
+    )
+    assert not vectors_of(tmp_path / "out")
+
+
 def test_a_broken_mel_is_counted_and_the_rest_made(trained, tmp_path, capsys):
     mels, run_of = trained
     mels = shutil.copytree(mels, tmp_path / "mels")
