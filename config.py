@@ -29,6 +29,7 @@ class Config:
     decoder: str
 
     window_seconds: float
+    coarse_hops: int
     differences: bool
     spectral_tilt: float
     input_noise: float
@@ -75,6 +76,7 @@ RANGES = {
     "mel_low_hz": (0.0, 192000.0),
     "mel_high_hz": (1.0, 192000.0),
     "window_seconds": (0.0, 86400.0),
+    "coarse_hops": (0, 1000),
     "spectral_tilt": (0.0, 10.0),
     "input_noise": (0.0, 10.0),
     "hidden_size": (1, 16384),
@@ -158,6 +160,11 @@ def build_config(values: dict[str, object], where: str) -> Config:
         raise UserError(
             f"{where}: mel_low_hz {config.mel_low_hz}, mel_high_hz {config.mel_high_hz}: they must rise, "
             f"and end at or below half of sample_rate_hz {config.sample_rate_hz}"
+        )
+    if config.coarse_hops and config.output_vector_size % 2:
+        raise UserError(
+            f"{where}: output_vector_size: {config.output_vector_size} must be even: half of a song vector is of "
+            f"frames, half of coarse ones; or leave the coarse ones out by coarse_hops: 0"
         )
     return config
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import numpy as np
 from config import Config
 from learning.model import ADAGRAD_EPSILON, Model, tf, unit
 from learning.streams import Purpose, generator
+from learning.views import View
 
 FIRST_SONG_DEVIATION = 0.1  # of a song vector's elements before training: small beside a frame's embedding
 STEPS, PAIRS, NEGATIVES = 200, 64, 256  # of a new song: steps, and what each one sees
@@ -34,18 +36,21 @@ def infer_song_vectors(model: Model, mels: Iterator[np.ndarray]) -> Iterator[np.
     stored with the weights to stand for the corpus. So a vector depends on the song and the weights alone: songs go
     through in groups of one fixed size only for speed.
     """
-    reference = model.embed_inputs(model.reference, "context")
-    # Plain TensorFlow, no AutoGraph, as in model.py
-    infer = tf.function(lambda *tensors: _infer_group(model, *tensors), autograph=False)
+    references = [model.embed_reference(view) for view in model.views]
+    # Plain TensorFlow, no AutoGraph, as in model.py. One for each view: their shapes may be the same
+    infer = [tf.function(functools.partial(_infer_group, model, view), autograph=False) for view in model.views]
 
-    def vectors_of(group: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        padded = group + [group[-1]] * (SONGS_TOGETHER - len(group))
-        targets, contexts = (tf.constant(np.stack(side)) for side in zip(*padded, strict=True))
-        return infer(model.parameters, targets, contexts, reference).numpy()[: len(group)]
+    def vectors_of(group: list[list[tuple[np.ndarray, np.ndarray]]]) -> np.ndarray:
+        parts = []
+        for infer_view, pairs, reference in zip(infer, zip(*group, strict=True), references, strict=True):
+            padded = [*pairs] + [pairs[-1]] * (SONGS_TOGETHER - len(pairs))
+            targets, contexts = (tf.constant(np.stack(side)) for side in zip(*padded, strict=True))
+            parts.append(infer_view(model.parameters, targets, contexts, reference).numpy()[: len(group)])
+        return np.concatenate(parts, axis=1)
 
-    group: list[tuple[np.ndarray, np.ndarray]] = []
+    group: list[list[tuple[np.ndarray, np.ndarray]]] = []  # by song, by view
     for mel in mels:
-        group.append(_embedded_pairs(model, mel))
+        group.append([_embedded_pairs(model, view, mel) for view in model.views])
         if len(group) == SONGS_TOGETHER:
             yield from vectors_of(group)
             group = []
@@ -53,27 +58,29 @@ def infer_song_vectors(model: Model, mels: Iterator[np.ndarray]) -> Iterator[np.
         yield from vectors_of(group)
 
 
-def _embedded_pairs(model: Model, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return e and c of the positive pairs of a song for each step, (steps, pairs, dims) each."""
+def _embedded_pairs(model: Model, view: View, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return e and c of the positive pairs of a song for each step, (steps, pairs, dims of the view) each."""
     digest = hashlib.blake2b(mel.tobytes(), digest_size=6).digest()
     draws = generator(0, Purpose.INFERENCE, int.from_bytes(digest, "little"))
     uniforms = draws.random((3, STEPS, PAIRS))
-    longest = min(model.config.window, len(mel) - 1)
-    distance = np.minimum(1 + (uniforms[0] * longest).astype(np.int64), longest)
+    most = min(view.most_distance, len(mel) - 1)
+    least = min(view.least_distance, most)
+    distance = np.minimum(least + (uniforms[0] * (most - least + 1)).astype(np.int64), most)
     early = (uniforms[1] * (len(mel) - distance)).astype(np.int64)
     swap = uniforms[2] < 0.5
     target, context = early + distance * swap, early + distance * ~swap
-    return model.embed(mel)[target], model.embed(mel, "context")[context]
+    frames = view.frames(mel)
+    return model.embed_view(view, frames, "target")[target], model.embed_view(view, frames, "context")[context]
 
 
-def _infer_group(model: Model, parameters, targets, contexts, reference) -> tf.Tensor:
-    """targets, contexts (songs, steps, pairs, dims), reference (frames, dims) -> (songs, dims)."""
+def _infer_group(model: Model, view: View, parameters, targets, contexts, reference) -> tf.Tensor:
+    """targets, contexts (songs, steps, pairs, dims), reference (frames, dims) -> (songs, dims), all of the view."""
     config, frames = model.config, tf.shape(reference)[0]
     dropout = config.frame_dropout
 
     def cost(aim, context, negatives):
-        positive = model.logits(parameters, aim[:, :, None], context[:, :, None])  # (songs, pairs, 1, 1)
-        negative = model.logits(parameters, aim, negatives)  # (songs, pairs, negatives)
+        positive = model.logits(parameters, view, aim[:, :, None], context[:, :, None])  # (songs, pairs, 1, 1)
+        negative = model.logits(parameters, view, aim, negatives)  # (songs, pairs, negatives)
         # a sum over songs: the gradient of one song's vector must not depend on how many others there are
         return tf.reduce_sum(
             tf.reduce_mean(tf.nn.softplus(-positive), axis=[1, 2, 3])
@@ -98,6 +105,6 @@ def _infer_group(model: Model, parameters, targets, contexts, reference) -> tf.T
     # From where the gradient of the dot product points, and as long as a song vector before training: from zero the
     # first gradient of a cosine would be immense, and Adagrad would hardly move after it.
     towards = tf.reduce_mean(contexts, axis=[1, 2]) - tf.reduce_mean(reference, axis=0)
-    vectors = unit(towards) * FIRST_SONG_DEVIATION * config.output_vector_size**0.5
+    vectors = unit(towards) * FIRST_SONG_DEVIATION * contexts.shape[-1] ** 0.5
     start = (tf.constant(0), vectors, tf.zeros([SONGS_TOGETHER, 1]))
     return tf.while_loop(lambda step, *_: step < STEPS, one_more, start)[1]

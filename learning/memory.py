@@ -17,13 +17,13 @@ SONGS_TRIED = 10  # for one that can be read, to learn how its numbers are store
 
 def memory_estimate(corpus: Corpus) -> int:
     """Return about how many bytes a training of this corpus will hold resident."""
-    config, songs = corpus.config, len(corpus.names)
+    config, songs, views = corpus.config, len(corpus.names), len(corpus.views)
     frame = corpus.bins * item_size(corpus)
     pool = min(int(corpus.frames.sum()), config.pool_frames, min(songs, config.pool_songs) * int(corpus.frames.max()))
-    pools = 3 * pool * frame  # the present one, the next one, and the pieces that it is put together from
+    pools = 3 * pool * frame * views  # the present one, the next one, and the pieces that it is put together from
     table = songs * (3 * 4 * config.output_vector_size + 400)  # vectors, their copy in a save; names and their index
-    block = 16 * config.batch_size * 6 * frame * (BLOCKS_AHEAD + 2)
-    step = 8 * 4 * config.batch_size * (config.batch_size + 2 * config.hidden_size + 4 * corpus.bins)
+    block = 16 * config.batch_size * 6 * frame * views * (BLOCKS_AHEAD + 2)
+    step = views * 8 * 4 * config.batch_size * (config.batch_size + 2 * config.hidden_size + 4 * corpus.bins)
     return TENSORFLOW_BYTES + pools + table + block + step
 
 

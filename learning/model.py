@@ -24,8 +24,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from config import Config
-from learning.sampling import NOISE_ROWS, TILT_TERMS, Block, HeldOut, InputSample, gather_inputs
+from learning.sampling import NOISE_ROWS, TILT_TERMS, Block, HeldOut, InputSample
 from learning.streams import Purpose, generator
+from learning.views import View, gather_inputs, views_of
 
 
 @contextlib.contextmanager
@@ -59,18 +60,23 @@ NORM_EPSILON = 1e-8
 FIRST_COSINE_SCALE = 5.0  # inverse temperature before it is learned
 
 _NETWORKS = ("target", "context")
+_MEASURES = ("input_mean", "input_scale", "difference_scale")
 
 
 def parameter_shapes(config: Config, bins: int) -> dict[str, tuple[int, ...]]:
     """Return the name and shape of everything that Adam learns."""
     inputs = bins * (2 if config.differences else 1)
     shapes: dict[str, tuple[int, ...]] = {}
-    for network in _NETWORKS:
-        shapes[f"{network}_hidden_weights"] = (inputs, config.hidden_size)
-        shapes[f"{network}_hidden_bias"] = (config.hidden_size,)
-        shapes[f"{network}_output_weights"] = (config.hidden_size, config.output_vector_size)
-        shapes[f"{network}_output_bias"] = (config.output_vector_size,)
-    return shapes | {"log_scale": (), "bias": ()}
+    for view in views_of(config):
+        dims = view.dims.stop - view.dims.start
+        for network in _NETWORKS:
+            name = view.prefix + network
+            shapes[f"{name}_hidden_weights"] = (inputs, config.hidden_size)
+            shapes[f"{name}_hidden_bias"] = (config.hidden_size,)
+            shapes[f"{name}_output_weights"] = (config.hidden_size, dims)
+            shapes[f"{name}_output_bias"] = (dims,)
+        shapes |= {f"{view.prefix}log_scale": (), f"{view.prefix}bias": ()}
+    return shapes
 
 
 def state_names(config: Config, bins: int) -> list[str]:
@@ -78,11 +84,11 @@ def state_names(config: Config, bins: int) -> list[str]:
     learned = [
         prefix + name for prefix in ("", "adam_mean_", "adam_square_") for name in parameter_shapes(config, bins)
     ]
-    return [*learned, "step", "input_mean", "input_scale", "difference_scale", "reference"]
+    return [*learned, "step", *(view.prefix + name for view in views_of(config) for name in (*_MEASURES, "reference"))]
 
 
-def first_weights(config: Config, bins: int, sample: InputSample) -> dict[str, np.ndarray]:
-    """Return the state of untrained networks: parameters, Adam's state, and the measures of the inputs.
+def first_weights(config: Config, bins: int, samples: list[InputSample]) -> dict[str, np.ndarray]:
+    """Return the state of untrained networks: parameters, Adam's state, and the measures of the inputs of each view.
 
     Hidden weights as He et al. 2015, output weights so that an embedding's elements have unit variance.
     """
@@ -93,11 +99,13 @@ def first_weights(config: Config, bins: int, sample: InputSample) -> dict[str, n
         state[name] = (deviation * draws.standard_normal(shape)).astype(np.float32)
         state[f"adam_mean_{name}"] = np.zeros(shape, np.float32)
         state[f"adam_square_{name}"] = np.zeros(shape, np.float32)
-    scale = FIRST_COSINE_SCALE if config.logit == "cosine" else config.output_vector_size**-0.5
-    state["log_scale"] = np.array(np.log(scale), np.float32)
     state["step"] = np.array(0, np.int64)
-    state["input_mean"], state["input_scale"] = sample.mean, sample.scale
-    state["difference_scale"], state["reference"] = sample.difference_scale, sample.reference
+    for view, sample in zip(views_of(config), samples, strict=True):
+        dims = view.dims.stop - view.dims.start
+        scale = FIRST_COSINE_SCALE if config.logit == "cosine" else dims**-0.5
+        state[f"{view.prefix}log_scale"] = np.array(np.log(scale), np.float32)
+        measured = (sample.mean, sample.scale, sample.difference_scale, sample.reference)
+        state |= {view.prefix + name: array for name, array in zip((*_MEASURES, "reference"), measured, strict=True)}
     return state
 
 
@@ -124,13 +132,14 @@ class Model:
     def __init__(self, config: Config, state: dict[str, np.ndarray]) -> None:
         """state is that of `first_weights`, or what `state()` returned."""
         self.config = config
+        self.views = views_of(config)
         self.bins = state["input_mean"].shape[0]
         self._names = list(parameter_shapes(config, self.bins))
         self._inputs = {
             name: tf.constant(state[name].astype(np.float32))
-            for name in ("input_mean", "input_scale", "difference_scale")
+            for name in (view.prefix + name for view in self.views for name in _MEASURES)
         }
-        self.reference = state["reference"]
+        self._references = {f"{view.prefix}reference": state[f"{view.prefix}reference"] for view in self.views}
         self.parameters = self._take(state, "")
         self._means, self._squares = self._take(state, "adam_mean_"), self._take(state, "adam_square_")
         self.step = int(state["step"])
@@ -157,7 +166,7 @@ class Model:
             state[f"adam_mean_{name}"] = self._means[name].numpy()
             state[f"adam_square_{name}"] = self._squares[name].numpy()
         state |= {name: array.numpy() for name, array in self._inputs.items()}
-        return state | {"reference": self.reference, "step": np.array(self.step, np.int64)}
+        return state | self._references | {"step": np.array(self.step, np.int64)}
 
     # Training
 
@@ -196,26 +205,34 @@ class Model:
         return tf.while_loop(lambda place, *_: place < steps, one_more, start)[1:]
 
     def _train_step(self, step, inputs, song, keep_frame, tilt, noise, networks, song_state):
-        """One step on one batch.
+        """One step on one batch: a pair of each view in every row, and both of the row's song.
 
-        inputs (2, 1 or 3, batch, bins), song (batch,) int, keep_frame (batch, 1), tilt (2, batch, TILT_TERMS),
-        noise (2, batch) int.
+        inputs (views, 2, 1 or 3, batch, bins), song (batch,) int, keep_frame (batch, 1),
+        tilt (views, 2, batch, TILT_TERMS), noise (views, 2, batch) int.
         """
         parameters = networks[0]
         batch_vectors = tf.gather(song_state[0], song)  # (batch, dims)
         learned = [parameters[name] for name in self._names]
+        logits = []
         with tf.GradientTape() as tape:
             tape.watch([*learned, batch_vectors])
-            target = self._network(parameters, "target", self._disturbed(inputs[0], tilt[0], noise[0]))
-            context = self._network(parameters, "context", self._disturbed(inputs[1], tilt[1], noise[1]))
-            logits = self.logits(parameters, keep_frame * target + batch_vectors, context)  # (batch, batch)
-        cost = batch_cost(logits[:, :COST_CONTEXTS])
+            for number, view in enumerate(self.views):
+                seen = [
+                    self._disturbed(view, *(each[number, side] for each in (inputs, tilt, noise))) for side in (0, 1)
+                ]
+                target, context = (self._network(parameters, view, *each) for each in zip(_NETWORKS, seen, strict=True))
+                target = keep_frame * target + batch_vectors[:, view.dims]
+                logits.append(self.logits(parameters, view, target, context))  # (batch, batch)
         # From the gradient of the logits, which is simple, back; so the cost of a million pairs need not be computed.
-        gradients = tape.gradient(logits, [*learned, batch_vectors], output_gradients=cost_gradient(logits))
+        output_gradients = [cost_gradient(each) for each in logits]
+        gradients = tape.gradient(logits, [*learned, batch_vectors], output_gradients)
         networks = self._adam(step + 1, networks, dict(zip(self._names, gradients[:-1], strict=True)))
         # A scale that grows on and on is how songs that are known by heart are told apart ever more surely.
         highest = math.log(self.config.most_logit_scale)
-        networks[0]["log_scale"] = tf.minimum(networks[0]["log_scale"], highest)
+        for view in self.views:
+            name = f"{view.prefix}log_scale"
+            networks[0][name] = tf.minimum(networks[0][name], highest)
+        cost = batch_cost(logits[0][:, :COST_CONTEXTS])  # of the fine view, as the held-out cost is
         return cost, networks, self._row_adagrad(song_state, song, gradients[-1])
 
     def _adam(self, count, networks, gradients):
@@ -241,28 +258,31 @@ class Model:
 
     # The network
 
-    def _features(self, inputs, tilt=0.0):
+    def _features(self, view: View, inputs, tilt=0.0):
         """(1 or 3, rows, bins) as gather_inputs gives them -> (rows, inputs of the network), standardised."""
         inputs = tf.cast(inputs, tf.float32)
-        spectrum = (inputs[0] - self._inputs["input_mean"]) / self._inputs["input_scale"] + tilt
+        mean, scale, difference_scale = (self._inputs[view.prefix + name] for name in _MEASURES)
+        spectrum = (inputs[0] - mean) / scale + tilt
         if not self.config.differences:
             return spectrum
-        return tf.concat([spectrum, (inputs[2] - inputs[1]) / self._inputs["difference_scale"]], axis=-1)
+        return tf.concat([spectrum, (inputs[2] - inputs[1]) / difference_scale], axis=-1)
 
-    def _disturbed(self, inputs, tilt, noise):
+    def _disturbed(self, view: View, inputs, tilt, noise):
         """The features of training frames: what differs at each sight cannot be learned by heart."""
-        features = self._features(inputs, tf.matmul(tilt, self._tilts) if self.config.spectral_tilt else 0.0)
+        features = self._features(view, inputs, tf.matmul(tilt, self._tilts) if self.config.spectral_tilt else 0.0)
         return features + tf.gather(self._noise, noise) if self.config.input_noise else features
 
-    def _network(self, parameters, network, features):
-        hidden = features @ parameters[f"{network}_hidden_weights"] + parameters[f"{network}_hidden_bias"]
-        return tf.nn.relu(hidden) @ parameters[f"{network}_output_weights"] + parameters[f"{network}_output_bias"]
+    def _network(self, parameters, view: View, network, features):
+        name = view.prefix + network
+        hidden = features @ parameters[f"{name}_hidden_weights"] + parameters[f"{name}_hidden_bias"]
+        return tf.nn.relu(hidden) @ parameters[f"{name}_output_weights"] + parameters[f"{name}_output_bias"]
 
-    def logits(self, parameters, target, context):
-        """(..., targets, dims), (..., contexts, dims) -> (..., targets, contexts)."""
+    def logits(self, parameters, view: View, target, context):
+        """(..., targets, dims of the view), (..., contexts, the same) -> (..., targets, contexts)."""
         if self.config.logit == "cosine":
             target, context = unit(target), unit(context)
-        return tf.matmul(target, context, transpose_b=True) * tf.exp(parameters["log_scale"]) + parameters["bias"]
+        similarity = tf.matmul(target, context, transpose_b=True)
+        return similarity * tf.exp(parameters[f"{view.prefix}log_scale"]) + parameters[f"{view.prefix}bias"]
 
     # What is read off a trained model
 
@@ -275,29 +295,39 @@ class Model:
         return float(np.mean(costs, dtype=np.float64))
 
     def _held_out_batch_cost(self, parameters, inputs, vectors):
-        target = self._network(parameters, "target", self._features(inputs[0]))
-        context = self._network(parameters, "context", self._features(inputs[1]))
-        without_frame = batch_cost(self.logits(parameters, vectors, context))
-        with_frame = batch_cost(self.logits(parameters, target + vectors, context))
+        view = self.views[0]
+        target, context = (
+            self._network(parameters, view, network, self._features(view, inputs[side]))
+            for side, network in enumerate(_NETWORKS)
+        )
+        vectors = vectors[:, view.dims]
+        without_frame = batch_cost(self.logits(parameters, view, vectors, context))
+        with_frame = batch_cost(self.logits(parameters, view, target + vectors, context))
         dropout = self.config.frame_dropout
         return dropout * without_frame + (1.0 - dropout) * with_frame
 
-    def embed(self, mel: np.ndarray, network: str = "target") -> np.ndarray:
-        """Return e ("target") or c ("context") of every frame of a song: (frames, bins) -> (frames, dims) float32."""
-        pieces = [np.zeros((0, self.config.output_vector_size), np.float32)]
-        for start in range(0, len(mel), FRAMES_PER_CALL):
-            rows = np.arange(start, min(start + FRAMES_PER_CALL, len(mel)))
-            bounds = np.zeros_like(rows), np.full_like(rows, len(mel) - 1)
-            inputs = gather_inputs(mel, rows, *bounds, self.config.differences)
-            pieces.append(self.embed_inputs(inputs, network).numpy())
+    def embed(self, mel: np.ndarray) -> np.ndarray:
+        """Return e of every frame of a song, of all views side by side: (frames, bins) -> (frames, dims) float32."""
+        return np.concatenate([self.embed_view(view, view.frames(mel), "target") for view in self.views], axis=1)
+
+    def embed_view(self, view: View, frames: np.ndarray, network: str) -> np.ndarray:
+        """Return e ("target") or c ("context") of a song's frames as a view has them: (frames, dims of the view)."""
+        pieces = [np.zeros((0, view.dims.stop - view.dims.start), np.float32)]
+        for start in range(0, len(frames), FRAMES_PER_CALL):
+            rows = np.arange(start, min(start + FRAMES_PER_CALL, len(frames)))
+            bounds = np.zeros_like(rows), np.full_like(rows, len(frames) - 1)
+            inputs = gather_inputs(frames, rows, *bounds, view.reach, self.config.differences)
+            pieces.append(self._embed(self.parameters, tf.constant(inputs), view.prefix, network).numpy())
         return np.concatenate(pieces)
 
-    def embed_inputs(self, inputs: np.ndarray, network: str) -> tf.Tensor:
-        """Return what a network makes of inputs (1 or 3, rows, bins) of `gather_inputs`: (rows, dims)."""
-        return self._embed(self.parameters, tf.constant(inputs), network)
+    def embed_reference(self, view: View) -> tf.Tensor:
+        """Return c of the frames that were stored to stand for the corpus: (frames, dims of the view)."""
+        reference = tf.constant(self._references[f"{view.prefix}reference"])
+        return self._embed(self.parameters, reference, view.prefix, "context")
 
-    def _embed_frames(self, parameters, inputs, network):
-        return self._network(parameters, network, self._features(inputs))
+    def _embed_frames(self, parameters, inputs, prefix, network):
+        view = next(view for view in self.views if view.prefix == prefix)
+        return self._network(parameters, view, network, self._features(view, inputs))
 
 
 def batch_cost(logits: tf.Tensor) -> tf.Tensor:

@@ -10,15 +10,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from config import Config
 from learning.streams import HELD_OUT_POSITION, Purpose, generator, uniform_of_name
+from learning.views import View, views_of
 from mels.mel_folder import read_mel
 
-DIFFERENCE_REACH = 2  # frames; x[t + 2] - x[t - 2] is the difference fed beside x[t]
 LEAST_HELD_OUT = 2  # frames; fewer hold no pair, and the song is trained on whole
 MOST_HELD_OUT = 100  # frames of a song; more of it would cost reading and tell nothing new
 DRAWS_PER_POOL_SONG = 128  # positive pairs a song, on average, before the next pool comes in
@@ -81,9 +82,14 @@ class Corpus:
         pools = max(1, min(-(-songs // self.config.pool_songs), songs // LEAST_POOL_SONGS))
         return np.arange(pools + 1) * songs // pools
 
+    @cached_property
+    def views(self) -> list[View]:
+        return views_of(self.config)
+
     @property
     def margin(self) -> int:
-        return DIFFERENCE_REACH if self.config.differences else 0
+        """How many frames beside the held-out ones see them: those of the fine view, whose cost is measured there."""
+        return self.views[0].reach if self.config.differences else 0
 
 
 @dataclass
@@ -91,10 +97,10 @@ class Pool:
     """Some songs' frames in memory, with what is needed to draw pairs from them."""
 
     songs: np.ndarray  # (pool songs,) int64: rows of the corpus, rising; only songs that can be drawn
-    mels: np.ndarray  # (pool frames, bins) float: their frames one after another
-    first: np.ndarray  # (pool songs,) int64: the song's first row in mels
-    last: np.ndarray  # (pool songs,) int64: the song's last row in mels
-    segments: np.ndarray  # (pool songs, 4) int64: the two trainable runs [a, b), [c, d), as rows of mels
+    views: list[np.ndarray]  # (pool frames, bins) float each: their frames one after another, as each view has them
+    first: np.ndarray  # (pool songs,) int64: the song's first row in the views
+    last: np.ndarray  # (pool songs,) int64: the song's last row in the views
+    segments: np.ndarray  # (pool songs, 4) int64: the two trainable runs [a, b), [c, d), as rows of the views
     skipped: dict[str, str] = field(default_factory=dict)  # why, by name, of songs that could not be read
 
 
@@ -109,7 +115,8 @@ def read_pool(
     config = corpus.config
     room = max(1, config.pool_frames // int(np.diff(corpus.pool_bounds).max()))
     total = int(corpus.frames.sum())
-    kept, mels, first, last, segments, skipped, rows = [], [], [], [], [], {}, 0
+    kept, first, last, segments, skipped, rows = [], [], [], [], {}, 0
+    seen: list[list[np.ndarray]] = [[] for _ in corpus.views]
     for song, position in zip(songs.tolist(), positions.tolist(), strict=True):
         if given_up():
             break
@@ -125,14 +132,17 @@ def read_pool(
         if runs[1] == runs[0] and runs[3] == runs[2]:
             continue  # this excerpt lies in the held-out block; another one will not
         kept.append(song)
-        mels.append(mel)
+        for view, frames_seen in zip(corpus.views, seen, strict=True):
+            frames_seen.append(view.frames(mel))
         first.append(rows)
         segments.append(runs - start + rows)
         rows += len(mel)
         last.append(rows - 1)
     if not kept:
-        return Pool(*(np.zeros(0, np.int64) for _ in range(4)), np.zeros((0, 4), np.int64), skipped)
-    return Pool(np.array(kept), np.concatenate(mels), np.array(first), np.array(last), np.array(segments), skipped)
+        none = np.zeros(0, np.int64)
+        return Pool(none, [], none, none, np.zeros((0, 4), np.int64), skipped)
+    views = [np.concatenate(frames_seen) for frames_seen in seen]
+    return Pool(np.array(kept), views, np.array(first), np.array(last), np.array(segments), skipped)
 
 
 class Pools:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learning.pools import DIFFERENCE_REACH, Corpus, Pool, Pools, read_pool
+from learning.pools import Corpus, Pool, Pools, read_pool
 from learning.streams import HELD_OUT_CHOICE, Purpose, generator, uniform_of_name
+from learning.views import View, gather_inputs
 
 TILT_TERMS = 3  # cosine terms over the bins that make a random spectral tilt: all of it smooth
 NOISE_ROWS = 4096  # of the table that input noise is taken from: drawing as many normal numbers anew costs as a network
@@ -23,43 +24,37 @@ HELD_OUT_PAIRS = 20_000  # pairs that the held-out cost uses, at most, whatever 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Positive pairs as rows of a pool's mels."""
+    """Positive pairs as rows of a pool's views."""
 
     target: np.ndarray  # (pairs,) int64
     context: np.ndarray  # (pairs,) int64
     song: np.ndarray  # (pairs,) int64: place of their song in the pool
 
 
-def draw_pairs(pool: Pool, uniforms: np.ndarray, window: int) -> Pairs:
-    """Turn uniform numbers into positive pairs: a song, then two of its frames at most `window` apart.
+def draw_songs(pool: Pool, uniforms: np.ndarray) -> np.ndarray:
+    """Turn uniform numbers in [0, 1) into songs, each as likely as any other, as places in a pool with one or more."""
+    return (uniforms * len(pool.songs)).astype(np.int64)
 
-    pool      holds at least one song.
-    uniforms  (pairs, 4) in [0, 1): they choose song, distance, place and which of the two is the target.
+
+def draw_pairs(pool: Pool, song: np.ndarray, uniforms: np.ndarray, least: int, most: int) -> Pairs:
+    """Turn uniform numbers into positive pairs: two frames of a song, `least` to `most` apart, or nearer in short runs.
+
+    song      (pairs,) places in the pool.
+    uniforms  (pairs, 3) in [0, 1): they choose distance, place and which of the two is the target.
     A song with a single trainable frame pairs it with itself: better than a vector that stays noise.
     """
-    song = (uniforms[:, 0] * len(pool.songs)).astype(np.int64)
     a, b, c, d = pool.segments[song].T
     longest = np.maximum(b - a, d - c) - 1  # the largest distance of two frames in one run
-    distance = np.minimum(1 + (uniforms[:, 1] * np.minimum(window, longest)).astype(np.int64), longest)
+    most = np.minimum(most, longest)
+    least = np.minimum(least, most)
+    distance = np.minimum(least + (uniforms[:, 0] * (most - least + 1)).astype(np.int64), most)
     places_before = np.maximum(b - a - distance, 0)
     places_after = np.maximum(d - c - distance, 0)
-    place = (uniforms[:, 2] * (places_before + places_after)).astype(np.int64)
+    place = (uniforms[:, 1] * (places_before + places_after)).astype(np.int64)
     early = np.where(place < places_before, a + place, c + place - places_before)
     late = early + distance
-    swap = uniforms[:, 3] < 0.5
+    swap = uniforms[:, 2] < 0.5
     return Pairs(np.where(swap, late, early), np.where(swap, early, late), song)
-
-
-def gather_inputs(mels: np.ndarray, rows: np.ndarray, first: np.ndarray, last: np.ndarray, differences: bool):
-    """Return what the networks need of some frames, (1 or 3, rows, bins): x[t]; with differences x[t - 2] and x[t + 2].
-
-    first, last  (rows,) the bounds of each frame's song in mels: at its edges the nearest frame stands in.
-    """
-    if not differences:
-        return mels[rows][None]
-    before = np.maximum(rows - DIFFERENCE_REACH, first)
-    after = np.minimum(rows + DIFFERENCE_REACH, last)
-    return mels[np.stack([rows, before, after])]
 
 
 @dataclass
@@ -69,11 +64,11 @@ class Block:
     steps: int
     pool_index: int
     pool: Pool
-    inputs: np.ndarray  # (most, 2, 1 or 3, batch, bins): target and context frames, as gather_inputs gives them
-    song: np.ndarray  # (most, batch) int32: place of the pair's song in the pool
+    inputs: np.ndarray  # (most, views, 2, 1 or 3, batch, bins): target and context frames, as of gather_inputs
+    song: np.ndarray  # (most, batch) int32: place in the pool of the song that a pair of each view is of
     keep_frame: np.ndarray  # (most, batch, 1) float32: 0 where the frame's own embedding is left out of the pair
-    tilt: np.ndarray  # (most, 2, batch, TILT_TERMS) float32 coefficients
-    noise: np.ndarray  # (most, 2, batch) int32 rows of the table of input noise
+    tilt: np.ndarray  # (most, views, 2, batch, TILT_TERMS) float32 coefficients
+    noise: np.ndarray  # (most, views, 2, batch) int32 rows of the table of input noise
 
 
 def draw_block(pools: Pools, first_step: int, steps: int, most: int) -> Block | None:
@@ -81,31 +76,40 @@ def draw_block(pools: Pools, first_step: int, steps: int, most: int) -> Block | 
     config, (pool_index, pool) = pools.corpus.config, pools.get(first_step)
     if not len(pool.songs):
         return None
-    batch, variants = config.batch_size, 3 if config.differences else 1
+    views, batch, variants = pools.corpus.views, config.batch_size, 3 if config.differences else 1
     block = Block(
         steps,
         pool_index,
         pool,
-        np.zeros((most, 2, variants, batch, pools.corpus.bins), pool.mels.dtype),
+        np.zeros((most, len(views), 2, variants, batch, pools.corpus.bins), pool.views[0].dtype),
         np.zeros((most, batch), np.int32),
         np.zeros((most, batch, 1), np.float32),
-        np.zeros((most, 2, batch, TILT_TERMS), np.float32),
-        np.zeros((most, 2, batch), np.int32),
+        np.zeros((most, len(views), 2, batch, TILT_TERMS), np.float32),
+        np.zeros((most, len(views), 2, batch), np.int32),
     )
     for place in range(steps):
         draws = generator(config.seed, Purpose.STEP, first_step + place)
         uniforms = draws.random((batch, 5))
-        pairs = draw_pairs(pool, uniforms[:, :4], config.window)
-        bounds = pool.first[pairs.song], pool.last[pairs.song]
-        for side, rows in enumerate((pairs.target, pairs.context)):
-            block.inputs[place, side] = gather_inputs(pool.mels, rows, *bounds, config.differences)
-        block.song[place] = pairs.song
+        song = draw_songs(pool, uniforms[:, 0])
+        block.song[place] = song
         block.keep_frame[place, :, 0] = uniforms[:, 4] >= config.frame_dropout
-        if config.spectral_tilt:
-            block.tilt[place] = draws.standard_normal((2, batch, TILT_TERMS), np.float32)
-        if config.input_noise:
-            block.noise[place] = draws.integers(0, NOISE_ROWS, (2, batch))
+        for number, view in enumerate(views):
+            of_pairs = uniforms[:, 1:4] if number == 0 else draws.random((batch, 3))
+            pairs = draw_pairs(pool, song, of_pairs, view.least_distance, view.most_distance)
+            block.inputs[place, number] = pair_inputs(pool, pairs, number, view, config.differences)
+            if config.spectral_tilt:
+                block.tilt[place, number] = draws.standard_normal((2, batch, TILT_TERMS), np.float32)
+            if config.input_noise:
+                block.noise[place, number] = draws.integers(0, NOISE_ROWS, (2, batch))
     return block
+
+
+def pair_inputs(pool: Pool, pairs: Pairs, number: int, view: View, differences: bool) -> np.ndarray:
+    """Return (2, 1 or 3, pairs, bins): what a view's networks need of the target and the context of each pair."""
+    bounds = pool.first[pairs.song], pool.last[pairs.song]
+    frames = pool.views[number]
+    sides = [gather_inputs(frames, rows, *bounds, view.reach, differences) for rows in (pairs.target, pairs.context)]
+    return np.stack(sides)
 
 
 def blocks(pools: Pools, first_step: int, boundary, most: int) -> Iterator[Block | None]:
@@ -119,7 +123,8 @@ def blocks(pools: Pools, first_step: int, boundary, most: int) -> Iterator[Block
 
 @dataclass(frozen=True)
 class InputSample:
-    """Frames of the corpus, drawn song by song: for the inputs' mean and scale, and to stand for the corpus later."""
+    """Frames of the corpus as one view has them, drawn song by song: for the inputs' mean and scale, and to stand for
+    the corpus later."""
 
     mean: np.ndarray  # (bins,) float32
     scale: np.ndarray  # (bins,) float32, standard deviation
@@ -133,8 +138,8 @@ _SAMPLE_FRAMES = 100  # a song
 _LEAST_SCALE = 1e-3  # a bin that never changes must not be blown up
 
 
-def sample_inputs(corpus: Corpus) -> InputSample:
-    """Measure the inputs on 100 training frames each of at most 2000 songs.
+def sample_inputs(corpus: Corpus) -> list[InputSample]:
+    """Measure the inputs of each view on 100 training frames each of at most 2000 songs.
 
     Raises ValueError if none is readable, or values are too large for float32, in which the networks compute.
     """
@@ -142,36 +147,41 @@ def sample_inputs(corpus: Corpus) -> InputSample:
     draws = generator(config.seed, Purpose.SAMPLE, 0)
     chosen = np.sort(draws.permutation(len(corpus.names))[:_SAMPLE_SONGS])
     positions = generator(config.seed, Purpose.SAMPLE, 1).random((len(chosen), 1))  # each song's excerpt is its own
-    frames, differences, inputs = [], [], []
+    inputs: list[list[np.ndarray]] = [[] for _ in corpus.views]  # (3, frames, bins) each
     for song, position in zip(chosen, positions, strict=True):
         pool = read_pool(corpus, song[None], position)
         if not len(pool.songs):
             continue
-        rows = draw_pairs(pool, draws.random((_SAMPLE_FRAMES, 4)), 1).target
-        bounds = np.zeros(len(rows), np.int64), np.full(len(rows), len(pool.mels) - 1)
-        x, before, after = gather_inputs(pool.mels, rows, *bounds, True)
-        with np.errstate(over="ignore", invalid="ignore"):
-            frames.append(x.astype(np.float32))
-            differences.append(after.astype(np.float32) - before.astype(np.float32))
-        if not np.isfinite(frames[-1]).all() or not np.isfinite(differences[-1]).all():
-            raise ValueError(f"{corpus.names[song]} holds values too large for float32")
-        inputs.append(np.stack([x, before, after])[: 3 if config.differences else 1])
-    if not frames:
+        uniforms = draws.random((_SAMPLE_FRAMES, 4))
+        pairs = draw_pairs(pool, draw_songs(pool, uniforms[:, 0]), uniforms[:, 1:], 1, 1)
+        for number, view in enumerate(corpus.views):
+            sides = pair_inputs(pool, pairs, number, view, True)
+            with np.errstate(over="ignore", invalid="ignore"):
+                changes = sides[0, 2].astype(np.float32) - sides[0, 1].astype(np.float32)
+                finite = np.isfinite(sides[0].astype(np.float32)).all() and np.isfinite(changes).all()
+            if not finite:
+                raise ValueError(f"{corpus.names[song]} holds values too large for float32")
+            inputs[number].append(sides[0])
+    if not inputs[0]:
         raise ValueError("no song could be read")
-    frames, differences = np.concatenate(frames), np.concatenate(differences)
-    inputs = np.concatenate(inputs, axis=1)
-    reference = inputs[:, draws.integers(0, inputs.shape[1], REFERENCE_FRAMES)]
+    chosen_frames = draws.integers(0, sum(each.shape[1] for each in inputs[0]), REFERENCE_FRAMES)
+    return [_measure(np.concatenate(each, axis=1), chosen_frames, config.differences) for each in inputs]
+
+
+def _measure(inputs: np.ndarray, chosen_frames: np.ndarray, differences: bool) -> InputSample:
+    frames, before, after = inputs.astype(np.float32)
+    changes = after - before
     return InputSample(
         frames.mean(0, dtype=np.float64).astype(np.float32),
         np.maximum(frames.std(0, dtype=np.float64), _LEAST_SCALE).astype(np.float32),
-        np.maximum(differences.std(0, dtype=np.float64), _LEAST_SCALE).astype(np.float32),
-        reference,
+        np.maximum(changes.std(0, dtype=np.float64), _LEAST_SCALE).astype(np.float32),
+        inputs[: 3 if differences else 1, chosen_frames],
     )
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Positive pairs of frames that training never sees, in batches of one size."""
+    """Positive pairs of the fine view, of frames that training never sees, in batches of one size."""
 
     inputs: np.ndarray  # (batches, 2, 1 or 3, batch, bins)
     song: np.ndarray  # (batches, batch) int64: rows of the corpus
@@ -194,7 +204,7 @@ def held_out_pairs(corpus: Corpus) -> HeldOut | None:
     """Draw the pairs for the held-out cost, always the same for the same songs. None where no song can spare frames."""
     config = corpus.config
     draws = generator(config.seed, Purpose.HELD_OUT, 0)
-    chosen = held_out_songs(corpus)
+    chosen, view = held_out_songs(corpus), corpus.views[0]
     inputs, songs = [], []
     for song in chosen:
         start, stop = corpus.held_out(song)
@@ -207,12 +217,11 @@ def held_out_pairs(corpus: Corpus) -> HeldOut | None:
         if len(mel) != to_frame - from_frame:
             continue
         block = np.array([[start - from_frame, stop - from_frame, stop - from_frame, stop - from_frame]])
-        pool = Pool(np.array([song]), mel, np.array([0]), np.array([len(mel) - 1]), block)
-        count = min(HELD_OUT_PAIRS // len(chosen), 2 * config.window * (stop - start))
-        pairs = draw_pairs(pool, draws.random((count, 4)), config.window)
-        bounds = np.zeros(count, np.int64), np.full(count, len(mel) - 1)
-        both = [gather_inputs(mel, rows, *bounds, config.differences) for rows in (pairs.target, pairs.context)]
-        inputs.append(np.stack(both))
+        pool = Pool(np.array([song]), [mel], np.array([0]), np.array([len(mel) - 1]), block)
+        count = min(HELD_OUT_PAIRS // len(chosen), 2 * view.most_distance * (stop - start))
+        uniforms = draws.random((count, 4))
+        pairs = draw_pairs(pool, np.zeros(count, np.int64), uniforms[:, 1:], view.least_distance, view.most_distance)
+        inputs.append(pair_inputs(pool, pairs, 0, view, config.differences))
         songs.append(np.full(count, song))
     if not inputs:
         return None
