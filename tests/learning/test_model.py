@@ -21,9 +21,10 @@ def networks():
     return model
 
 
-@pytest.fixture(params=["cosine", "dot"])
+@pytest.fixture(params=[("cosine", 6), ("cosine", 0), ("dot", 6)], ids=str)
 def corpus(request, mels, config):
-    return corpus_of(mels, config, hidden_size=16, output_vector_size=8, logit=request.param)
+    logit, coarse_hops = request.param
+    return corpus_of(mels, config, hidden_size=16, output_vector_size=8, logit=logit, coarse_hops=coarse_hops)
 
 
 def fresh(networks, corpus):
@@ -73,6 +74,19 @@ def test_training_lowers_the_cost_and_parts_the_two_kinds(networks, corpus):
     similar = unit @ unit.T
     np.fill_diagonal(similar, -np.inf)
     assert (kinds[similar.argmax(1)] == kinds).all()
+
+
+def test_each_view_learns_its_own_part_of_the_song_vectors(networks, mels, config):
+    """Its part of the vectors alone parts the two kinds."""
+    small = {"hidden_size": 16, "logit": "cosine"}
+    both, pools = fresh(networks, corpus_of(mels, config, output_vector_size=8, coarse_hops=6, **small))
+    train(networks, both, pools, 320)
+    kinds = np.array([name.split("/")[0] for name in pools.corpus.names])
+    for view in both.views:
+        part = both.songs()[0][:, view.dims]
+        similar = np.corrcoef(part)
+        np.fill_diagonal(similar, -np.inf)
+        assert (kinds[similar.argmax(1)] == kinds).all(), view
 
 
 def test_a_song_that_is_not_in_the_batch_does_not_move(networks, corpus):

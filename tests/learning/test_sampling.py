@@ -14,7 +14,7 @@ from learning.sampling import (
     HELD_OUT_SONGS,
     draw_block,
     draw_pairs,
-    gather_inputs,
+    draw_songs,
     held_out_pairs,
     held_out_songs,
     sample_inputs,
@@ -51,54 +51,71 @@ def test_segments_keep_clear_of_the_held_out_block(frames, position, margin, dat
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5), st.integers(0, 9)), min_size=1, max_size=5),
     st.integers(1, 6),
+    st.integers(0, 6),
     st.integers(0, 2**32),
 )
-def test_pairs_lie_in_one_run_of_one_song_within_the_window(songs, window, seed):
+def test_pairs_lie_in_one_run_of_one_song_within_the_window(songs, least, more, seed):
     segments, row = [], 0
     for before, hole, after in songs:
         before = before or int(after == 0)  # a pool holds only songs with a trainable frame
         segments.append([row, row + before, row + before + hole, row + before + hole + after])
         row += before + hole + after
     bounds = np.array(segments)
-    pool = Pool(np.arange(len(songs)), np.zeros((row, 2)), bounds[:, 0], bounds[:, 3] - 1, bounds)
-    pairs = draw_pairs(pool, np.random.default_rng(seed).random((200, 4)), window)
+    pool = Pool(np.arange(len(songs)), [np.zeros((row, 2))], bounds[:, 0], bounds[:, 3] - 1, bounds)
+    uniforms = np.random.default_rng(seed).random((200, 4))
+    pairs = draw_pairs(pool, draw_songs(pool, uniforms[:, 0]), uniforms[:, 1:], least, least + more)
     a, b, c, d = bounds[pairs.song].T
     low, high = np.minimum(pairs.target, pairs.context), np.maximum(pairs.target, pairs.context)
     assert (((a <= low) & (high < b)) | ((c <= low) & (high < d))).all()
     longest = np.maximum(b - a, d - c) - 1
-    assert (high - low <= window).all()
-    assert ((high > low) | (longest == 0)).all()  # only a song of single frames pairs one with itself
+    assert (high - low <= least + more).all()
+    assert (high - low >= np.minimum(least, longest)).all()  # only a song of single frames pairs one with itself
 
 
 def test_songs_are_drawn_evenly_whatever_their_length(tmp_path, config):
     corpus = corpus_of(write_mels(tmp_path, {"a/short": 10, "a/long": 1000}), config)
     pool = read_pool(corpus, np.array([0, 1]), np.zeros(2))
-    pairs = draw_pairs(pool, np.random.default_rng(0).random((10000, 4)), 4)
-    assert abs(np.mean(pairs.song) - 0.5) < 0.03
+    songs = draw_songs(pool, np.random.default_rng(0).random(10000))
+    assert abs(np.mean(songs) - 0.5) < 0.03
 
 
-def test_inputs_at_the_edges_of_a_song_stay_in_the_song():
-    mels = np.arange(10)[:, None]
-    rows = np.array([0, 4, 5, 9])
-    first, last = np.array([0, 0, 5, 5]), np.array([4, 4, 9, 9])
-    expected = [[0, 4, 5, 9], [0, 2, 5, 7], [2, 4, 7, 9]]
-    assert gather_inputs(mels, rows, first, last, True)[:, :, 0].tolist() == expected
-    assert gather_inputs(mels, rows, first, last, False)[:, :, 0].tolist() == expected[:1]
-
-
-def test_no_draw_touches_a_held_out_frame_nor_its_differences(mels, config):
+def test_no_draw_of_the_fine_view_touches_a_held_out_frame_nor_its_differences(mels, config):
     corpus = corpus_of(mels, config)
     pools = Pools(corpus)
     _, pool = pools.get(0)
-    reads = np.zeros(len(pool.mels), bool)
-    pool.mels[:] = np.arange(len(pool.mels))[:, None]  # each frame says which row it is
+    fine = pool.views[0]
+    reads = np.zeros(len(fine), bool)
+    fine[:] = np.arange(len(fine))[:, None]  # each frame says which row it is
     for step in range(0, 64, 16):
-        reads[np.unique(draw_block(pools, step, 16, 16).inputs.astype(int))] = True
+        reads[np.unique(draw_block(pools, step, 16, 16).inputs[:, 0].astype(int))] = True
     for place, song in enumerate(pool.songs):
         start, stop = corpus.held_out(int(song))
         assert stop > start
         assert not reads[pool.first[place] + start : pool.first[place] + stop].any()
     assert reads.mean() > 0.8
+
+
+def test_both_views_of_a_row_are_of_its_song(mels, config):
+    corpus = corpus_of(mels, config)
+    assert len(corpus.views) == 2
+    pools = Pools(corpus)
+    _, pool = pools.get(0)
+    for frames in pool.views:
+        for place, (first, last) in enumerate(zip(pool.first, pool.last, strict=True)):
+            frames[first : last + 1] = place
+    block = draw_block(pools, 0, 4, 4)
+    assert (block.inputs == block.song[:, None, None, None, :, None]).all()
+
+
+def test_the_fine_view_draws_the_same_with_and_without_a_coarse_one(mels, config):
+    """A run of before there were coarse frames goes on with the draws that it would have made."""
+    both, fine = (draw_block(Pools(corpus_of(mels, config, coarse_hops=hops)), 0, 1, 4) for hops in (6, 0))
+    assert both.inputs.shape[1] == 2
+    assert fine.inputs.shape[1] == 1
+    for name in ("inputs", "tilt", "noise"):
+        assert np.array_equal(getattr(both, name)[0, 0], getattr(fine, name)[0, 0]), name
+    assert np.array_equal(both.song, fine.song)
+    assert np.array_equal(both.keep_frame, fine.keep_frame)
 
 
 def test_held_out_pairs_are_held_out(mels, config):
@@ -125,11 +142,13 @@ def test_input_sample_measures_mean_and_scale(tmp_path, config):
     draws = np.random.default_rng(0)
     for song in range(20):
         np.save(tmp_path / f"{song}.npy", (3 + 2 * draws.standard_normal((200, 4))).astype(np.float16))
-    sample = sample_inputs(corpus_of(tmp_path, config))
+    sample, coarse = sample_inputs(corpus_of(tmp_path, config))
     assert np.allclose(sample.mean, 3, atol=0.3)
     assert np.allclose(sample.scale, 2, atol=0.2)
     assert np.allclose(sample.difference_scale, np.sqrt(8), atol=0.3)
-    assert sample.reference.shape == (3, 2048, 4)
+    assert np.allclose(coarse.mean, 3, atol=0.3)
+    assert np.allclose(coarse.scale, 2 / np.sqrt(6), atol=0.15)  # the mean of six
+    assert sample.reference.shape == coarse.reference.shape == (3, 2048, 4)
 
 
 def test_each_song_is_measured_at_a_place_of_its_own(tmp_path, config):
@@ -138,7 +157,8 @@ def test_each_song_is_measured_at_a_place_of_its_own(tmp_path, config):
     for song in range(40):
         mel = np.repeat(np.arange(frames)[:, None] / frames, bins, axis=1)
         np.save(tmp_path / f"{song:02d}.npy", mel.astype(np.float16))
-    sample = sample_inputs(corpus_of(tmp_path, config, pool_songs=40, pool_frames=2000, differences=False))
+    corpus = corpus_of(tmp_path, config, pool_songs=40, pool_frames=2000, differences=False)
+    sample, _ = sample_inputs(corpus)
     assert sample.scale[0] > 0.2  # of all places alike it is .29; of one place in all songs, that of 50 frames, .015
     assert 0.35 < sample.mean[0] < 0.65
 

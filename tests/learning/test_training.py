@@ -63,8 +63,9 @@ def test_memory_is_that_of_the_numbers_as_they_are_stored(tmp_path, config, kind
         np.save(tmp_path / path.name, np.load(path).astype(kind))
     (tmp_path / "a.npy").write_bytes(b"broken since it was listed")
     corpus = dataclasses.replace(usual, folder=tmp_path)
-    pools = 3 * 1000 * 12 * bytes_more
-    blocks = 16 * 64 * 6 * 12 * 4 * bytes_more
+    views = 2
+    pools = views * 3 * 1000 * 12 * bytes_more
+    blocks = views * 16 * 64 * 6 * 12 * 4 * bytes_more
     assert memory_estimate(corpus) - memory_estimate(usual) == pools + blocks
 
 
