@@ -11,12 +11,15 @@ MEL ?=
 LABELS ?= example_input/labels.csv
 COLUMN ?= genre
 GROUP ?= artist
-MINUTES ?= $(if $(MEL),2,0.2)
+FLAGS ?=
+# of make quality-all: see tests/benchmarks/quality_all.py
+COLLECTIONS ?=
+MINUTES ?= $(if $(MEL)$(COLLECTIONS),2,0.2)
 QUALITY_CONFIG := configs/$(if $(MEL),default,small_train).yaml
-.PHONY: help demo test check fix bench quality clean
+.PHONY: help demo test check fix bench quality quality-all clean
 
 help: ## say what each target does
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -73,9 +76,13 @@ bench: $(VENV)/.installed-dev ## measure speed, as ratios; takes some minutes
 	@$(RUN) tests/benchmarks/clustering.py
 	@$(RUN) tests/benchmarks/layout.py --tracks 8000 --growth 1
 
-quality: $(VENV)/.installed-dev ## judge the vectors by labels: MEL=mels LABELS=labels.csv COLUMN=genre GROUP=artist (GROUP= for none)
+quality: $(VENV)/.installed-dev ## judge the vectors by labels: MEL=mels LABELS=labels.csv COLUMN=genre GROUP=artist (GROUP= for none; FLAGS=--unseen and others)
 	@$(if $(MEL),,$(RUN) spectrify_all.py example_input/ example_vectors/ --quiet --config=$(CONFIG))
-	@$(RUN) tests/benchmarks/quality.py $(or $(MEL),example_vectors) $(LABELS) --label-column $(COLUMN) $(if $(GROUP),--group-column $(GROUP)) --config $(QUALITY_CONFIG) --minutes $(MINUTES)
+	@$(RUN) tests/benchmarks/quality.py $(or $(MEL),example_vectors) $(LABELS) --label-column $(COLUMN) $(if $(GROUP),--group-column $(GROUP)) --config $(QUALITY_CONFIG) --minutes $(MINUTES) $(FLAGS)
+
+quality-all: $(VENV)/.installed-dev ## the same of several collections and in the mean: COLLECTIONS=file.yaml (FLAGS=--together and others)
+	@$(if $(COLLECTIONS),,echo "name the collections: make quality-all COLLECTIONS=file.yaml, see tests/benchmarks/quality_all.py"; exit 1)
+	@$(RUN) tests/benchmarks/quality_all.py $(COLLECTIONS) --minutes $(MINUTES) $(FLAGS)
 
 clean: ## remove what make demo made; .venv stays
 	rm -rf example_vectors example_outs example_results example_page
