@@ -2,7 +2,8 @@
 
     python calc_all_vecs.py example_vectors/ example_outs/ frame_vectors/
 
-Reads   MEL_FOLDER  what spectrify_all.py wrote with the configuration of the run, or a bare folder of .npy files.
+Reads   MEL_FOLDER  what spectrify_all.py wrote with the configuration of the run, as it does of new audio with --config
+                    RUN_FOLDER/config.yaml; or a bare folder of .npy files.
         RUN_FOLDER  the newest weights of spectrogram_doc2vec.py.
 Writes  OUTPUT      <path of the mel file> (frames, output_vector_size) float32, the same nesting, one row a frame;
                     made_with.yaml: the run, its save, and a digest of its weights; vector_list.txt: which files are
@@ -24,7 +25,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import yaml
 
-from config import AUDIO_KEYS, CONFIG_NAME, build_config, read_config_file, refuse_changed_keys
+from config import (
+    AUDIO_KEYS,
+    CONFIG_NAME,
+    RESOLUTION_KEYS,
+    Config,
+    build_config,
+    read_config_file,
+    refuse_changed_keys,
+    resolution_in_words,
+)
 from files import (
     NPY_HEADER_BYTES,
     byte_order,
@@ -39,6 +49,7 @@ from runs.run_folder import (
     decode_names,
     encode_names,
     has_content,
+    how_to_make_mels,
     read_weights,
     require_arrays,
     require_run,
@@ -74,6 +85,21 @@ def weights_digest(weights: dict[str, np.ndarray]) -> str:
         if name.startswith(("target_", "input_", "difference_")):
             digest.update(name.encode() + weights[name].tobytes())
     return digest.hexdigest()
+
+
+def refuse_other_mels(mel_folder: Path, mels: MelList, run_folder: Path, config: Config) -> None:
+    """Raise UserError where mels are not what the run was trained on."""
+    half = {key: value for key, value in read_audio_half(mel_folder).items() if key in AUDIO_KEYS and key != "decoder"}
+    half["mel_bins"] = mels.bins
+    wanted = {key: getattr(config, key) for key in RESOLUTION_KEYS}
+    there = {key: half.get(key, value) for key, value in wanted.items()}
+    remedy = f"make mels as the run wants them: {how_to_make_mels(run_folder)}"
+    if there != wanted:
+        raise UserError(
+            f"{mel_folder}: has {resolution_in_words(**there)}, and {run_folder} was trained on "
+            f"{resolution_in_words(**wanted)}; {remedy}"
+        )
+    refuse_changed_keys(half, {key: getattr(config, key) for key in half}, mel_folder, remedy)
 
 
 def prepare_output(output: Path) -> None:
@@ -191,11 +217,7 @@ def main(argv: list[str] | None = None) -> int:
     require_run(run_folder)
     config = build_config(read_config_file(run_folder / CONFIG_NAME), str(run_folder / CONFIG_NAME))
     mels = list_mels(mel_folder)
-    half = {key: value for key, value in read_audio_half(mel_folder).items() if key in AUDIO_KEYS and key != "decoder"}
-    half["mel_bins"] = mels.bins
-    trained_with = {key: getattr(config, key) for key in half}
-    refuse_changed_keys(half, trained_with, mel_folder, "make the mel folder with the run's configuration")
-
+    refuse_other_mels(mel_folder, mels, run_folder, config)
     prepare_output(output)
     with folder_lock(output):
         save, weights = newest(run_folder, lambda save: (save, read_weights(run_folder, "network", save)))

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from utils import ROOT, UserError, nearest
+from utils import ROOT, UserError, nearest, plural
 
 CONFIG_NAME = "config.yaml"  # in mel and run folders
 DEFAULT_CONFIG = ROOT / "configs" / "default.yaml"
+SHORT_SOUNDS_CONFIG = ROOT / "configs" / "short_sounds.yaml"
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)  # dates that are none, bytes that are no text, brackets
 
 
@@ -64,8 +65,13 @@ class Config:
         """How many hops two frames of a positive pair lie apart at most."""
         return max(1, round(self.window_seconds / self.hop_seconds))
 
+    @property
+    def resolution(self) -> str:
+        return resolution_in_words(self.frame_seconds, self.hop_seconds)
+
 
 AUDIO_KEYS = ("sample_rate_hz", "frame_seconds", "hop_seconds", "mel_bins", "mel_low_hz", "mel_high_hz", "decoder")
+RESOLUTION_KEYS = ("frame_seconds", "hop_seconds")
 CHOICES = {"decoder": ("ffmpeg", "sox"), "logit": ("dot", "cosine")}
 # Closed ranges: what lies outside cannot work at all. What is merely unwise is the user's to try.
 RANGES = {
@@ -75,7 +81,7 @@ RANGES = {
     "mel_bins": (2, 512),
     "mel_low_hz": (0.0, 192000.0),
     "mel_high_hz": (1.0, 192000.0),
-    "window_seconds": (0.0, 86400.0),
+    "window_seconds": (0.0, 600000.0),
     "coarse_hops": (0, 1000),
     "spectral_tilt": (0.0, 10.0),
     "input_noise": (0.0, 10.0),
@@ -97,6 +103,11 @@ RANGES = {
     "seed": (0, 2**63 - 1),
 }
 
+# What mel folders, runs and files of older versions hold, see `in_todays_keys`
+OLD_AUDIO_KEYS = ("sample_rate_hz", "hop_seconds", "mel_bins", "mel_low_hz", "mel_high_hz")  # a whole audio half
+OLD_FRAME_SAMPLES = 2048
+OLD_RANGES = {"window": (1, 10000)}  # hops
+
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -111,11 +122,12 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(arguments: argparse.Namespace) -> tuple[Config, frozenset[str]]:
     """Return the configuration in force, and the keys that the user gave (--config, --set, --seed).
 
+    Where the user gave `window`, which counts hops, window_seconds is as many of the configuration's hop_seconds.
     Raises UserError for an unreadable file, an unknown key (naming the nearest) or a value of a wrong type or range.
     """
     given: dict[str, object] = {}
     if arguments.config is not None:
-        given.update(read_config_file(arguments.config))
+        given.update(_with_frame_seconds(read_config_file(arguments.config), str(arguments.config)))
     for setting in arguments.settings:
         key, equals, text = setting.partition("=")
         if not equals:
@@ -127,8 +139,15 @@ def load_config(arguments: argparse.Namespace) -> tuple[Config, frozenset[str]]:
     if arguments.seed is not None:
         given["seed"] = arguments.seed
     where = " and ".join(filter(None, [str(arguments.config or ""), "--set" if arguments.settings else ""])) or "--seed"
-    values = {**read_config_file(DEFAULT_CONFIG), **given}
-    return build_config(values, where), frozenset(given)
+    defaults = read_config_file(DEFAULT_CONFIG)
+    if "window" in given:
+        del defaults["window_seconds"]
+    return build_config({**defaults, **given}, where), frozenset(given)
+
+
+def shipped_config(path: Path) -> Config:
+    """Return what a file of configs/ means."""
+    return build_config({**read_config_file(DEFAULT_CONFIG), **read_config_file(path)}, str(path))
 
 
 def read_config_file(path: Path) -> dict[str, object]:
@@ -148,6 +167,7 @@ def read_config_file(path: Path) -> dict[str, object]:
 
 def build_config(values: dict[str, object], where: str) -> Config:
     """Check every key, type and range. `where` names the source of the values in an error."""
+    values = in_todays_keys(values, where)
     fields = {field.name: field.type for field in dataclasses.fields(Config)}
     for key in values:
         if key not in fields:
@@ -166,7 +186,47 @@ def build_config(values: dict[str, object], where: str) -> Config:
             f"{where}: output_vector_size: {config.output_vector_size} must be even: half of a song vector is of "
             f"frames, half of coarse ones; or leave the coarse ones out by coarse_hops: 0"
         )
+    for key, samples, least in (("frame_seconds", config.frame_samples, 2), ("hop_seconds", config.hop_samples, 1)):
+        if samples < least:
+            raise UserError(
+                f"{where}: {key}: {getattr(config, key)} is {plural(samples, 'sample')} at sample_rate_hz "
+                f"{config.sample_rate_hz}, and {least} is the least; use a greater one"
+            )
     return config
+
+
+def in_todays_keys(values: dict[str, object], where: str) -> dict[str, object]:
+    """Return the values under the keys of today, where an older version may have written them.
+
+    An audio half without frame_seconds is from when every frame had 2048 samples. `window` counts hops.
+    Raises UserError where they say two things, or a value of a wrong type or range.
+    """
+    return _with_window_seconds(_with_frame_seconds(values, where), where)
+
+
+def _with_frame_seconds(values: dict[str, object], where: str) -> dict[str, object]:
+    if "frame_seconds" in values or not all(key in values for key in OLD_AUDIO_KEYS):
+        return values
+    sample_rate_hz = _checked("sample_rate_hz", values["sample_rate_hz"], "int", where)
+    return {**values, "frame_seconds": OLD_FRAME_SAMPLES / sample_rate_hz}
+
+
+def _with_window_seconds(values: dict[str, object], where: str) -> dict[str, object]:
+    if "window" not in values or "hop_seconds" not in values:
+        return values
+    if "window_seconds" in values:
+        raise UserError(
+            f"{where}: window: {values['window']} (hops) and window_seconds: {values['window_seconds']} say the same "
+            "thing; leave one of them out"
+        )
+    hops = _checked("window", values["window"], "int", where)
+    hop_seconds = _checked("hop_seconds", values["hop_seconds"], "float", where)
+    others = {key: value for key, value in values.items() if key != "window"}
+    return {**others, "window_seconds": seconds_of_hops(hops, hop_seconds)}
+
+
+def seconds_of_hops(hops: int, hop_seconds: float) -> float:
+    return round(hops * hop_seconds, 9)  # 0.3, not 0.30000000000000004
 
 
 def check_known_keys(values: dict[str, object], where: str) -> dict[str, object]:
@@ -188,8 +248,8 @@ def _checked(key: str, value: object, kind: str, where: str) -> object:
         raise wrong
     if key in CHOICES and value not in CHOICES[key]:
         raise UserError(f"{where}: {key}: {value!r} is none of {', '.join(CHOICES[key])}")
-    if key in RANGES:
-        low, high = RANGES[key]
+    if bounds := RANGES.get(key) or OLD_RANGES.get(key):
+        low, high = bounds
         if not low <= value <= high:
             raise UserError(f"{where}: {key}: {value!r} is not between {low} and {high}")
     return value
@@ -198,6 +258,10 @@ def _checked(key: str, value: object, kind: str, where: str) -> object:
 def audio_half(config: Config) -> dict[str, object]:
     """Return the keys that decide what a mel file holds."""
     return {key: getattr(config, key) for key in AUDIO_KEYS}
+
+
+def resolution_in_words(frame_seconds: float, hop_seconds: float) -> str:
+    return f"frames of {frame_seconds:.4g} s every {hop_seconds:.4g} s"
 
 
 def refuse_changed_keys(old: dict[str, object], new: dict[str, object], folder: Path, remedy: str) -> None:

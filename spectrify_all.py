@@ -6,25 +6,47 @@ Reads   AUDIO_FOLDER  every file with an audio extension, in any case, that ffmp
                       and folders, what --exclude names, and folders that hold a file .nomedia or .notmusic.
                       A folder that cannot be read is named and skipped, and --prune then removes nothing.
 Writes  MEL_FOLDER    <path of the audio file>.npy (frames, mel_bins) float16; spectrify_log.csv, a row a source file
-                      with its status (ok, partial, silent, too_short, failed) and reason; config.yaml.
+                      with its status (ok, partial, silent, too_short, failed) and reason; config.yaml. A file shorter
+                      than a frame is padded to one; too_short is what holds not one sample.
+
+Resolution: how long a frame is, and how often there is one. A new folder, where neither --config nor --set says it,
+gets what suits the lengths of up to 200 of the files, and one line says which and why; from then on the folder's
+config.yaml says it. --config RUN_FOLDER/config.yaml makes mels to which calc_all_vecs.py can apply that run.
 
 It can be stopped at any moment; the same command goes on. Files that failed are remembered and not tried again.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
 
-from config import CONFIG_NAME, Config, add_config_arguments, audio_half, load_config, refuse_changed_keys, to_yaml
+from config import (
+    CONFIG_NAME,
+    DEFAULT_CONFIG,
+    RESOLUTION_KEYS,
+    SHORT_SOUNDS_CONFIG,
+    Config,
+    add_config_arguments,
+    audio_half,
+    build_config,
+    load_config,
+    refuse_changed_keys,
+    shipped_config,
+    to_yaml,
+)
 from files import folder_lock, require_ours_or_empty, write_file
 from mels.batches import append_results, make_batches, run_batches
 from mels.decoding import Decoders, find_decoders
+from mels.file_ends import header_seconds
 from mels.mel_folder import LEDGER_NAME, LedgerRow, is_ledger_in_order, read_audio_half
-from mels.plan import SKIP_MARKERS, Plan, make_plan
+from mels.plan import SKIP_MARKERS, Plan, Source, make_plan
 from mels.removal import prune, start_anew
+from mels.resolution import are_short, reason, spread_evenly
 from runs.run_folder import SAVE_NUMBER_NAME
 from utils import (
     EXIT_DONE,
@@ -38,6 +60,7 @@ from utils import (
     plural,
     positive_float,
     positive_int,
+    printable,
     printable_name,
     script_parser,
     usable_cores,
@@ -46,17 +69,49 @@ from utils import (
 TIMEOUT_SECONDS = 30.0
 
 
-def prepare_mel_folder(mel_folder: Path, config: Config, overwrite: bool) -> None:
-    """Check that the folder is ours or empty, and was made with this audio half. Raises UserError. Writes nothing."""
+def prepare_mel_folder(mel_folder: Path, asked: Config, given: frozenset[str], overwrite: bool) -> Config:
+    """Return the configuration with the resolution of a mel folder that has one. Writes nothing.
+
+    Raises UserError where the folder is not ours or empty, or was made with another audio half than the user asks for:
+    the resolution is asked for where it is `given`, all other keys always.
+    """
 
     def holds(name: str) -> bool:
         return (mel_folder / name).exists()
 
     ours = (holds(CONFIG_NAME) or holds(LEDGER_NAME)) and not holds(SAVE_NUMBER_NAME)
     require_ours_or_empty(mel_folder, "mel folder", lambda name: ours)
-    if not overwrite:
-        remedy = "name another folder, or use --overwrite to make all of it anew"
-        refuse_changed_keys(read_audio_half(mel_folder), audio_half(config), mel_folder, remedy)
+    if overwrite:
+        return asked
+    made_with = read_audio_half(mel_folder)
+    unasked = [key for key in RESOLUTION_KEYS if key not in given]
+    half = {key: value for key, value in audio_half(asked).items() if key not in unasked}
+    refuse_changed_keys(made_with, half, mel_folder, "name another folder, or use --overwrite to make all of it anew")
+    resolution = {key: made_with[key] for key in unasked if key in made_with}
+    return build_config({**dataclasses.asdict(asked), **resolution}, str(mel_folder / CONFIG_NAME))
+
+
+def choose_resolution(sources: list[Source], audio_folder: Path, asked: Config) -> Config:
+    """Return the configuration with the shipped resolution that suits the audio, and say which, why, and the other."""
+    looked_at = [header_seconds(os.path.join(audio_folder, source.name)) for source in spread_evenly(sources)]
+    durations = [seconds for seconds in looked_at if seconds is not None]
+    files = [DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG]
+    taken, other = reversed(files) if are_short(durations) else files
+    resolution = {key: getattr(shipped_config(taken), key) for key in RESOLUTION_KEYS}
+    config = build_config({**dataclasses.asdict(asked), **resolution}, str(taken))
+    alternative = shipped_config(other).resolution.removeprefix("frames of ")
+    print(
+        f"resolution: {config.resolution}, {reason(durations)} ({shown_path(taken)}); "
+        f"--overwrite --config {shown_path(other)} takes {alternative}",
+        flush=True,
+    )
+    return config
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as it is typed where we are."""
+    here = Path.cwd()
+    return shlex.quote(printable(str(path.relative_to(here) if path.is_relative_to(here) else path)))
 
 
 def describe(rows: dict[str, LedgerRow]) -> str:
@@ -84,7 +139,11 @@ def build_parser():
         help="leave out what matches by name or path; repeatable",
     )
     parser.add_argument("--jobs", type=positive_int, metavar="N", help="processes at a time (default: one a core)")
-    parser.add_argument("--retry-failed", action="store_true", help="try the files again that failed before")
+    parser.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="try the files again that failed before, or that older versions left out",
+    )
     parser.add_argument("--prune", action="store_true", help="remove the mels of audio files that are gone")
     parser.add_argument(
         "--overwrite", action="store_true", help="make all anew; deletes only files that the ledger lists"
@@ -104,12 +163,13 @@ def build_parser():
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     audio_folder, mel_folder = arguments.audio_folder, arguments.mel_folder
-    config, _ = load_config(arguments)
+    asked, given = load_config(arguments)
     if not audio_folder.is_dir():
         raise UserError(f"{audio_folder}: no such audio folder")
-    prepare_mel_folder(mel_folder, config, arguments.overwrite)
-    planning = (audio_folder, mel_folder, config, arguments.exclude, arguments.retry_failed)
+    preparing = (mel_folder, asked, given, arguments.overwrite)
+    planning = (audio_folder, mel_folder, asked, arguments.exclude, arguments.retry_failed)
 
+    config = prepare_mel_folder(*preparing)
     plan = make_plan(*planning, arguments.overwrite)
     if arguments.overwrite and plan.hidden:
         raise UserError(
@@ -121,12 +181,16 @@ def main(argv: list[str] | None = None) -> int:
         decoders = find_decoders(config)
         mel_folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(mel_folder):
-            prepare_mel_folder(mel_folder, config, arguments.overwrite)
+            # all of it again: somebody may have worked on it before we had the lock
+            config = prepare_mel_folder(*preparing)
             if arguments.overwrite:
                 start_anew(mel_folder)
-            plan = make_plan(*planning, overwrite=False)  # again: somebody may have worked on it before we had the lock
+            plan = make_plan(*planning, overwrite=False)
+            is_told = arguments.config is not None or not given.isdisjoint(RESOLUTION_KEYS)
+            if not is_told and not (mel_folder / CONFIG_NAME).exists() and not plan.has_mels:
+                config = choose_resolution(plan.to_do, audio_folder, asked)
             spectrify(plan, audio_folder, mel_folder, decoders, config, arguments)
-    return report(plan, mel_folder, len(plan.to_do), config, arguments)
+    return report(plan, mel_folder, len(plan.to_do), arguments)
 
 
 def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decoders, config: Config, arguments) -> None:
@@ -142,16 +206,18 @@ def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decode
         prune(mel_folder, plan.rows, plan.removable)
 
 
-def report(plan: Plan, mel_folder: Path, made: int, config: Config, arguments) -> int:
+def report(plan: Plan, mel_folder: Path, made: int, arguments) -> int:
     """Print the summary on stdout, and what to do about what is not as it should be; return the exit code."""
     found = plural(plan.found, "audio file")
     print(f"{printable_name(str(mel_folder))}: {found}, {made:,} done now: {describe(plan.rows)}")
     report_folders(plan, arguments.prune)
-    too_short = sum(row.status == "too_short" for row in plan.rows.values())
-    if too_short:
-        print(
-            f"{plural(too_short, 'file')} without a single sample: no mel and so no vector"
-        )
+    too_short = [row for row in plan.rows.values() if row.status == "too_short"]
+    left_out = sum(row.is_left_out for row in too_short)
+    if len(too_short) > left_out:
+        print(f"{plural(len(too_short) - left_out, 'file')} without a single sample: no mel and so no vector")
+    if left_out:
+        what = "shorter than a frame, left out by an older version"
+        print(f"{plural(left_out, 'file')} {what}: --retry-failed takes them in")
     failed = [row for row in plan.rows.values() if row.status == "failed"]
     if failed:
         first = f"{printable_name(failed[0].filename)}: {failed[0].reason}"
@@ -159,7 +225,7 @@ def report(plan: Plan, mel_folder: Path, made: int, config: Config, arguments) -
             f"{plural(len(failed), 'file')} failed, e.g. {first}; "
             f"see {printable_name(str(mel_folder / LEDGER_NAME))}; --retry-failed tries again"
         )
-    if not any(row.has_mel for row in plan.rows.values()):
+    if not plan.has_mels:
         return complain(f"no file gave a mel; see {mel_folder / LEDGER_NAME}", EXIT_ERROR)
     return EXIT_ERROR if arguments.strict and (failed or plan.unreadable) else EXIT_DONE
 

@@ -11,6 +11,9 @@ It stops by itself when the held-out cost, that of frames it never trains on, ha
 the best before them. Ctrl-C and SIGTERM save first. Songs that are new, gone or renamed since the last run are taken in
 by name: the others keep their vectors.
 
+How long frames are and how far apart is what the mel folder says; how far apart two frames of a pair may lie,
+window_seconds, goes with that unless it is given.
+
 Reference   Le and Mikolov 2014, Distributed Representations of Sentences and Documents; see learning/model.py.
 """
 
@@ -28,11 +31,18 @@ import numpy as np
 from config import (
     AUDIO_KEYS,
     CONFIG_NAME,
+    DEFAULT_CONFIG,
+    RESOLUTION_KEYS,
+    SHORT_SOUNDS_CONFIG,
     Config,
     add_config_arguments,
+    check_known_keys,
+    in_todays_keys,
     load_config,
     read_config_file,
     refuse_changed_keys,
+    seconds_of_hops,
+    shipped_config,
 )
 from files import folder_lock
 from learning.memory import available_memory, memory_estimate
@@ -50,7 +60,10 @@ from learning.training import (
     train,
 )
 from mels.mel_folder import MelList, list_mels, read_audio_half
+from mels.resolution import window_seconds_for
 from runs.run_folder import (
+    SAVE_NUMBER_NAME,
+    how_to_make_mels,
     is_whole,
     newest_list,
     newest_save,
@@ -86,21 +99,45 @@ FIXED_KEYS = (
 )
 
 
-def effective_config(config: Config, given: frozenset[str], mel_folder: Path, mels: MelList) -> Config:
-    """Return the configuration with the mel folder's audio half. Raises UserError where the user asked otherwise."""
+def effective_config(
+    config: Config, given: frozenset[str], mel_folder: Path, mels: MelList, run_folder: Path | None = None
+) -> Config:
+    """Return the configuration with the mel folder's audio half, and a window that goes with its resolution.
+
+    A run that has a save keeps its window, unless another one is given, and its frame where the mel folder says none.
+    Raises UserError where the user asked for another audio half.
+    """
     made_with = {key: value for key, value in read_audio_half(mel_folder).items() if key in AUDIO_KEYS}
     made_with["mel_bins"] = mels.bins
     asked = {key: getattr(config, key) for key in AUDIO_KEYS if key in given}
     refuse_changed_keys(made_with, asked, mel_folder, "leave the key out, or make the mel folder anew")
-    return dataclasses.replace(config, **made_with)
+    before = read_run_config(run_folder)
+    kept = {key: before[key] for key in ("frame_seconds", "window_seconds") if key in before and key not in given}
+    in_force = dataclasses.replace(config, **{**kept, **made_with})
+    if "window" in given:
+        return dataclasses.replace(in_force, window_seconds=seconds_of_hops(config.window, in_force.hop_seconds))
+    if "window_seconds" in given or "window_seconds" in before:
+        return in_force
+    shipped = [shipped_config(path) for path in (DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG)]
+    return dataclasses.replace(in_force, window_seconds=window_seconds_for(in_force.hop_seconds, shipped))
+
+
+def read_run_config(run: Path | None) -> dict[str, object]:
+    """Return the configuration of a run that has a save, under the keys of today; empty where there is none."""
+    if run is None or not (run / SAVE_NUMBER_NAME).is_file() or not newest_save(run):
+        return {}
+    path = run / CONFIG_NAME
+    return check_known_keys(in_todays_keys(read_config_file(path), str(path)), str(path))
 
 
 def refuse_changed_run(run: Path, config: Config) -> None:
     """Raise UserError where a key that a run cannot change is not what it was."""
-    if newest_save(run):
-        old = {key: value for key, value in read_config_file(run / CONFIG_NAME).items() if key in FIXED_KEYS}
-        remedy = "give it the same configuration, or train into another folder"
-        refuse_changed_keys(old, dataclasses.asdict(config), run, remedy)
+    old = {key: value for key, value in read_run_config(run).items() if key in FIXED_KEYS}
+    remedy = "give it the same configuration, or train into another folder"
+    new = dataclasses.asdict(config)
+    if any(old.get(key, new[key]) != new[key] for key in RESOLUTION_KEYS):
+        remedy = f"make mels as it wants them, by {how_to_make_mels(run)}, or train into another folder"
+    refuse_changed_keys(old, new, run, remedy)
 
 
 def is_finished(run: Path, corpus: Corpus, limits: Limits, add_only: bool) -> bool:
@@ -164,7 +201,7 @@ def run(arguments, stop: StopRequest) -> int:
 
     with stop.at_once():  # until the first commit nothing can be lost
         config, given = load_config(arguments)
-        corpus, left_out = open_corpus(arguments.mel_folder, config, given)
+        corpus, left_out = open_corpus(arguments.mel_folder, config, given, run_folder)
         prepare(run_folder)
         refuse_changed_run(run_folder, corpus.config)
         if arguments.add_only and not newest_save(run_folder):
@@ -183,7 +220,9 @@ def run(arguments, stop: StopRequest) -> int:
     return print_summary(training, reason, left_out)
 
 
-def open_corpus(mel_folder: Path, config: Config, given: frozenset[str]) -> tuple[Corpus, list[str]]:
+def open_corpus(
+    mel_folder: Path, config: Config, given: frozenset[str], run_folder: Path | None = None
+) -> tuple[Corpus, list[str]]:
     """Return the songs that have a frame, and a line for every file that is left out."""
     mels = list_mels(mel_folder)
     empty = [f"{name}: no frame" for name, frames in zip(mels.names, mels.frames, strict=True) if not frames]
@@ -193,14 +232,20 @@ def open_corpus(mel_folder: Path, config: Config, given: frozenset[str]) -> tupl
     if len(names) < 2:
         more = f"; left out: {left_out[0]}" if left_out else ""
         raise UserError(f"{mel_folder}: holds {plural(len(names), 'usable song')}, and two are needed; add more{more}")
-    config = effective_config(config, given, mel_folder, mels)
+    config = effective_config(config, given, mel_folder, mels, run_folder)
     return Corpus(mel_folder, names, mels.frames[full], mels.bins, config, mels.stamps[full]), left_out
 
 
 def describe_corpus(corpus: Corpus, left_out: list[str], report: Report) -> None:
-    frames = int(corpus.frames.sum())
-    length = duration(frames * corpus.config.hop_seconds)
-    report(f"{corpus.folder}: {plural(len(corpus.names), 'song')}, {length}, {frames:,} frames of {corpus.bins} bins")
+    frames, config = int(corpus.frames.sum()), corpus.config
+    length = duration(frames * config.hop_seconds)
+    # features of one's own do not say what they were computed from
+    is_known = "frame_seconds" in read_audio_half(corpus.folder)
+    resolution = config.resolution if is_known else f"a frame every {config.hop_seconds:.4g} s"
+    report(
+        f"{corpus.folder}: {plural(len(corpus.names), 'song')}, {length}, {frames:,} frames of {corpus.bins} bins; "
+        f"{resolution}, pairs at most {config.window_seconds:.4g} s apart"
+    )
     for line in left_out[:3]:
         report(f"left out: {printable(line)}")
 

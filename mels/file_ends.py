@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import zlib
@@ -41,6 +42,17 @@ def wav_seconds(path: str) -> float | None:
                     file.seek(size + size % 2, os.SEEK_CUR)
     except (OSError, struct.error):
         return None
+
+
+def header_seconds(path: str) -> float | None:
+    """Return the duration that a file's headers state, in any format that mutagen reads; None where they state none."""
+    import mutagen
+
+    try:
+        seconds = float(mutagen.File(path).info.length)
+    except Exception:  # of a broken file anything, and it is only asked to have a guess
+        return None
+    return seconds if 0 < seconds < math.inf else None
 
 
 def missing_end(path: str) -> Missing | None:

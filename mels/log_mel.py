@@ -8,7 +8,8 @@ import numpy as np
 
 from config import Config
 
-LEAST_FFT_SAMPLES = 2048  # what a shorter frame is padded to with zeros
+LEAST_FFT_SAMPLES = 2048  # what a shorter frame is padded to with zeros. A frame of just as many never is: it was the
+# only one that older versions had, and their mel folders grow as they were, be it with filters that stay empty
 MOST_FFT_SAMPLES = 2**20  # filters so narrow that they would need more stay empty
 LOG_OFFSET = 1e-6  # added before the logarithm: digital silence becomes -13.8, not minus infinity
 BLOCK_FRAMES = 64  # frames are computed in blocks of this fixed size, see MelFramer
@@ -38,7 +39,9 @@ def _mel_edges(low_hz: float, high_hz: float, bins: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def fft_samples(config: Config) -> int:
-    """Return the length of the FFT, a power of two: as long as a frame, and every mel filter has a bin in it."""
+    """Return the length of the FFT, a power of two: at least a frame, and long enough for a bin in every mel filter."""
+    if config.frame_samples == LEAST_FFT_SAMPLES:
+        return LEAST_FFT_SAMPLES
     samples = max(LEAST_FFT_SAMPLES, 1 << (config.frame_samples - 1).bit_length())
     while samples < MOST_FFT_SAMPLES and not _mel_weights(config, samples).any(axis=0).all():
         samples *= 2

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from config import CONFIG_NAME, check_known_keys, read_config_file
+from config import CONFIG_NAME, check_known_keys, in_todays_keys, read_config_file
 from files import byte_order, has_line_break, walk_files, write_file
 from utils import UserError, printable_name
 
@@ -46,6 +46,11 @@ class LedgerRow:
     @property
     def has_mel(self) -> bool:
         return self.status in WITH_MEL
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether an older version found it shorter than a frame; today it would have a mel."""
+        return self.status == "too_short" and self.seconds > 0
 
 
 COLUMNS = tuple(field.name for field in fields(LedgerRow))
@@ -128,7 +133,7 @@ def read_audio_half(folder: Path) -> dict[str, object]:
     Raises UserError where a value is of a wrong type or range.
     """
     path = Path(folder) / CONFIG_NAME
-    return check_known_keys(read_config_file(path), str(path)) if path.exists() else {}
+    return check_known_keys(in_todays_keys(read_config_file(path), str(path)), str(path)) if path.exists() else {}
 
 
 @dataclass(frozen=True)

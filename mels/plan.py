@@ -47,6 +47,10 @@ class Plan:
     unreadable: list[str]  # folders
 
     @property
+    def has_mels(self) -> bool:
+        return any(row.has_mel for row in self.rows.values())
+
+    @property
     def removable(self) -> list[str]:
         """What --prune may remove: nothing where it is not certain what is gone."""
         return [] if self.unreadable else self.gone
@@ -84,7 +88,7 @@ def make_plan(
             return False
         if row.has_mel:
             return _mel_is_whole(mel_folder, row, config)
-        return not (retry_failed and row.status == "failed")
+        return not (retry_failed and (row.status == "failed" or row.is_left_out))
 
     to_do = [source for source in sources if not is_done(source)]
     present = {ledger_name(source.name) for source in sources}

@@ -11,6 +11,7 @@ import csv
 import io
 import os
 import re
+import shlex
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
@@ -92,6 +93,11 @@ def require_run(run: Path) -> int:
     if not save:
         raise UserError(f"{run}: holds no {SAVE_NUMBER_NAME}, so no save; train it with spectrogram_doc2vec.py first")
     return save
+
+
+def how_to_make_mels(run: Path) -> str:
+    """Return the command that makes mels as a run wants them."""
+    return f"spectrify_all.py AUDIO_FOLDER NEW_MEL_FOLDER --config {shlex.quote(str(Path(run) / CONFIG_NAME))}"
 
 
 def read_weights(run: Path, part: str, save: int, needed: Iterable[str] = ()) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,10 +12,12 @@ import time
 
 import numpy as np
 import pytest
-from conftest import small_settings, tree, write_mels
+import yaml
+from conftest import small_settings, tree, write_audio, write_mels
 
 from calc_all_vecs import main
 from runs import run_folder
+from spectrify_all import main as spectrify
 from spectrogram_doc2vec import main as train
 from utils import ROOT
 
@@ -127,6 +130,53 @@ def test_weights_that_lack_an_array_are_one_line(trained, tmp_path, capsys, miss
         "another folder\n"
     )
     assert not vectors_of(tmp_path / "out")
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_mels_of_another_resolution_are_refused_with_the_command_for_others(trained, tmp_path, capsys, is_old):
+    mels, run_of = trained
+    mels, run_of = shutil.copytree(mels, tmp_path / "mels"), shutil.copytree(run_of, tmp_path / "the run")
+    if is_old:  # from before there were frame_seconds and window_seconds
+        values = yaml.safe_load((run_of / "config.yaml").read_text())
+        assert values.pop("frame_seconds") == 0.128
+        assert values.pop("window_seconds") == 0.4
+        (run_of / "config.yaml").write_text(yaml.safe_dump({**values, "window": 4}))
+    old_half = "sample_rate_hz: 16000\nhop_seconds: 0.1\nmel_bins: 12\nmel_low_hz: 80.0\nmel_high_hz: 7600.0\n"
+    for same in (old_half, "frame_seconds: 0.128\nhop_seconds: 0.1\n", "hop_seconds: 0.1\n"):
+        (mels / "config.yaml").write_text(same)
+        assert run(mels, run_of, tmp_path / "out") == 0
+    capsys.readouterr()
+    for other, words in (
+        ("frame_seconds: 0.04\nhop_seconds: 0.02\n", "frames of 0.04 s every 0.02 s"),
+        ("frame_seconds: 0.04\nhop_seconds: 0.1\n", "frames of 0.04 s every 0.1 s"),
+        (old_half.replace("0.1", "0.05"), "frames of 0.128 s every 0.05 s"),
+        (old_half.replace("16000", "22050"), "frames of 0.09288 s every 0.1 s"),
+    ):
+        (mels / "config.yaml").write_text(other)
+        assert run(mels, run_of, tmp_path / "other") == 1
+        assert capsys.readouterr().err.endswith(
+            f"error: {mels}: has {words}, and {run_of} was trained on frames of 0.128 s every 0.1 s; make mels as "
+            f"the run wants them: spectrify_all.py AUDIO_FOLDER NEW_MEL_FOLDER --config '{run_of}/config.yaml'\n"
+        )
+        assert not (tmp_path / "other").exists()
+
+
+def test_the_command_of_the_refusal_makes_mels_that_the_run_takes(tmp_path, capsys):
+    """A run of long music, and new audio of short sounds."""
+    for name, seconds in (("long/a.wav", 12), ("long/b.wav", 13), ("short/c.wav", 0.5), ("short/d.wav", 0.7)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_audio(tmp_path / name, 0.1 * np.random.default_rng(0).random((int(seconds * 8000), 1), np.float32), 8000)
+    run_of, mels = tmp_path / "the run", tmp_path / "mels"
+    assert spectrify([str(tmp_path / "long"), str(mels)]) == 0
+    assert train([str(mels), str(run_of), "--quiet", *small_settings(), "--max-saves", "1"]) == 0
+    assert spectrify([str(tmp_path / "short"), str(tmp_path / "short mels")]) == 0
+    capsys.readouterr()
+    assert run(tmp_path / "short mels", run_of, tmp_path / "out") == 1
+    said = shlex.split(capsys.readouterr().err.rpartition("spectrify_all.py ")[2])
+    assert said[:2] == ["AUDIO_FOLDER", "NEW_MEL_FOLDER"]
+    assert spectrify([str(tmp_path / "short"), str(tmp_path / "as the run's"), *said[2:]]) == 0
+    assert run(tmp_path / "as the run's", run_of, tmp_path / "out") == 0
+    assert np.load(tmp_path / "out/c.wav.npy").shape == (1 + (8000 - 2048) // 1600, 8)
 
 
 def test_a_broken_mel_is_counted_and_the_rest_made(trained, tmp_path, capsys):

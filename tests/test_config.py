@@ -16,12 +16,17 @@ from config import (
     CHOICES,
     DEFAULT_CONFIG,
     RANGES,
+    RESOLUTION_KEYS,
+    SHORT_SOUNDS_CONFIG,
     Config,
     add_config_arguments,
     audio_half,
+    build_config,
+    in_todays_keys,
     load_config,
     read_config_file,
     refuse_changed_keys,
+    shipped_config,
     to_yaml,
 )
 from utils import ROOT, UserError
@@ -62,7 +67,9 @@ def test_every_shipped_configuration_loads_and_holds_only_what_differs(path):
     defaults = load()[0]
     if path != DEFAULT_CONFIG:
         assert {key for key in KINDS if getattr(config, key) != getattr(defaults, key)} == given_keys
-    assert audio_half(config) == audio_half(defaults)
+    resolution = dict.fromkeys(RESOLUTION_KEYS) if path == SHORT_SOUNDS_CONFIG else {}
+    assert audio_half(config) | resolution == audio_half(defaults) | resolution
+    assert shipped_config(path) == config
 
 
 def test_the_default_gives_way_to_the_file_and_the_file_to_set(tmp_path):
@@ -101,7 +108,87 @@ def test_what_a_run_writes_is_read_back_as_it_was(tmp_path):
     assert tuple(audio_half(config)) == AUDIO_KEYS
 
 
+# Keys of older versions
+
+OLD_RUN = """sample_rate_hz: 22050
+hop_seconds: 0.05
+mel_bins: 80
+mel_low_hz: 80.0
+mel_high_hz: 7600.0
+decoder: ffmpeg
+window: 7
+seed: 3
+"""
+
+
+def test_a_file_of_an_older_version_means_what_it_did(tmp_path):
+    path = write(tmp_path, OLD_RUN)
+    config, given_keys = load("--config", path)
+    assert (config.frame_samples, config.hop_samples, config.window, config.seed) == (2048, 1102, 7, 3)
+    assert config.window_seconds == 0.35
+    assert {"frame_seconds", "window"} <= given_keys
+    assert load("--config", path, "--set", "window=9")[0].window == 9
+    assert load("--config", path, "--set", "window=9", "--set", "hop_seconds=0.01")[0].window_seconds == 0.09
+    assert load("--config", path, "--set", "frame_seconds=0.04")[0].frame_seconds == 0.04
+    values = yaml.safe_load(OLD_RUN)
+    whole = {key: value for key, value in read_config_file(DEFAULT_CONFIG).items() if key != "window_seconds"}
+    del whole["frame_seconds"]
+    assert build_config(whole | values, "a run") == config
+    assert in_todays_keys(values, "")["window_seconds"] == 0.35
+    assert values == yaml.safe_load(OLD_RUN)
+
+
+def test_a_file_that_holds_no_whole_audio_half_takes_the_frame_of_the_default(tmp_path):
+    config, given_keys = load("--config", write(tmp_path, "sample_rate_hz: 22050\nhop_seconds: 0.05\n"))
+    assert config.frame_seconds == 0.128
+    assert given_keys == {"sample_rate_hz", "hop_seconds"}
+
+
+@given(
+    hops=st.integers(1, 10000),
+    hop_seconds=st.one_of(st.integers(1, 60000).map(lambda thousandth: thousandth / 1000), st.floats(0.001, 60.0)),
+    rate=st.integers(15200, 384000),
+)
+def test_hops_and_frames_of_older_versions_come_out_as_many(hops, hop_seconds, rate):
+    values = read_config_file(DEFAULT_CONFIG) | {"hop_seconds": hop_seconds, "window": hops, "sample_rate_hz": rate}
+    del values["window_seconds"], values["frame_seconds"]
+    config = build_config(values, "")
+    assert (config.window, config.frame_samples) == (hops, 2048)
+
+
+@pytest.mark.parametrize("setting", ["window=0", "window=10001"])
+def test_a_window_in_hops_has_its_range(setting):
+    assert message("--set", setting) == f"--set: window: {setting[7:]} is not between 1 and 10000"
+
+
+def test_a_window_in_hops_and_in_seconds_is_refused(tmp_path):
+    said = "window: 4 (hops) and window_seconds: 0.5 say the same thing; leave one of them out"
+    assert message("--set", "window=4", "--set", "window_seconds=0.5") == f"--set: {said}"
+    path = write(tmp_path, "window: 4\n")
+    assert message("--config", path, "--set", "window_seconds=0.5") == f"{path} and --set: {said}"
+
+
+def test_no_pair_is_nearer_than_a_hop():
+    assert load("--set", "window_seconds=0")[0].window == 1
+
+
 # What is refused
+
+
+def test_a_frame_that_holds_fewer_than_two_samples_is_refused():
+    slow = ["--set", "sample_rate_hz=1000", "--set", "mel_high_hz=500"]
+    assert message(*slow, "--set", "frame_seconds=0.001") == (
+        "--set: frame_seconds: 0.001 is 1 sample at sample_rate_hz 1000, and 2 is the least; use a greater one"
+    )
+    config, _ = load(*slow, "--set", "frame_seconds=0.002", "--set", "hop_seconds=0.001")
+    assert (config.frame_samples, config.hop_samples) == (2, 1)
+
+
+def test_a_hop_of_less_than_a_sample_is_refused(monkeypatch):
+    monkeypatch.setitem(RANGES, "hop_seconds", (0.0, 60.0))
+    assert "hop_seconds: 1e-05 is 0 samples at sample_rate_hz 16000, and 1 is the least" in message(
+        "--set", "hop_seconds=1e-5"
+    )
 
 
 def test_an_unknown_key_names_the_nearest(tmp_path):

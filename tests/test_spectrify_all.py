@@ -30,11 +30,12 @@ from conftest import RATE_HZ, tone, tree, write_audio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config import DEFAULT_CONFIG, build_config, read_config_file
+import spectrify_all
+from config import DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG, build_config, read_config_file, shipped_config
 from files import folder_lock
 from mels.batches import BATCH_BYTES, BATCH_FILES, make_batches, until_signal
 from mels.decoding import Decoders
-from mels.log_mel import FRAME_SAMPLES, MelFramer
+from mels.log_mel import MelFramer
 from mels.mel_folder import (
     LEDGER_NAME,
     OLD_COLUMNS,
@@ -52,6 +53,7 @@ from spectrify_all import build_parser, main, report_folders
 from utils import ROOT, STOP_SIGNALS, UserError
 
 SCRIPT = ROOT / "spectrify_all.py"
+SHORT, LONG = shipped_config(SHORT_SOUNDS_CONFIG), shipped_config(DEFAULT_CONFIG)
 NO_TEXT = os.fsdecode(b"no text \xff\xfe.mp3")
 GOOD = [
     *("-rf.flac", "rock/a song, live.mp3", "rock/quo\"te's.WAV", "Ünï cödé/Søren.ogg", "jazz/very deep/m.M4A"),
@@ -94,7 +96,7 @@ def library(tmp_path_factory, ffmpeg) -> Path:
         write_sound(folder / name, 1 + place / 4, place, ffmpeg)
     os.truncate(folder / "broken/half.mp3", (folder / "broken/half.mp3").stat().st_size // 2)
     soundfile.write(folder / "broken/silence.wav", np.zeros(RATE_HZ), RATE_HZ)
-    soundfile.write(folder / "broken/short.wav", sound(1, 0)[:2000], RATE_HZ)
+    soundfile.write(folder / "broken/short.wav", np.zeros(0), RATE_HZ)
     (folder / "broken/text.mp3").write_text("these are words\n" * 100)
     (folder / "broken/empty.wav").touch()
     (folder / "ring tones/.nomedia").touch()
@@ -137,6 +139,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: content for name, (content, _) in tree(folder).items() if name != "lock"}
 
 
+def said_of_resolution(files: int, half: str, configs: Path | str = "configs") -> str:
+    """The line for a new folder of short sounds; `configs` is where they are, seen from where it is run."""
+    return (
+        f"resolution: {SHORT.resolution}, since half of {files} files looked at are shorter than {half} s "
+        f"({configs}/short_sounds.yaml); --overwrite --config {configs}/default.yaml takes 0.128 s every 0.1 s"
+    )
+
+
 def statuses(mels: Path) -> dict[str, str]:
     return {row.filename: row.status for row in read_ledger(mels).values()}
 
@@ -172,7 +182,7 @@ def test_every_file_has_its_row_and_every_mel_its_frames(library, made):
             mel = np.load(path)
             assert mel.dtype == np.float16
             assert mel.shape == (row.frames, 80)
-            assert row.frames == 1 + (round(row.seconds * 16000) - FRAME_SAMPLES) // 1600
+            assert row.frames == 1 + (round(row.seconds * 16000) - SHORT.frame_samples) // SHORT.hop_samples
             assert row.checksum == mel_checksum(mel)
         else:
             assert (row.frames, row.checksum) == (0, "")
@@ -191,7 +201,7 @@ def test_rows_are_written_with_what_was_found(clips, tmp_path):
     status = (clips / "a, 1.wav").stat()
     mtime = f"{status.st_mtime_ns // 10**9}.{status.st_mtime_ns % 10**9:09d}"
     checksum = mel_checksum(np.load(mels / "a, 1.wav.npy"))
-    assert row == LedgerRow("a, 1.wav", "ok", 1.0, 9, status.st_size, mtime, "ffmpeg", "", checksum)
+    assert row == LedgerRow("a, 1.wav", "ok", 1.0, 49, status.st_size, mtime, "ffmpeg", "", checksum)
 
 
 def test_a_tone_of_a_file_lands_in_the_mel_of_that_file(made):
@@ -203,7 +213,8 @@ def test_a_tone_of_a_file_lands_in_the_mel_of_that_file(made):
 def test_the_configuration_is_the_audio_half(made):
     assert yaml.safe_load((made / "config.yaml").read_text()) == {
         "sample_rate_hz": 16000,
-        "hop_seconds": 0.1,
+        "frame_seconds": 0.04,
+        "hop_seconds": 0.02,
         "mel_bins": 80,
         "mel_low_hz": 80.0,
         "mel_high_hz": 7600.0,
@@ -230,15 +241,14 @@ def test_the_summary_counts_and_says_what_to_do(audio, tmp_path, capsys):
     mels = tmp_path / "the mels, é"
     assert spectrify(audio, mels) == 0
     printed = capsys.readouterr()
-    summary, skipped, too_short, failed = printed.out.splitlines()
+    resolution, summary, skipped, too_short, failed = printed.out.splitlines()
+    assert resolution.startswith(f"resolution: {SHORT.resolution}, since half of 9 files looked at are shorter than ")
     seconds = round(sum(row.seconds for row in read_ledger(mels).values() if row.has_mel))
     assert summary == (
         f"{mels}: 12 audio files, 12 done now: 7 ok, 1 partial, 1 silent, 1 too_short, 2 failed, {seconds} s of audio"
     )
     assert skipped == "1 folder skipped for a file .nomedia or .notmusic"
-    assert too_short == (
-        "1 file shorter than a frame of 0.128 s: no mel and so no vector; join them to longer ones, or do without"
-    )
+    assert too_short == "1 file without a single sample: no mel and so no vector"
     assert failed.startswith("2 files failed, e.g. broken/empty.wav: ")
     assert failed.endswith(f"; see {mels / LEDGER_NAME}; --retry-failed tries again")
     assert printed.err == ""
@@ -256,7 +266,10 @@ def test_it_runs_from_any_folder_on_relative_names(clips, tmp_path):
     (tmp_path / "elsewhere/-my clips").symlink_to("../-my clips")
     done = subprocess.run(argv, cwd=tmp_path / "elsewhere", capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "../-the mels: 3 audio files, 3 done now: 3 ok, 4 s of audio\n"
+    assert done.stdout == (
+        f"{said_of_resolution(3, '1.5', ROOT / 'configs')}\n"
+        "../-the mels: 3 audio files, 3 done now: 3 ok, 4 s of audio\n"
+    )
     assert list(statuses(tmp_path / "-the mels").values()) == ["ok"] * 3
 
 
@@ -355,7 +368,7 @@ def test_what_is_said_of_names_with_line_breaks_is_one_line_each(clips, tmp_path
     (clips / "b/c\t\x1b2.wav").write_text("words")
     mels = tmp_path / "the\nmels"
     assert spectrify(clips, mels, "--quiet") == 0
-    summary, failed = capsys.readouterr().out.splitlines()
+    _, summary, failed = capsys.readouterr().out.splitlines()
     assert summary.startswith(rf"{tmp_path}/the\nmels: 3 audio files")
     assert r"e.g. b/c\t\x1b2.wav: " in failed
     names = ["x\ny", "z\r"]
@@ -712,6 +725,247 @@ def test_the_others_are_done_where_a_folder_cannot_be_read(clips, tmp_path, monk
     assert told == (cause != errno.ENOENT)  # what has gone meanwhile is gone
 
 
+# Resolution
+
+
+def resolution(mels: Path) -> tuple[float, float]:
+    """What the folder's config.yaml says, checked against its mels."""
+    values = yaml.safe_load((mels / "config.yaml").read_text())
+    frame, hop = (round(values[key] * values["sample_rate_hz"]) for key in ("frame_seconds", "hop_seconds"))
+    for row in read_ledger(mels).values():
+        if row.has_mel:
+            samples = round(row.seconds * values["sample_rate_hz"])
+            assert row.frames == max(1, 1 + (samples - frame) // hop)
+    return values["frame_seconds"], values["hop_seconds"]
+
+
+@pytest.fixture
+def long_clips(tmp_path) -> Path:
+    """Two short wavs and three that are not."""
+    for place, seconds in enumerate([1, 12, 13, 14, 0.5]):
+        write_clip(tmp_path / "long clips" / f"{place}.wav", seconds, place)
+    return tmp_path / "long clips"
+
+
+@pytest.mark.parametrize("flags", [[], ["--quiet"], ["--seed=5", "--set", "mel_bins=40", "--set=window=9"]])
+def test_a_new_folder_takes_what_suits_the_sounds_and_says_so(clips, long_clips, tmp_path, capsys, monkeypatch, flags):
+    monkeypatch.chdir(tmp_path)
+    assert spectrify(clips, tmp_path / "short", *flags) == 0
+    line, _ = capsys.readouterr().out.splitlines()
+    assert line == said_of_resolution(3, "1.5", ROOT / "configs")
+    assert resolution(tmp_path / "short") == (0.04, 0.02)
+    monkeypatch.chdir(ROOT)
+    assert spectrify(long_clips, tmp_path / "long", *flags) == 0
+    line, _ = capsys.readouterr().out.splitlines()
+    assert line == (
+        "resolution: frames of 0.128 s every 0.1 s, since half of 5 files looked at are longer than 12 s "
+        "(configs/default.yaml); --overwrite --config configs/short_sounds.yaml takes 0.04 s every 0.02 s"
+    )
+    assert resolution(tmp_path / "long") == (0.128, 0.1)
+    shutil.rmtree(long_clips)
+    write_clip(long_clips / "one.wav", 0.5, 1)
+    assert spectrify(long_clips, tmp_path / "one", *flags) == 0
+    assert "since the one file looked at lasts 0.5 s (configs/short_sounds.yaml); " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("told", ["--config=small_train", "--config=default", "--set=hop_seconds=0.1"])
+def test_who_says_the_resolution_or_names_a_configuration_is_asked_nothing(clips, tmp_path, capsys, monkeypatch, told):
+    monkeypatch.setattr("spectrify_all.header_seconds", None)
+    name = told.removeprefix("--config=")
+    flag = told if name == told else f"--config={ROOT / 'configs' / name}.yaml"
+    assert spectrify(clips, tmp_path / "mels", flag) == 0
+    assert "resolution: " not in capsys.readouterr().out
+    assert resolution(tmp_path / "mels") == (0.128, 0.1)
+
+
+def test_where_no_length_is_known_it_is_the_default_and_says_so(clips, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("spectrify_all.header_seconds", lambda path: None)
+    assert spectrify(clips, tmp_path / "mels") == 0
+    assert capsys.readouterr().out.startswith(
+        f"resolution: {LONG.resolution}, as no file's header says how long it is (configs/default.yaml); "
+    )
+    assert resolution(tmp_path / "mels") == (0.128, 0.1)
+
+
+def test_the_other_resolution_is_had_as_the_line_says(clips, tmp_path, capsys, monkeypatch):
+    assert spectrify(clips, tmp_path / "mels") == 0
+    flags = capsys.readouterr().out.partition("; ")[2].partition(" takes ")[0]
+    assert spectrify(clips, tmp_path / "mels", *flags.split()) == 0
+    assert resolution(tmp_path / "mels") == (0.128, 0.1)
+    assert "resolution: " not in capsys.readouterr().out
+    before = tree(tmp_path / "mels")
+    assert spectrify(clips, tmp_path / "mels") == 0
+    assert tree(tmp_path / "mels") == before
+
+
+def test_from_then_on_the_folder_decides_whatever_comes(clips, long_clips, tmp_path, capsys, monkeypatch):
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    monkeypatch.setattr("spectrify_all.header_seconds", None)
+    shutil.copytree(long_clips, clips / "more")
+    before = (mels / "config.yaml").read_bytes()
+    capsys.readouterr()
+    for flags in ([], [f"--config={ROOT / 'configs/small_train.yaml'}"], ["--set=hop_seconds=0.02"]):
+        assert spectrify(clips, mels, *flags) == 0
+        assert "resolution: " not in capsys.readouterr().out
+    assert (mels / "config.yaml").read_bytes() == before
+    assert resolution(mels) == (0.04, 0.02)
+    assert spectrify(clips, mels, f"--config={DEFAULT_CONFIG}") == 1
+    assert (
+        "was made with frame_seconds: 0.04, and frame_seconds: 0.128 is asked for now; name" in capsys.readouterr().err
+    )
+
+
+def test_overwrite_chooses_anew_and_not_by_what_is_gone(clips, long_clips, tmp_path, capsys):
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels) == 0
+    shutil.rmtree(clips)
+    shutil.copytree(long_clips, clips)
+    assert spectrify(clips, mels, "--overwrite") == 0
+    assert f"resolution: {LONG.resolution}" in capsys.readouterr().out
+    assert resolution(mels) == (0.128, 0.1)
+
+
+def test_a_run_that_is_ended_keeps_its_choice(clips, long_clips, tmp_path, capsys, monkeypatch):
+    mels = tmp_path / "mels"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spectrify_all.run_batches", killed)
+        assert spectrify(clips, mels) == 0
+    assert list(contents(mels)) == ["config.yaml"]
+    shutil.copytree(long_clips, clips / "more")
+    capsys.readouterr()
+    assert spectrify(clips, mels) == 0
+    assert "resolution: " not in capsys.readouterr().out
+    assert resolution(mels) == (0.04, 0.02)
+
+
+def test_of_two_runs_at_once_the_first_with_the_lock_chooses(clips, long_clips, tmp_path, monkeypatch, capsys):
+    mels = tmp_path / "mels"
+
+    @contextlib.contextmanager
+    def lock_after_another_run(folder: Path) -> Iterator[None]:
+        monkeypatch.undo()
+        assert spectrify(clips, mels) == 0
+        shutil.copytree(long_clips, clips / "more")
+        capsys.readouterr()
+        with folder_lock(folder):
+            yield
+
+    monkeypatch.setattr("spectrify_all.folder_lock", lock_after_another_run)
+    assert spectrify(clips, mels) == 0
+    assert "resolution: " not in capsys.readouterr().out
+    assert resolution(mels) == (0.04, 0.02)
+
+
+def test_at_most_200_headers_are_read_from_all_over_the_folder(clips, tmp_path, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr("spectrify_all.header_seconds", lambda path: looked_at.append(path))
+    sources = [Source(f"{place:04d}.wav", 1, "0.0") for place in range(1000)]
+    assert spectrify_all.choose_resolution(sources, clips, LONG) == LONG
+    assert looked_at == [str(clips / f"{place:04d}.wav") for place in range(0, 1000, 5)]
+
+
+def test_a_ledger_with_mels_whose_configuration_is_lost_is_not_chosen_for(clips, tmp_path, capsys):
+    mels = tmp_path / "mels"
+    assert spectrify(clips, mels, f"--config={DEFAULT_CONFIG}") == 0
+    (mels / "config.yaml").unlink()
+    write_clip(clips / "new.wav", 1, 7)
+    assert spectrify(clips, mels) == 0
+    assert "resolution: " not in capsys.readouterr().out
+    assert resolution(mels) == (0.128, 0.1)
+
+
+# Folders of older versions
+
+
+OLD_HALF = """sample_rate_hz: {rate}
+hop_seconds: {hop}
+mel_bins: 80
+mel_low_hz: 80.0
+mel_high_hz: 7600.0
+decoder: ffmpeg
+"""
+
+
+def made_by_an_older_version(audio: Path, mels: Path, rate: int = 16000, hop: float = 0.1) -> None:
+    """Every frame had 2048 samples, config.yaml did not say so, and what is shorter had no mel."""
+    (mels.parent / "old.yaml").write_text(OLD_HALF.format(rate=rate, hop=hop))
+    assert spectrify(audio, mels, f"--config={mels.parent / 'old.yaml'}") == 0
+    (mels / "config.yaml").write_text(OLD_HALF.format(rate=rate, hop=hop))
+    rows = read_ledger(mels)
+    for name, row in rows.items():
+        if row.has_mel and row.seconds < 2048 / rate:
+            (mels / f"{name}.npy").unlink()
+            reason = f"{row.seconds:.3f} s, a frame is {2048 / rate:.3f} s"
+            rows[name] = dataclasses.replace(row, status="too_short", frames=0, reason=reason, checksum="")
+    write_ledger(mels, rows)
+
+
+@pytest.mark.parametrize(("rate", "hop"), [(16000, 0.1), (22050, 0.05)])
+def test_a_mel_folder_of_an_older_version_grows_as_it_was(clips, tmp_path, capsys, rate, hop):
+    mels, flags = tmp_path / "mels", [] if rate == 16000 else [f"--set=sample_rate_hz={rate}"]
+    write_clip(clips / "tiny.wav", 0.05, 3)
+    made_by_an_older_version(clips, mels, rate, hop)
+    assert statuses(mels)["tiny.wav"] == "too_short"
+    before = tree(mels)
+    capsys.readouterr()
+    assert spectrify(clips, mels, *flags) == 0
+    printed = capsys.readouterr().out
+    assert "4 audio files, 0 done now: 3 ok, 1 too_short" in printed
+    assert "1 file shorter than a frame, left out by an older version: --retry-failed takes them in\n" in printed
+    assert tree(mels) == before
+
+    write_clip(clips / "new.wav", 3, 5)
+    assert spectrify(clips, mels, *flags) == 0
+    samples = soundfile.read(clips / "new.wav", dtype="float32")[0]
+    assert read_ledger(mels)["new.wav"].frames == 1 + (round(len(samples) / 8000 * rate) - 2048) // round(hop * rate)
+    after = tree(mels)
+    assert {name for name in after if after[name] != before.get(name)} == {"new.wav.npy", LEDGER_NAME, "lock"}
+    write_clip(clips / "a, 1.wav", 1, 0)  # made again it is the same, bit for bit
+    assert spectrify(clips, mels, *flags) == 0
+    assert tree(mels)["a, 1.wav.npy"][0] == before["a, 1.wav.npy"][0]
+
+    assert spectrify(clips, mels, *flags, "--retry-failed") == 0
+    assert read_mel(mels / "tiny.wav.npy").shape == (1, 80)
+    after = tree(mels)
+    assert spectrify(clips, mels, *flags, "--retry-failed") == 0
+    assert tree(mels) == after
+    for setting in ("frame_seconds=0.04", "hop_seconds=0.02"):
+        assert spectrify(clips, mels, *flags, "--set", setting) == 1
+        assert f"was made with {setting.partition('=')[0]}: " in capsys.readouterr().err
+
+
+def test_the_configuration_of_a_run_makes_its_resolution(clips, tmp_path, config):
+    """Of one from before there was frame_seconds too."""
+    values = {key: value for key, value in dataclasses.asdict(config).items() if key != "window_seconds"}
+    del values["frame_seconds"]
+    (tmp_path / "old run.yaml").write_text(yaml.safe_dump(values | {"window": 4}))
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(dataclasses.asdict(SHORT)))
+    assert spectrify(clips, tmp_path / "old", f"--config={tmp_path / 'old run.yaml'}") == 0
+    assert resolution(tmp_path / "old") == (0.128, 0.1)
+    assert spectrify(clips, tmp_path / "new", f"--config={tmp_path / 'run.yaml'}") == 0
+    assert resolution(tmp_path / "new") == (0.04, 0.02)
+
+
+def test_what_is_shorter_than_a_frame_has_a_mel_and_what_has_no_sample_has_none(tmp_path, capsys):
+    audio, mels = tmp_path / "audio", tmp_path / "mels"
+    audio.mkdir()
+    for samples in (0, 1, 300, 2048):
+        soundfile.write(audio / f"{samples}.wav", 0.3 + sound(1, 0)[:samples], 16000)
+    assert spectrify(audio, mels) == 0
+    assert "1 file without a single sample: no mel and so no vector\n" in capsys.readouterr().out
+    assert {name: row.frames for name, row in read_ledger(mels).items()} == {
+        "0.wav": 0,
+        "1.wav": 1,
+        "300.wav": 1,
+        "2048.wav": 5,
+    }
+
+
 # Start anew, and what is refused
 
 
@@ -790,7 +1044,8 @@ def test_overwrite_deletes_nothing_where_nothing_can_be_made(audio, mels, made, 
     ("setting", "old", "new"),
     [
         ("sample_rate_hz=22050", "16000", "22050"),
-        ("hop_seconds=0.05", "0.1", "0.05"),
+        ("frame_seconds=0.128", "0.04", "0.128"),
+        ("hop_seconds=0.05", "0.02", "0.05"),
         ("mel_bins=64", "80", "64"),
         ("mel_low_hz=60", "80.0", "60.0"),
         ("mel_high_hz=7000", "7600.0", "7000.0"),
@@ -1335,7 +1590,7 @@ def test_a_long_recording_takes_little_memory_and_gives_the_frames_of_the_whole(
         with wave.open(str(path), "wb") as file:
             file.setparams((1, 1, rate_hz, len(part), "NONE", ""))
             file.writeframes(part.tobytes())
-    settings = ["--jobs=1", "--set=sample_rate_hz=8000", "--set=mel_high_hz=3800"]
+    settings = ["--jobs=1", "--set=sample_rate_hz=8000", "--set=mel_high_hz=3800", "--set=frame_seconds=0.256"]
     short, long = (
         peak_memory(sys.executable, SCRIPT, tmp_path / name, tmp_path / f"mels of {name}", *settings)
         for name in ("a minute", "a long night, é")
@@ -1344,10 +1599,11 @@ def test_a_long_recording_takes_little_memory_and_gives_the_frames_of_the_whole(
     assert long - short < 60e6
 
     mel = np.load(tmp_path / "mels of a long night, é/a long night, é.wav.npy", mmap_mode="r")
-    assert mel.shape == (1 + (len(steps) - FRAME_SAMPLES) // 800, 80)
-    config = build_config({**read_config_file(DEFAULT_CONFIG), "sample_rate_hz": 8000, "mel_high_hz": 3800}, "")
+    assert mel.shape == (1 + (len(steps) - 2048) // 800, 80)
+    changes = {"sample_rate_hz": 8000, "mel_high_hz": 3800, "frame_seconds": 0.256}
+    config = build_config({**read_config_file(DEFAULT_CONFIG), **changes}, "")
     framer = MelFramer(config)
     places = np.unique(np.r_[0:200, np.random.default_rng(1).integers(0, len(mel), 3000), len(mel) - 100 : len(mel)])
-    frames = (steps[places[:, None] * 800 + np.arange(FRAME_SAMPLES)].astype(np.float32) - 128) / 128
+    frames = (steps[places[:, None] * 800 + np.arange(2048)].astype(np.float32) - 128) / 128
     expected = np.log(np.abs(np.fft.rfft(frames * framer.window)) @ framer.matrix + 1e-6)
     np.testing.assert_allclose(mel[places].astype(np.float32), expected, atol=0.004 + 1e-3)

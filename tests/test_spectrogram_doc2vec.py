@@ -22,6 +22,7 @@ from conftest import small_settings, tree, write_mels
 
 import files
 import spectrogram_doc2vec
+from config import Config, audio_half, load_config
 from runs import run_folder
 from runs.vectors import read_song_vectors
 from spectrogram_doc2vec import main
@@ -66,8 +67,9 @@ def test_help_answers_without_tensorflow():
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--set", "windw=3"], "unknown key 'windw'; did you mean 'window'?"),
+        (["--set", "windw=3"], "unknown key 'windw'; did you mean 'window_seconds'?"),
         (["--set", "window=wide"], "window: 'wide' is not of type int"),
+        (["--set", "window=4", "--set", "window_seconds=1"], "say the same thing; leave one of them out"),
         (["--set", "mel_bins=40"], "mel_bins: 12, and mel_bins: 40 is asked for now"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: no such configuration"),
     ],
@@ -124,6 +126,124 @@ def test_a_second_writer_exits_75_and_names_the_first(mels, tmp_path, capsys):
     assert f"pid: {os.getpid()}" in capsys.readouterr().err
     with open(run / "lock") as file:  # it goes with its holder
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# Resolution
+
+
+def in_force(mels: Path, *flags: str, run: Path | None = None) -> Config:
+    """The configuration that a training would have."""
+    arguments = spectrogram_doc2vec.build_parser().parse_args([str(mels), "run", *flags])
+    return spectrogram_doc2vec.open_corpus(mels, *load_config(arguments), run)[0].config
+
+
+def say(folder: Path, **values: object) -> None:
+    (folder / "config.yaml").write_text(yaml.safe_dump(values))
+
+
+@pytest.mark.parametrize(
+    ("frame_seconds", "hop_seconds", "window_seconds"),
+    [(0.128, 0.1, 0.4), (0.04, 0.02, 0.2), (0.064, 0.04, 0.2), (0.128, 0.05, 0.4), (1.0, 0.5, 2.0), (0.128, 0.02, 0.2)],
+)
+def test_the_trainer_follows_the_resolution_of_the_mels(mels, frame_seconds, hop_seconds, window_seconds):
+    say(mels, frame_seconds=frame_seconds, hop_seconds=hop_seconds)
+    small = ("--config", str(ROOT / "configs/small_train.yaml"))
+    for flags in ((), small, ("--set", f"hop_seconds={hop_seconds}")):
+        config = in_force(mels, *flags)
+        assert (config.frame_seconds, config.hop_seconds, config.window_seconds) == (
+            *(frame_seconds, hop_seconds),
+            pytest.approx(window_seconds),
+        )
+    assert in_force(mels, "--set", "window_seconds=0.7").window_seconds == 0.7
+    config = in_force(mels, "--set", "window=7")
+    assert (config.window, config.window_seconds) == (7, pytest.approx(7 * hop_seconds))
+
+
+def test_features_of_ones_own_have_the_default_or_what_is_given(mels, capsys):
+    config = in_force(mels)
+    assert (config.frame_seconds, config.hop_seconds, config.window_seconds) == (0.128, 0.1, 0.4)
+    assert in_force(mels, "--set", "hop_seconds=0.02").window_seconds == 0.2
+    assert in_force(mels, "--set", "hop_seconds=0.02", "--set", "window=4").window_seconds == 0.08
+
+
+def test_what_is_said_of_the_resolution(mels, config):
+    def said(given: Config) -> str:
+        corpus, _ = spectrogram_doc2vec.open_corpus(mels, given, frozenset())
+        lines = []
+        spectrogram_doc2vec.describe_corpus(corpus, [], lines.append)
+        return lines[0]
+
+    assert said(config).endswith("81 s, 810 frames of 12 bins; a frame every 0.1 s, pairs at most 0.4 s apart")
+    say(mels, frame_seconds=0.04, hop_seconds=0.02)
+    assert said(config).endswith(
+        "16 s, 810 frames of 12 bins; frames of 0.04 s every 0.02 s, pairs at most 0.2 s apart"
+    )
+
+
+def test_the_mels_of_an_older_version_have_frames_of_2048_samples(mels, config):
+    say(mels, **{**audio_half_of_older_versions(config), "sample_rate_hz": 22050, "mel_bins": 12})
+    assert in_force(mels).frame_seconds == 2048 / 22050
+
+
+def audio_half_of_older_versions(config: Config) -> dict[str, object]:
+    return {key: value for key, value in audio_half(config).items() if key != "frame_seconds"}
+
+
+def as_of_an_older_version(run: Path) -> None:
+    """Let its config.yaml say window, in hops, and no frame_seconds."""
+    values = yaml.safe_load((run / "config.yaml").read_text())
+    values["window"] = max(1, round(values.pop("window_seconds") / values["hop_seconds"]))
+    if values.pop("frame_seconds") != 2048 / values["sample_rate_hz"]:
+        raise ValueError
+    (run / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+@slow
+@pytest.mark.parametrize(
+    ("hop_seconds", "flags"),
+    [(0.1, ()), (0.05, ("--set", "window=4")), (0.05, ("--set", "window=7"))],
+    ids=["default", "another hop", "another window"],
+)
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_run_of_an_older_version_goes_on_as_it_was(mels, tmp_path, capsys, config, hop_seconds, flags, bare):
+    hop = ("--set", f"hop_seconds={hop_seconds}") if bare else ()
+    if bare:
+        hop += ("--set", "sample_rate_hz=22050", "--set", f"frame_seconds={2048 / 22050}")
+    else:
+        say(mels, **{**audio_half_of_older_versions(config), "mel_bins": 12, "hop_seconds": hop_seconds})
+    assert train(mels, tmp_path / "whole", "--forever", "--max-saves", "4", *hop, *flags) == 0
+    run = tmp_path / "run"
+    assert train(mels, run, "--forever", "--max-saves", "2", *hop, *flags) == 0
+    as_of_an_older_version(run)
+    hop = hop[:4]  # its frame is nothing that an older version could be told
+    before = tree(run)
+    capsys.readouterr()
+    for more in ((), flags):
+        assert train(mels, run, "--max-saves", "2", *hop, *more) == 0
+        assert "nothing to do" in capsys.readouterr().out
+        assert tree(run) == before
+    assert train(mels, run, "--forever", "--max-saves", "3", *hop) == 0
+    assert train(mels, run, "--forever", "--max-saves", "4", *hop) == 0
+    assert _comparable(run) == _comparable(tmp_path / "whole")
+
+
+@slow
+def test_mels_of_another_resolution_than_the_runs_are_refused_with_the_command(mels, tmp_path, capsys, config):
+    run = tmp_path / "a run"
+    say(mels, **{**audio_half_of_older_versions(config), "mel_bins": 12})
+    assert train(mels, run, "--max-saves", "1") == 0
+    as_of_an_older_version(run)
+    say(mels, frame_seconds=0.128, hop_seconds=0.1)
+    assert train(mels, run, "--max-saves", "1") == 0
+    assert "nothing to do" in capsys.readouterr().out
+    before = tree(run)
+    say(mels, frame_seconds=0.04, hop_seconds=0.02)
+    assert train(mels, run, "--max-saves", "2") == 1
+    message = capsys.readouterr().err
+    assert "was made with frame_seconds: 0.128, and frame_seconds: 0.04 is asked for now; make mels as it" in message
+    assert f"spectrify_all.py AUDIO_FOLDER NEW_MEL_FOLDER --config '{run}/config.yaml', or train into" in message
+    assert message.count("\n") == 1
+    assert tree(run) == before
 
 
 # Training

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mels.decoding import find_decoders, tracks_from_files
-from mels.file_ends import Missing, frame_bytes, missing_end
+from mels.file_ends import Missing, frame_bytes, header_seconds, missing_end
 from mels.log_mel import MelFramer
 
 # Name of the case: what ffmpeg is told, the extension is the name's
@@ -194,3 +195,53 @@ def test_half_a_file_is_partial_and_its_sound_is_kept(tmp_path, config, whole, n
     assert half.reason.startswith(f"{half.seconds:.1f} s decoded, ")
     assert says in half.reason
     assert 0 < len(half.mel) < len(good.mel)
+
+
+# How long a file says that it is
+
+
+@pytest.mark.parametrize(
+    "name", ["a.wav", "b, é.aiff", "c.flac", "d.ogg", "e.mp3", "f.m4a", "g.opus", "h.wma", "-i.MP3"]
+)
+def test_headers_say_how_long_a_file_is(tmp_path, ffmpeg, monkeypatch, name):
+    path = write_audio(tmp_path / name, noise(3, 2), RATE_HZ, ffmpeg)
+    assert header_seconds(str(path)) == pytest.approx(3, abs=0.1)
+    monkeypatch.chdir(tmp_path)
+    assert header_seconds(name) == pytest.approx(3, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "b.mp3", "c.ogg", "d.flac", "e.m4a", "f.mkv"])
+@pytest.mark.parametrize("content", [b"", b"words" * 300, bytes(5000), b"RIFF\xff\xff\xff\xffWAVEfmt ", b"OggS" * 99])
+def test_a_file_that_says_nothing_has_no_length(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert header_seconds(str(tmp_path / name)) is None
+    assert header_seconds(str(tmp_path / "gone" / name)) is None
+    assert header_seconds(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("raised", [ValueError("x"), AttributeError("x"), MemoryError(), RecursionError(), KeyError(1)])
+def test_whatever_is_raised_over_a_broken_file_it_has_no_length(monkeypatch, raised):
+    def broken(path):
+        raise raised
+
+    monkeypatch.setattr("mutagen.File", broken)
+    assert header_seconds("a.mp3") is None
+
+
+@pytest.mark.parametrize("length", [0.0, -1.0, float("nan"), float("inf"), None, "soon"])
+def test_a_length_that_is_none_is_left_out_of_account(monkeypatch, length):
+    monkeypatch.setattr("mutagen.File", lambda path: SimpleNamespace(info=SimpleNamespace(length=length)))
+    assert header_seconds("a.mp3") is None
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_damage_anywhere_ends_nothing(whole, tmp_path_factory, data):
+    name = data.draw(st.sampled_from(sorted(KINDS)))
+    content = bytearray(whole[name])
+    for place in data.draw(st.lists(st.integers(0, 400), max_size=20)):
+        content[place] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    seconds = header_seconds(str(path))
+    assert seconds is None or 0 < seconds < np.inf

@@ -1,0 +1,49 @@
+"""Which resolution suits which sounds: durations in, choice out. No files."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import TypeVar
+
+from config import Config
+
+MOST_LOOKED_AT = 200  # files whose headers are read before the choice: as many tell a median as well as a million would
+SHORT_SECONDS = 10.0  # where half of the files are shorter, frames of the short resolution tell more than longer ones
+LEAST_WINDOW_HOPS = 4  # of a resolution that is none of the shipped ones
+
+Item = TypeVar("Item")
+
+
+def spread_evenly(items: Sequence[Item], most: int = MOST_LOOKED_AT) -> list[Item]:
+    """Return at most so many items, at even distances from the first on."""
+    count = min(most, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
+
+
+def are_short(durations: Sequence[float]) -> bool:
+    """Tell of files whose durations are known (seconds, any number of them) whether they are short sounds."""
+    return bool(durations) and statistics.median(durations) < SHORT_SECONDS
+
+
+def reason(durations: Sequence[float]) -> str:
+    """Return why the choice fell as it did, as the end of a sentence that begins with it."""
+    if not durations:
+        return "as no file's header says how long it is"
+    half = f"{statistics.median(durations):.3g} s"
+    if len(durations) == 1:
+        return f"since the one file looked at lasts {half}"
+    comparison = "shorter" if are_short(durations) else "longer"
+    return f"since half of {len(durations)} files looked at are {comparison} than {half}"
+
+
+def window_seconds_for(hop_seconds: float, shipped: Sequence[Config]) -> float:
+    """Return how far apart two frames of a positive pair may lie in a mel folder of this hop.
+
+    shipped  the configurations that a resolution may be of; that of the same hop decides, else the nearest in ratio.
+    """
+    nearest = min(shipped, key=lambda config: abs(math.log(config.hop_seconds / hop_seconds)))
+    if nearest.hop_seconds == hop_seconds:
+        return nearest.window_seconds
+    return max(nearest.window_seconds, LEAST_WINDOW_HOPS * hop_seconds)
