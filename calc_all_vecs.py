@@ -82,7 +82,7 @@ def weights_digest(weights: dict[str, np.ndarray]) -> str:
     """Return a digest of everything that decides a frame vector."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(weights):
-        if name.startswith(("target_", "input_", "difference_")):
+        if name.removeprefix("coarse_").startswith(("target_", "input_", "difference_")):
             digest.update(name.encode() + weights[name].tobytes())
     return digest.hexdigest()
 

@@ -106,6 +106,7 @@ RANGES = {
 # What mel folders, runs and files of older versions hold, see `in_todays_keys`
 OLD_AUDIO_KEYS = ("sample_rate_hz", "hop_seconds", "mel_bins", "mel_low_hz", "mel_high_hz")  # a whole audio half
 OLD_FRAME_SAMPLES = 2048
+OLD_MODEL_KEYS = ("differences", "hidden_size", "output_vector_size", "logit", "batch_size", "seed")  # of a whole one
 OLD_RANGES = {"window": (1, 10000)}  # hops
 
 
@@ -127,7 +128,7 @@ def load_config(arguments: argparse.Namespace) -> tuple[Config, frozenset[str]]:
     """
     given: dict[str, object] = {}
     if arguments.config is not None:
-        given.update(_with_frame_seconds(read_config_file(arguments.config), str(arguments.config)))
+        given.update(_with_what_was_not_said(read_config_file(arguments.config), str(arguments.config)))
     for setting in arguments.settings:
         key, equals, text = setting.partition("=")
         if not equals:
@@ -181,11 +182,6 @@ def build_config(values: dict[str, object], where: str) -> Config:
             f"{where}: mel_low_hz {config.mel_low_hz}, mel_high_hz {config.mel_high_hz}: they must rise, "
             f"and end at or below half of sample_rate_hz {config.sample_rate_hz}"
         )
-    if config.coarse_hops and config.output_vector_size % 2:
-        raise UserError(
-            f"{where}: output_vector_size: {config.output_vector_size} must be even: half of a song vector is of "
-            f"frames, half of coarse ones; or leave the coarse ones out by coarse_hops: 0"
-        )
     for key, samples, least in (("frame_seconds", config.frame_samples, 2), ("hop_seconds", config.hop_samples, 1)):
         if samples < least:
             raise UserError(
@@ -198,17 +194,21 @@ def build_config(values: dict[str, object], where: str) -> Config:
 def in_todays_keys(values: dict[str, object], where: str) -> dict[str, object]:
     """Return the values under the keys of today, where an older version may have written them.
 
-    An audio half without frame_seconds is from when every frame had 2048 samples. `window` counts hops.
+    A whole audio half without frame_seconds is from when every frame had 2048 samples, a whole configuration without
+    coarse_hops from when there were no coarse frames. `window` counts hops.
     Raises UserError where they say two things, or a value of a wrong type or range.
     """
-    return _with_window_seconds(_with_frame_seconds(values, where), where)
+    return _with_window_seconds(_with_what_was_not_said(values, where), where)
 
 
-def _with_frame_seconds(values: dict[str, object], where: str) -> dict[str, object]:
-    if "frame_seconds" in values or not all(key in values for key in OLD_AUDIO_KEYS):
-        return values
-    sample_rate_hz = _checked("sample_rate_hz", values["sample_rate_hz"], "int", where)
-    return {**values, "frame_seconds": OLD_FRAME_SAMPLES / sample_rate_hz}
+def _with_what_was_not_said(values: dict[str, object], where: str) -> dict[str, object]:
+    said: dict[str, object] = {}
+    if all(key in values for key in OLD_AUDIO_KEYS):
+        sample_rate_hz = _checked("sample_rate_hz", values["sample_rate_hz"], "int", where)
+        said["frame_seconds"] = OLD_FRAME_SAMPLES / sample_rate_hz
+    if all(key in values for key in OLD_MODEL_KEYS):
+        said["coarse_hops"] = 0
+    return {**said, **values}
 
 
 def _with_window_seconds(values: dict[str, object], where: str) -> dict[str, object]:

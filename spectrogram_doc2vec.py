@@ -93,10 +93,17 @@ if TYPE_CHECKING:
     from learning.model import Model
 
 # What a run folder cannot change: the shape and meaning of its weights, and which frames were never trained on.
-FIXED_KEYS = (
-    *(key for key in AUDIO_KEYS if key != "decoder"),
-    *("differences", "hidden_size", "output_vector_size", "logit", "held_out_share", "seed"),
+FIXED_MODEL_KEYS = (
+    "coarse_hops",
+    "differences",
+    "hidden_size",
+    "output_vector_size",
+    "logit",
+    "held_out_share",
+    "seed",
 )
+FIXED_KEYS = (*(key for key in AUDIO_KEYS if key != "decoder"), *FIXED_MODEL_KEYS)
+KEPT_KEYS = ("frame_seconds", "window_seconds", *FIXED_MODEL_KEYS)  # by a run, whatever the defaults have become
 
 
 def effective_config(
@@ -104,7 +111,8 @@ def effective_config(
 ) -> Config:
     """Return the configuration with the mel folder's audio half, and a window that goes with its resolution.
 
-    A run that has a save keeps its window, unless another one is given, and its frame where the mel folder says none.
+    A run that has a save keeps its networks' shape and its window, where none is given, and its frame where the mel
+    folder says none.
     Raises UserError where the user asked for another audio half.
     """
     made_with = {key: value for key, value in read_audio_half(mel_folder).items() if key in AUDIO_KEYS}
@@ -112,7 +120,7 @@ def effective_config(
     asked = {key: getattr(config, key) for key in AUDIO_KEYS if key in given}
     refuse_changed_keys(made_with, asked, mel_folder, "leave the key out, or make the mel folder anew")
     before = read_run_config(run_folder)
-    kept = {key: before[key] for key in ("frame_seconds", "window_seconds") if key in before and key not in given}
+    kept = {key: before[key] for key in KEPT_KEYS if key in before and key not in given}
     in_force = dataclasses.replace(config, **{**kept, **made_with})
     if "window" in given:
         return dataclasses.replace(in_force, window_seconds=seconds_of_hops(config.window, in_force.hop_seconds))

@@ -46,14 +46,13 @@ class View:
 
 
 def views_of(config: Config) -> list[View]:
-    """Return the views of a configuration: the fine one, and with coarse_hops the coarse one."""
-    if not config.coarse_hops:
-        return [View("", 1, 1, config.window, slice(0, config.output_vector_size))]
-    hops, half = config.coarse_hops, config.output_vector_size // 2
-    return [
-        View("", 1, 1, config.window, slice(0, half)),
-        View("coarse_", hops, hops, COARSE_WINDOW * hops, slice(half, config.output_vector_size)),
-    ]
+    """Return the views of a configuration: the fine one, and with coarse_hops the coarse one, if there is room."""
+    hops, dims = config.coarse_hops, config.output_vector_size
+    coarse_dims = dims // 2 if hops else 0
+    views = [View("", 1, 1, config.window, slice(0, dims - coarse_dims))]
+    if coarse_dims:
+        views.append(View("coarse_", hops, hops, COARSE_WINDOW * hops, slice(dims - coarse_dims, dims)))
+    return views
 
 
 def gather_inputs(

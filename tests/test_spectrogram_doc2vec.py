@@ -255,7 +255,7 @@ def test_a_training_to_its_stop_then_nothing_to_do(mels, tmp_path, capsys):
     assert train(mels, run) == 0
     out = capsys.readouterr().out
     assert "12 song vectors of 8 dimensions" in out
-    assert "stopped: the held-out cost has flattened" in out
+    assert "stopped: the held-out cost " in out  # has flattened, or rises
     save = run_folder.newest_save(run)
     songs = read_song_vectors(run)
     assert songs.vectors.shape == (12, 8)
