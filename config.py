@@ -30,7 +30,7 @@ class Config:
     decoder: str
 
     window_seconds: float
-    coarse_hops: int
+    coarse_seconds: float
     differences: bool
     spectral_tilt: float
     input_noise: float
@@ -66,6 +66,11 @@ class Config:
         return max(1, round(self.window_seconds / self.hop_seconds))
 
     @property
+    def coarse_hops(self) -> int:
+        """How many frames a coarse one is the mean of."""
+        return round(self.coarse_seconds / self.hop_seconds)
+
+    @property
     def resolution(self) -> str:
         return resolution_in_words(self.frame_seconds, self.hop_seconds)
 
@@ -82,7 +87,7 @@ RANGES = {
     "mel_low_hz": (0.0, 192000.0),
     "mel_high_hz": (1.0, 192000.0),
     "window_seconds": (0.0, 600000.0),
-    "coarse_hops": (0, 1000),
+    "coarse_seconds": (0.0, 600.0),
     "spectral_tilt": (0.0, 10.0),
     "input_noise": (0.0, 10.0),
     "hidden_size": (1, 16384),
@@ -195,7 +200,7 @@ def in_todays_keys(values: dict[str, object], where: str) -> dict[str, object]:
     """Return the values under the keys of today, where an older version may have written them.
 
     A whole audio half without frame_seconds is from when every frame had 2048 samples, a whole configuration without
-    coarse_hops from when there were no coarse frames. `window` counts hops.
+    coarse_seconds from when there were no coarse frames. `window` counts hops.
     Raises UserError where they say two things, or a value of a wrong type or range.
     """
     return _with_window_seconds(_with_what_was_not_said(values, where), where)
@@ -207,7 +212,7 @@ def _with_what_was_not_said(values: dict[str, object], where: str) -> dict[str, 
         sample_rate_hz = _checked("sample_rate_hz", values["sample_rate_hz"], "int", where)
         said["frame_seconds"] = OLD_FRAME_SAMPLES / sample_rate_hz
     if all(key in values for key in OLD_MODEL_KEYS):
-        said["coarse_hops"] = 0
+        said["coarse_seconds"] = 0.0
     return {**said, **values}
 
 

@@ -60,7 +60,7 @@ from learning.training import (
     train,
 )
 from mels.mel_folder import MelList, list_mels, read_audio_half
-from mels.resolution import window_seconds_for
+from mels.resolution import keys_that_go_with
 from runs.run_folder import (
     SAVE_NUMBER_NAME,
     how_to_make_mels,
@@ -94,7 +94,7 @@ if TYPE_CHECKING:
 
 # What a run folder cannot change: the shape and meaning of its weights, and which frames were never trained on.
 FIXED_MODEL_KEYS = (
-    "coarse_hops",
+    "coarse_seconds",
     "differences",
     "hidden_size",
     "output_vector_size",
@@ -109,10 +109,9 @@ KEPT_KEYS = ("frame_seconds", "window_seconds", *FIXED_MODEL_KEYS)  # by a run, 
 def effective_config(
     config: Config, given: frozenset[str], mel_folder: Path, mels: MelList, run_folder: Path | None = None
 ) -> Config:
-    """Return the configuration with the mel folder's audio half, and a window that goes with its resolution.
+    """Return the configuration with the mel folder's audio half, and what goes with its resolution.
 
-    A run that has a save keeps its networks' shape and its window, where none is given, and its frame where the mel
-    folder says none.
+    A run that has a save keeps what it was made with. What the user gives comes first in both.
     Raises UserError where the user asked for another audio half.
     """
     made_with = {key: value for key, value in read_audio_half(mel_folder).items() if key in AUDIO_KEYS}
@@ -120,14 +119,14 @@ def effective_config(
     asked = {key: getattr(config, key) for key in AUDIO_KEYS if key in given}
     refuse_changed_keys(made_with, asked, mel_folder, "leave the key out, or make the mel folder anew")
     before = read_run_config(run_folder)
-    kept = {key: before[key] for key in KEPT_KEYS if key in before and key not in given}
-    in_force = dataclasses.replace(config, **{**kept, **made_with})
+    hop_seconds = made_with.get("hop_seconds", config.hop_seconds)
+    following = keys_that_go_with(hop_seconds, [shipped_config(path) for path in (DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG)])
     if "window" in given:
-        return dataclasses.replace(in_force, window_seconds=seconds_of_hops(config.window, in_force.hop_seconds))
-    if "window_seconds" in given or "window_seconds" in before:
-        return in_force
-    shipped = [shipped_config(path) for path in (DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG)]
-    return dataclasses.replace(in_force, window_seconds=window_seconds_for(in_force.hop_seconds, shipped))
+        given |= {"window_seconds"}
+        config = dataclasses.replace(config, window_seconds=seconds_of_hops(config.window, hop_seconds))
+    kept = {key: before[key] for key in KEPT_KEYS if key in before}
+    not_given = {key: value for key, value in {**following, **kept}.items() if key not in given}
+    return dataclasses.replace(config, **{**not_given, **made_with})
 
 
 def read_run_config(run: Path | None) -> dict[str, object]:

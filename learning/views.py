@@ -46,9 +46,9 @@ class View:
 
 
 def views_of(config: Config) -> list[View]:
-    """Return the views of a configuration: the fine one, and with coarse_hops the coarse one, if there is room."""
+    """Return the views of a configuration: the fine one, and the coarse one where its frames are more than one each."""
     hops, dims = config.coarse_hops, config.output_vector_size
-    coarse_dims = dims // 2 if hops else 0
+    coarse_dims = dims // 2 if hops > 1 else 0
     views = [View("", 1, 1, config.window, slice(0, dims - coarse_dims))]
     if coarse_dims:
         views.append(View("coarse_", hops, hops, COARSE_WINDOW * hops, slice(dims - coarse_dims, dims)))

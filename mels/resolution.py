@@ -11,6 +11,7 @@ from config import Config
 
 MOST_LOOKED_AT = 200  # files whose headers are read before the choice: as many tell a median as well as a million would
 SHORT_SECONDS = 10.0  # where half of the files are shorter, frames of the short resolution tell more than longer ones
+FOLLOWING_KEYS = ("window_seconds", "coarse_seconds", "output_vector_size")  # of the trainer, where they are not given
 LEAST_WINDOW_HOPS = 4  # of a resolution that is none of the shipped ones
 
 Item = TypeVar("Item")
@@ -38,12 +39,14 @@ def reason(durations: Sequence[float]) -> str:
     return f"since half of {len(durations)} files looked at are {comparison} than {half}"
 
 
-def window_seconds_for(hop_seconds: float, shipped: Sequence[Config]) -> float:
-    """Return how far apart two frames of a positive pair may lie in a mel folder of this hop.
+def keys_that_go_with(hop_seconds: float, shipped: Sequence[Config]) -> dict[str, object]:
+    """Return what the trainer's configuration takes from the resolution of a mel folder: how far apart two frames of a
+    positive pair may lie, how long coarse frames are, and the dimensions that are then needed.
 
     shipped  the configurations that a resolution may be of; that of the same hop decides, else the nearest in ratio.
     """
     nearest = min(shipped, key=lambda config: abs(math.log(config.hop_seconds / hop_seconds)))
-    if nearest.hop_seconds == hop_seconds:
-        return nearest.window_seconds
-    return max(nearest.window_seconds, LEAST_WINDOW_HOPS * hop_seconds)
+    keys: dict[str, object] = {key: getattr(nearest, key) for key in FOLLOWING_KEYS}
+    if nearest.hop_seconds != hop_seconds:
+        keys["window_seconds"] = max(nearest.window_seconds, LEAST_WINDOW_HOPS * hop_seconds)
+    return keys

@@ -21,10 +21,10 @@ def networks():
     return model
 
 
-@pytest.fixture(params=[("cosine", 6), ("cosine", 0), ("dot", 6)], ids=str)
+@pytest.fixture(params=[("cosine", 0.6), ("cosine", 0.0), ("dot", 0.6)], ids=str)
 def corpus(request, mels, config):
-    logit, coarse_hops = request.param
-    return corpus_of(mels, config, hidden_size=16, output_vector_size=8, logit=logit, coarse_hops=coarse_hops)
+    logit, coarse_seconds = request.param
+    return corpus_of(mels, config, hidden_size=16, output_vector_size=8, logit=logit, coarse_seconds=coarse_seconds)
 
 
 def fresh(networks, corpus):
@@ -79,7 +79,7 @@ def test_training_lowers_the_cost_and_parts_the_two_kinds(networks, corpus):
 def test_each_view_learns_its_own_part_of_the_song_vectors(networks, mels, config):
     """Its part of the vectors alone parts the two kinds."""
     small = {"hidden_size": 16, "logit": "cosine"}
-    both, pools = fresh(networks, corpus_of(mels, config, output_vector_size=8, coarse_hops=6, **small))
+    both, pools = fresh(networks, corpus_of(mels, config, output_vector_size=8, coarse_seconds=0.6, **small))
     train(networks, both, pools, 320)
     kinds = np.array([name.split("/")[0] for name in pools.corpus.names])
     for view in both.views:

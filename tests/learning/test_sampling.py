@@ -96,7 +96,7 @@ def test_no_draw_of_the_fine_view_touches_a_held_out_frame_nor_its_differences(m
 
 
 def test_both_views_of_a_row_are_of_its_song(mels, config):
-    corpus = corpus_of(mels, config)
+    corpus = corpus_of(mels, config, coarse_seconds=0.6)
     assert len(corpus.views) == 2
     pools = Pools(corpus)
     _, pool = pools.get(0)
@@ -109,7 +109,7 @@ def test_both_views_of_a_row_are_of_its_song(mels, config):
 
 def test_the_fine_view_draws_the_same_with_and_without_a_coarse_one(mels, config):
     """A run of before there were coarse frames goes on with the draws that it would have made."""
-    both, fine = (draw_block(Pools(corpus_of(mels, config, coarse_hops=hops)), 0, 1, 4) for hops in (6, 0))
+    both, fine = (draw_block(Pools(corpus_of(mels, config, coarse_seconds=hops / 10)), 0, 1, 4) for hops in (6, 0))
     assert both.inputs.shape[1] == 2
     assert fine.inputs.shape[1] == 1
     for name in ("inputs", "tilt", "noise"):
@@ -142,7 +142,7 @@ def test_input_sample_measures_mean_and_scale(tmp_path, config):
     draws = np.random.default_rng(0)
     for song in range(20):
         np.save(tmp_path / f"{song}.npy", (3 + 2 * draws.standard_normal((200, 4))).astype(np.float16))
-    sample, coarse = sample_inputs(corpus_of(tmp_path, config))
+    sample, coarse = sample_inputs(corpus_of(tmp_path, config, coarse_seconds=0.6))
     assert np.allclose(sample.mean, 3, atol=0.3)
     assert np.allclose(sample.scale, 2, atol=0.2)
     assert np.allclose(sample.difference_scale, np.sqrt(8), atol=0.3)
@@ -158,7 +158,7 @@ def test_each_song_is_measured_at_a_place_of_its_own(tmp_path, config):
         mel = np.repeat(np.arange(frames)[:, None] / frames, bins, axis=1)
         np.save(tmp_path / f"{song:02d}.npy", mel.astype(np.float16))
     corpus = corpus_of(tmp_path, config, pool_songs=40, pool_frames=2000, differences=False)
-    sample, _ = sample_inputs(corpus)
+    (sample,) = sample_inputs(corpus)
     assert sample.scale[0] > 0.2  # of all places alike it is .29; of one place in all songs, that of 50 frames, .015
     assert 0.35 < sample.mean[0] < 0.65
 

@@ -58,7 +58,7 @@ def test_nothing_that_is_not_finite_is_committed(corpus, value, where):
 @pytest.mark.parametrize(("kind", "bytes_more"), [(np.float16, 0), (np.float32, 2), (np.float64, 6)])
 def test_memory_is_that_of_the_numbers_as_they_are_stored(tmp_path, config, kind, bytes_more):
     """A bare folder may hold float64, of which the pools take four times what the mels of spectrify_all.py take."""
-    usual = corpus_of(write_mels(tmp_path / "usual", {"a": 500, "b": 500}), config)
+    usual = corpus_of(write_mels(tmp_path / "usual", {"a": 500, "b": 500}), config, coarse_seconds=0.6)
     for path in (tmp_path / "usual").rglob("*.npy"):
         np.save(tmp_path / path.name, np.load(path).astype(kind))
     (tmp_path / "a.npy").write_bytes(b"broken since it was listed")

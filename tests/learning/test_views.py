@@ -15,7 +15,7 @@ COARSE = View("coarse_", 6, 6, 24, slice(4, 8))
 
 
 def test_the_two_views_share_the_song_vector(config):
-    fine, coarse = views_of(dataclasses.replace(config, output_vector_size=10, coarse_hops=6))
+    fine, coarse = views_of(dataclasses.replace(config, output_vector_size=10, coarse_seconds=0.6))
     assert (fine.dims, coarse.dims) == (slice(0, 5), slice(5, 10))
     assert (fine.hops, coarse.hops) == (1, 6)
     assert (fine.least_distance, fine.most_distance) == (1, config.window)
@@ -23,7 +23,7 @@ def test_the_two_views_share_the_song_vector(config):
 
 
 def test_without_coarse_frames_there_is_one_view_of_the_whole_vector(config):
-    (fine,) = views_of(dataclasses.replace(config, coarse_hops=0, output_vector_size=7))
+    (fine,) = views_of(dataclasses.replace(config, coarse_seconds=0.0, output_vector_size=7))
     assert fine.dims == slice(0, 7)
     mel = np.zeros((3, 2), np.float16)
     assert fine.frames(mel) is mel

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG, shipped_config
-from mels.resolution import SHORT_SECONDS, are_short, reason, spread_evenly, window_seconds_for
+from mels.resolution import SHORT_SECONDS, are_short, keys_that_go_with, reason, spread_evenly
 
 SHIPPED = [shipped_config(path) for path in (DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG)]
 
@@ -42,13 +42,14 @@ def test_the_reason_is_in_words():
 
 def test_the_window_is_that_of_the_shipped_configuration_of_the_same_hop():
     for config in SHIPPED:
-        assert window_seconds_for(config.hop_seconds, SHIPPED) == config.window_seconds
+        keys = keys_that_go_with(config.hop_seconds, SHIPPED)
+        assert keys == {key: getattr(config, key) for key in ("window_seconds", "coarse_seconds", "output_vector_size")}
     short = dataclasses.replace(SHIPPED[1], window_seconds=0.03)
-    assert window_seconds_for(short.hop_seconds, [SHIPPED[0], short]) == 0.03
+    assert keys_that_go_with(short.hop_seconds, [SHIPPED[0], short])["window_seconds"] == 0.03
 
 
 @pytest.mark.parametrize(
     ("hop_seconds", "expected"), [(0.001, 0.2), (0.04, 0.2), (0.044, 0.2), (0.05, 0.4), (0.09, 0.4), (0.5, 2.0)]
 )
 def test_for_another_hop_the_nearest_in_ratio_decides_and_four_hops_are_the_least(hop_seconds, expected):
-    assert window_seconds_for(hop_seconds, SHIPPED) == pytest.approx(expected)
+    assert keys_that_go_with(hop_seconds, SHIPPED)["window_seconds"] == pytest.approx(expected)
