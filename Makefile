@@ -14,8 +14,8 @@ GROUP ?= artist
 FLAGS ?=
 # of make quality-all: see tests/benchmarks/quality_all.py
 COLLECTIONS ?=
-MINUTES ?= $(if $(MEL)$(COLLECTIONS),2,0.2)
-QUALITY_CONFIG := configs/$(if $(MEL),default,small_train).yaml
+MINUTES ?= $(if $(MEL)$(COLLECTIONS),3,0.2)
+QUALITY_CONFIG := $(if $(MEL),,--config $(CONFIG))
 .PHONY: help demo test check fix bench quality quality-all clean
 
 help: ## say what each target does
@@ -78,7 +78,7 @@ bench: $(VENV)/.installed-dev ## measure speed, as ratios; takes some minutes
 
 quality: $(VENV)/.installed-dev ## judge the vectors by labels: MEL=mels LABELS=labels.csv COLUMN=genre GROUP=artist (GROUP= for none; FLAGS=--unseen and others)
 	@$(if $(MEL),,$(RUN) spectrify_all.py example_input/ example_vectors/ --quiet --config=$(CONFIG))
-	@$(RUN) tests/benchmarks/quality.py $(or $(MEL),example_vectors) $(LABELS) --label-column $(COLUMN) $(if $(GROUP),--group-column $(GROUP)) --config $(QUALITY_CONFIG) --minutes $(MINUTES) $(FLAGS)
+	@$(RUN) tests/benchmarks/quality.py $(or $(MEL),example_vectors) $(LABELS) --label-column $(COLUMN) $(if $(GROUP),--group-column $(GROUP)) $(QUALITY_CONFIG) --minutes $(MINUTES) $(FLAGS)
 
 quality-all: $(VENV)/.installed-dev ## the same of several collections and in the mean: COLLECTIONS=file.yaml (FLAGS=--together and others)
 	@$(if $(COLLECTIONS),,echo "name the collections: make quality-all COLLECTIONS=file.yaml, see tests/benchmarks/quality_all.py"; exit 1)
