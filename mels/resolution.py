@@ -35,8 +35,8 @@ def reason(durations: Sequence[float]) -> str:
     half = f"{statistics.median(durations):.3g} s"
     if len(durations) == 1:
         return f"since the one file looked at lasts {half}"
-    comparison = "shorter" if are_short(durations) else "longer"
-    return f"since half of {len(durations)} files looked at are {comparison} than {half}"
+    bound = "most" if are_short(durations) else "least"
+    return f"since half of {len(durations)} files looked at last {half} at {bound}"
 
 
 def keys_that_go_with(hop_seconds: float, shipped: Sequence[Config]) -> dict[str, object]:

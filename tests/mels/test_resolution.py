@@ -36,8 +36,8 @@ def test_the_median_decides():
 def test_the_reason_is_in_words():
     assert reason([]) == "as no file's header says how long it is"
     assert reason([0.5]) == "since the one file looked at lasts 0.5 s"
-    assert reason([0.5, 0.8, 60.0]) == "since half of 3 files looked at are shorter than 0.8 s"
-    assert reason([215.04, 215.04]) == "since half of 2 files looked at are longer than 215 s"
+    assert reason([0.5, 0.8, 60.0]) == "since half of 3 files looked at last 0.8 s at most"
+    assert reason([215.04, 215.04]) == "since half of 2 files looked at last 215 s at least"
 
 
 def test_the_window_is_that_of_the_shipped_configuration_of_the_same_hop():
