@@ -15,7 +15,11 @@ from learning.streams import Purpose, generator
 from learning.views import View
 
 FIRST_SONG_DEVIATION = 0.1  # of a song vector's elements before training: small beside a frame's embedding
-STEPS, PAIRS, NEGATIVES = 200, 64, 256  # of a new song: steps, and what each one sees
+STEPS, PAIRS, NEGATIVES = (
+    200,
+    32,
+    128,
+)  # of a new song: steps, and what each one sees; of twice as many vectors differ by .1 %
 SONGS_TOGETHER = 8
 
 
@@ -38,7 +42,10 @@ def infer_song_vectors(model: Model, mels: Iterator[np.ndarray]) -> Iterator[np.
     """
     references = [model.embed_reference(view) for view in model.views]
     # Plain TensorFlow, no AutoGraph, as in model.py. One for each view: their shapes may be the same
-    infer = [tf.function(functools.partial(_infer_group, model, view), autograph=False) for view in model.views]
+    infer = [
+        tf.function(functools.partial(_infer_group, model, view), jit_compile=True, autograph=False)
+        for view in model.views
+    ]
 
     def vectors_of(group: list[list[tuple[np.ndarray, np.ndarray]]]) -> np.ndarray:
         parts = []
@@ -78,9 +85,9 @@ def _infer_group(model: Model, view: View, parameters, targets, contexts, refere
     config, frames = model.config, tf.shape(reference)[0]
     dropout = config.frame_dropout
 
-    def cost(aim, context, negatives):
+    def cost(aim, context, negatives):  # aim (songs, 1 or pairs, dims)
         positive = model.logits(parameters, view, aim[:, :, None], context[:, :, None])  # (songs, pairs, 1, 1)
-        negative = model.logits(parameters, view, aim, negatives)  # (songs, pairs, negatives)
+        negative = model.logits(parameters, view, aim, negatives)  # (songs, aims, negatives)
         # a sum over songs: the gradient of one song's vector must not depend on how many others there are
         return tf.reduce_sum(
             tf.reduce_mean(tf.nn.softplus(-positive), axis=[1, 2, 3])
@@ -94,7 +101,7 @@ def _infer_group(model: Model, view: View, parameters, targets, contexts, refere
         target, context = targets[:, step], contexts[:, step]
         with tf.GradientTape() as tape:
             tape.watch(vectors)
-            alone = tf.repeat(vectors[:, None], PAIRS, axis=1)
+            alone = vectors[:, None]  # the same for all pairs
             together = target + vectors[:, None]
             total = dropout * cost(alone, context, negatives) + (1.0 - dropout) * cost(together, context, negatives)
         gradient = tape.gradient(total, vectors)
