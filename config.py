@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import math
 from pathlib import Path
 
 import yaml
@@ -63,7 +64,7 @@ class Config:
     @property
     def window(self) -> int:
         """How many hops two frames of a positive pair lie apart at most."""
-        return max(1, round(self.window_seconds / self.hop_seconds))
+        return max(1, math.floor(self.window_seconds / self.hop_seconds + 1e-6))
 
     @property
     def coarse_hops(self) -> int:

@@ -11,8 +11,10 @@ It stops by itself when the held-out cost, that of frames it never trains on, ha
 the best before them. Ctrl-C and SIGTERM save first. Songs that are new, gone or renamed since the last run are taken in
 by name: the others keep their vectors.
 
-How long frames are and how far apart is what the mel folder says; how far apart two frames of a pair may lie,
-window_seconds, goes with that unless it is given.
+How long frames are and how far apart is what the mel folder says, and what is not given goes with that: how far apart
+two frames of a pair may lie (window_seconds), how long coarse frames are (coarse_seconds; the held-out cost is that of
+frames only), output_vector_size. A run that has a save keeps every key that it was made with, unless another value is
+given; those that shape its networks cannot change.
 
 Reference   Le and Mikolov 2014, Distributed Representations of Sentences and Documents; see learning/model.py.
 """
@@ -93,40 +95,49 @@ if TYPE_CHECKING:
     from learning.model import Model
 
 # What a run folder cannot change: the shape and meaning of its weights, and which frames were never trained on.
-FIXED_MODEL_KEYS = (
-    "coarse_seconds",
-    "differences",
-    "hidden_size",
-    "output_vector_size",
-    "logit",
-    "held_out_share",
-    "seed",
+FIXED_KEYS = (
+    *(key for key in AUDIO_KEYS if key != "decoder"),
+    *("coarse_seconds", "differences", "hidden_size", "output_vector_size", "logit", "held_out_share", "seed"),
 )
-FIXED_KEYS = (*(key for key in AUDIO_KEYS if key != "decoder"), *FIXED_MODEL_KEYS)
-KEPT_KEYS = ("frame_seconds", "window_seconds", *FIXED_MODEL_KEYS)  # by a run, whatever the defaults have become
 
 
 def effective_config(
     config: Config, given: frozenset[str], mel_folder: Path, mels: MelList, run_folder: Path | None = None
 ) -> Config:
-    """Return the configuration with the mel folder's audio half, and what goes with its resolution.
+    """Return the configuration in force: what the user gives, then what the run was made with, then what goes with the
+    mel folder's resolution, then the defaults. The audio half is that of the mel folder, as far as that tells it.
 
-    A run that has a save keeps what it was made with. What the user gives comes first in both.
-    Raises UserError where the user asked for another audio half.
+    Raises UserError where the user asked for another audio half, or for coarse frames that cannot be.
     """
     made_with = {key: value for key, value in read_audio_half(mel_folder).items() if key in AUDIO_KEYS}
     made_with["mel_bins"] = mels.bins
     asked = {key: getattr(config, key) for key in AUDIO_KEYS if key in given}
     refuse_changed_keys(made_with, asked, mel_folder, "leave the key out, or make the mel folder anew")
-    before = read_run_config(run_folder)
-    hop_seconds = made_with.get("hop_seconds", config.hop_seconds)
-    following = keys_that_go_with(hop_seconds, [shipped_config(path) for path in (DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG)])
+    keys = {field.name for field in dataclasses.fields(Config)}
+    values = {key: value for key, value in read_run_config(run_folder).items() if key in keys}
+    values |= {key: getattr(config, key) for key in given & keys} | made_with
+    hop_seconds = values.get("hop_seconds", config.hop_seconds)
     if "window" in given:
-        given |= {"window_seconds"}
-        config = dataclasses.replace(config, window_seconds=seconds_of_hops(config.window, hop_seconds))
-    kept = {key: before[key] for key in KEPT_KEYS if key in before}
-    not_given = {key: value for key, value in {**following, **kept}.items() if key not in given}
-    return dataclasses.replace(config, **{**not_given, **made_with})
+        values["window_seconds"] = seconds_of_hops(config.window, hop_seconds)
+    shipped = [shipped_config(path) for path in (DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG)]
+    values = keys_that_go_with(hop_seconds, values, shipped)
+    in_force = dataclasses.replace(config, **values)
+    refuse_useless_coarse_frames(in_force)
+    return in_force
+
+
+def refuse_useless_coarse_frames(config: Config) -> None:
+    """Raise UserError where coarse_seconds asks for what cannot be."""
+    if config.coarse_seconds and config.coarse_hops < 2:
+        raise UserError(
+            f"coarse_seconds: {config.coarse_seconds:g} is not two of the mel folder's hop_seconds: "
+            f"{config.hop_seconds:g}; use a greater one, or coarse_seconds: 0 for none"
+        )
+    if config.coarse_seconds and config.output_vector_size < 2:
+        raise UserError(
+            f"output_vector_size: {config.output_vector_size} leaves no dimension for coarse frames; use a greater "
+            "one, or coarse_seconds: 0 for none"
+        )
 
 
 def read_run_config(run: Path | None) -> dict[str, object]:
@@ -142,7 +153,7 @@ def refuse_changed_run(run: Path, config: Config) -> None:
     old = {key: value for key, value in read_run_config(run).items() if key in FIXED_KEYS}
     remedy = "give it the same configuration, or train into another folder"
     new = dataclasses.asdict(config)
-    if any(old.get(key, new[key]) != new[key] for key in RESOLUTION_KEYS):
+    if any(old.get(key, new[key]) != new[key] for key in RESOLUTION_KEYS):  # which only a mel folder can say
         remedy = f"make mels as it wants them, by {how_to_make_mels(run)}, or train into another folder"
     refuse_changed_keys(old, new, run, remedy)
 

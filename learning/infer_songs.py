@@ -15,11 +15,8 @@ from learning.streams import Purpose, generator
 from learning.views import View
 
 FIRST_SONG_DEVIATION = 0.1  # of a song vector's elements before training: small beside a frame's embedding
-STEPS, PAIRS, NEGATIVES = (
-    200,
-    32,
-    128,
-)  # of a new song: steps, and what each one sees; of twice as many vectors differ by .1 %
+# of a new song: steps, pairs and negatives of each; with twice as many the vectors have a cosine of .999 to these
+STEPS, PAIRS, NEGATIVES = 200, 32, 128
 SONGS_TOGETHER = 8
 
 
@@ -41,19 +38,16 @@ def infer_song_vectors(model: Model, mels: Iterator[np.ndarray]) -> Iterator[np.
     through in groups of one fixed size only for speed.
     """
     references = [model.embed_reference(view) for view in model.views]
-    # Plain TensorFlow, no AutoGraph, as in model.py. One for each view: their shapes may be the same
-    infer = [
-        tf.function(functools.partial(_infer_group, model, view), jit_compile=True, autograph=False)
-        for view in model.views
-    ]
+    # Plain TensorFlow, no AutoGraph, as in model.py
+    infer = tf.function(functools.partial(_infer_group, model), jit_compile=True, autograph=False)
 
     def vectors_of(group: list[list[tuple[np.ndarray, np.ndarray]]]) -> np.ndarray:
-        parts = []
-        for infer_view, pairs, reference in zip(infer, zip(*group, strict=True), references, strict=True):
-            padded = [*pairs] + [pairs[-1]] * (SONGS_TOGETHER - len(pairs))
-            targets, contexts = (tf.constant(np.stack(side)) for side in zip(*padded, strict=True))
-            parts.append(infer_view(model.parameters, targets, contexts, reference).numpy()[: len(group)])
-        return np.concatenate(parts, axis=1)
+        padded = group + [group[-1]] * (SONGS_TOGETHER - len(group))
+        sides = [
+            [tf.constant(np.stack(side)) for side in zip(*pairs, strict=True)] for pairs in zip(*padded, strict=True)
+        ]
+        targets, contexts = zip(*sides, strict=True)
+        return infer(model.parameters, targets, contexts, references).numpy()[: len(group)]
 
     group: list[list[tuple[np.ndarray, np.ndarray]]] = []  # by song, by view
     for mel in mels:
@@ -77,15 +71,21 @@ def _embedded_pairs(model: Model, view: View, mel: np.ndarray) -> tuple[np.ndarr
     swap = uniforms[2] < 0.5
     target, context = early + distance * swap, early + distance * ~swap
     frames = view.frames(mel)
-    return model.embed_view(view, frames, "target")[target], model.embed_view(view, frames, "context")[context]
+    return _embed_rows(model, view, frames, target, "target"), _embed_rows(model, view, frames, context, "context")
 
 
-def _infer_group(model: Model, view: View, parameters, targets, contexts, reference) -> tf.Tensor:
-    """targets, contexts (songs, steps, pairs, dims), reference (frames, dims) -> (songs, dims), all of the view."""
-    config, frames = model.config, tf.shape(reference)[0]
+def _embed_rows(model: Model, view: View, frames: np.ndarray, rows: np.ndarray, network: str) -> np.ndarray:
+    """Return what a network makes of some frames, (*rows.shape, dims): a long one has many more than are drawn."""
+    drawn, places = np.unique(rows, return_inverse=True)
+    return model.embed_view(view, frames, network, drawn)[places.reshape(rows.shape)]
+
+
+def _infer_group(model: Model, parameters, targets, contexts, references) -> tf.Tensor:
+    """Of each view targets, contexts (songs, steps, pairs, dims) and reference (frames, dims) -> (songs, all dims)."""
+    config, frames = model.config, tf.shape(references[0])[0]
     dropout = config.frame_dropout
 
-    def cost(aim, context, negatives):  # aim (songs, 1 or pairs, dims)
+    def cost(view, aim, context, negatives):  # aim (songs, 1 or pairs, dims)
         positive = model.logits(parameters, view, aim[:, :, None], context[:, :, None])  # (songs, pairs, 1, 1)
         negative = model.logits(parameters, view, aim, negatives)  # (songs, aims, negatives)
         # a sum over songs: the gradient of one song's vector must not depend on how many others there are
@@ -97,21 +97,25 @@ def _infer_group(model: Model, view: View, parameters, targets, contexts, refere
     def one_more(step, vectors, squares):
         # other negatives in each step: a vector can be fitted to a few, and then says nothing of the rest
         some = (step * NEGATIVES + tf.range(NEGATIVES)) % frames
-        negatives = tf.tile(tf.gather(reference, some)[None], [SONGS_TOGETHER, 1, 1])
-        target, context = targets[:, step], contexts[:, step]
+        total = 0.0
         with tf.GradientTape() as tape:
             tape.watch(vectors)
-            alone = vectors[:, None]  # the same for all pairs
-            together = target + vectors[:, None]
-            total = dropout * cost(alone, context, negatives) + (1.0 - dropout) * cost(together, context, negatives)
+            for view, target, context, reference in zip(model.views, targets, contexts, references, strict=True):
+                negatives = tf.tile(tf.gather(reference, some)[None], [SONGS_TOGETHER, 1, 1])
+                alone = vectors[:, None, view.dims]  # the same for all pairs
+                together = target[:, step] + alone
+                total += dropout * cost(view, alone, context[:, step], negatives)
+                total += (1.0 - dropout) * cost(view, together, context[:, step], negatives)
         gradient = tape.gradient(total, vectors)
-        squares += tf.reduce_mean(tf.square(gradient), axis=1, keepdims=True)
+        squares += tf.reduce_mean(tf.square(gradient), axis=1, keepdims=True)  # of all views, as in training
         vectors -= config.song_learning_rate * gradient * tf.math.rsqrt(squares + ADAGRAD_EPSILON)
         return step + 1, vectors, squares
 
     # From where the gradient of the dot product points, and as long as a song vector before training: from zero the
     # first gradient of a cosine would be immense, and Adagrad would hardly move after it.
-    towards = tf.reduce_mean(contexts, axis=[1, 2]) - tf.reduce_mean(reference, axis=0)
-    vectors = unit(towards) * FIRST_SONG_DEVIATION * contexts.shape[-1] ** 0.5
-    start = (tf.constant(0), vectors, tf.zeros([SONGS_TOGETHER, 1]))
+    towards = [
+        unit(tf.reduce_mean(context, axis=[1, 2]) - tf.reduce_mean(reference, axis=0)) * context.shape[-1] ** 0.5
+        for context, reference in zip(contexts, references, strict=True)
+    ]
+    start = (tf.constant(0), FIRST_SONG_DEVIATION * tf.concat(towards, axis=1), tf.zeros([SONGS_TOGETHER, 1]))
     return tf.while_loop(lambda step, *_: step < STEPS, one_more, start)[1]

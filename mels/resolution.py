@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from config import Config
@@ -39,14 +39,20 @@ def reason(durations: Sequence[float]) -> str:
     return f"since half of {len(durations)} files looked at last {half} at {bound}"
 
 
-def keys_that_go_with(hop_seconds: float, shipped: Sequence[Config]) -> dict[str, object]:
-    """Return what the trainer's configuration takes from the resolution of a mel folder: how far apart two frames of a
-    positive pair may lie, how long coarse frames are, and the dimensions that are then needed.
+def keys_that_go_with(hop_seconds: float, given: Mapping[str, object], shipped: Sequence[Config]) -> dict[str, object]:
+    """Return what the trainer's configuration takes from the resolution of a mel folder where nobody says otherwise.
 
+    That is how far apart two frames of a positive pair may lie, how long coarse frames are, and the dimensions that
+    they need: those of a shipped configuration with coarse frames where there are any, else of one without.
+
+    given    keys that have a value already.
     shipped  the configurations that a resolution may be of; that of the same hop decides, else the nearest in ratio.
     """
     nearest = min(shipped, key=lambda config: abs(math.log(config.hop_seconds / hop_seconds)))
-    keys: dict[str, object] = {key: getattr(nearest, key) for key in FOLLOWING_KEYS}
-    if nearest.hop_seconds != hop_seconds:
+    keys: dict[str, object] = {key: getattr(nearest, key) for key in FOLLOWING_KEYS} | dict(given)
+    if nearest.hop_seconds != hop_seconds and "window_seconds" not in given:
         keys["window_seconds"] = max(nearest.window_seconds, LEAST_WINDOW_HOPS * hop_seconds)
+    if "output_vector_size" not in given:
+        alike = [config for config in shipped if bool(config.coarse_seconds) == bool(keys["coarse_seconds"])]
+        keys["output_vector_size"] = alike[0].output_vector_size
     return keys

@@ -127,7 +127,8 @@ def mels(tmp_path) -> Path:
     return write_mels(tmp_path / "the mels", {name: 40 + 5 * place for place, name in enumerate(names)})
 
 
-SMALL = ["batch_size=32", "hidden_size=16", "output_vector_size=8", "pairs_per_save=320"]
+ONE_VIEW = ["batch_size=32", "hidden_size=16", "output_vector_size=8", "pairs_per_save=320"]
+SMALL = [*ONE_VIEW, "coarse_seconds=0.6"]
 
 
 def small_settings(*more: str) -> list[str]:

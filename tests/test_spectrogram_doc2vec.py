@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import small_settings, tree, write_mels
+from conftest import ONE_VIEW, small_settings, tree, write_mels
 
 import files
 import spectrogram_doc2vec
@@ -34,6 +34,12 @@ slow = pytest.mark.slow
 
 def train(mels: Path, run: Path, *flags: str, settings: tuple[str, ...] = ()) -> int:
     return main([str(mels), str(run), "--quiet", *small_settings(*settings), *flags])
+
+
+def train_as_ever(mels: Path, run: Path, *flags: str) -> int:
+    """As `train`, with flags that older versions took: they say nothing of coarse frames."""
+    said = [word for setting in ONE_VIEW for word in ("--set", setting)]
+    return main([str(mels), str(run), "--quiet", *said, *flags])
 
 
 @contextlib.contextmanager
@@ -166,6 +172,62 @@ def test_features_of_ones_own_have_the_default_or_what_is_given(mels, capsys):
     assert in_force(mels, "--set", "hop_seconds=0.02", "--set", "window=4").window_seconds == 0.08
 
 
+def test_coarse_frames_and_their_dimensions_go_with_the_resolution_unless_they_are_given(mels):
+    def shape(*settings: str) -> tuple[float, int]:
+        config = in_force(mels, *(word for setting in settings for word in ("--set", setting)))
+        return config.coarse_seconds, config.output_vector_size
+
+    assert shape() == (0.0, 80)
+    assert shape("coarse_seconds=0.6") == (0.6, 160)
+    say(mels, frame_seconds=0.04, hop_seconds=0.02)
+    assert shape() == (0.12, 160)
+    assert shape("coarse_seconds=0") == (0.0, 80)
+    assert shape("output_vector_size=7") == (0.12, 7)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            ("coarse_seconds=0.12",),
+            "coarse_seconds: 0.12 is not two of the mel folder's hop_seconds: 0.1; use a greater",
+        ),
+        (("coarse_seconds=0.6", "output_vector_size=1"), "output_vector_size: 1 leaves no dimension for coarse frames"),
+    ],
+)
+def test_coarse_frames_that_cannot_be_are_one_line(mels, tmp_path, capsys, settings, words):
+    assert train(mels, tmp_path / "run", settings=settings) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@slow
+def test_a_run_keeps_what_it_was_made_with(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "1", settings=("learning_rate=0.002", "output_vector_size=7")) == 0
+    assert main([str(mels), str(run), "--quiet", "--max-saves", "2", "--set", "keep_vectors=2"]) == 0
+    in_force = yaml.safe_load((run / "config.yaml").read_text())
+    kept = ("learning_rate", "output_vector_size", "pairs_per_save", "coarse_seconds", "keep_vectors")
+    assert [in_force[key] for key in kept] == [0.002, 7, 320, 0.6, 2]
+    assert run_folder.read_costs(run)[-1].pairs == 640
+    capsys.readouterr()
+    assert train(mels, run, settings=("output_vector_size=7", "coarse_seconds=0.3")) == 1
+    assert "was made with coarse_seconds: 0.6, and coarse_seconds: 0.3 is asked for now" in capsys.readouterr().err
+
+
+@slow
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_coarse_frames_longer_than_every_song(tmp_path, frames):
+    mels = write_mels(tmp_path / "short", {f"{kind}/{song}": frames for kind in "ab" for song in range(4)})
+    assert train(mels, tmp_path / "run", "--max-saves", "2", settings=("output_vector_size=5",)) == 0
+    vectors = read_song_vectors(tmp_path / "run").vectors
+    assert vectors.shape == (8, 5)
+    assert np.isfinite(vectors).all()
+    write_mels(mels, {"a/new": frames}, seed=1)
+    assert train(mels, tmp_path / "run", "--add-only", settings=("output_vector_size=5",)) == 0
+    assert np.isfinite(read_song_vectors(tmp_path / "run").vectors).all()
+
+
 def test_what_is_said_of_the_resolution(mels, config):
     def said(given: Config) -> str:
         corpus, _ = spectrogram_doc2vec.open_corpus(mels, given, frozenset())
@@ -190,10 +252,10 @@ def audio_half_of_older_versions(config: Config) -> dict[str, object]:
 
 
 def as_of_an_older_version(run: Path) -> None:
-    """Let its config.yaml say window, in hops, and no frame_seconds."""
+    """Let its config.yaml say window, in hops, no frame_seconds, and nothing of coarse frames."""
     values = yaml.safe_load((run / "config.yaml").read_text())
     values["window"] = max(1, round(values.pop("window_seconds") / values["hop_seconds"]))
-    if values.pop("frame_seconds") != 2048 / values["sample_rate_hz"]:
+    if values.pop("frame_seconds") != 2048 / values["sample_rate_hz"] or values.pop("coarse_seconds"):
         raise ValueError
     (run / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 
@@ -201,8 +263,8 @@ def as_of_an_older_version(run: Path) -> None:
 @slow
 @pytest.mark.parametrize(
     ("hop_seconds", "flags"),
-    [(0.1, ()), (0.05, ("--set", "window=4")), (0.05, ("--set", "window=7"))],
-    ids=["default", "another hop", "another window"],
+    [(0.1, ()), (0.05, ("--set", "window=4")), (0.05, ("--set", "window=7")), (0.02, ("--set", "window=4"))],
+    ids=["default", "another hop", "another window", "a hop that has coarse frames by default"],
 )
 @pytest.mark.parametrize("bare", [True, False])
 def test_a_run_of_an_older_version_goes_on_as_it_was(mels, tmp_path, capsys, config, hop_seconds, flags, bare):
@@ -211,19 +273,20 @@ def test_a_run_of_an_older_version_goes_on_as_it_was(mels, tmp_path, capsys, con
         hop += ("--set", "sample_rate_hz=22050", "--set", f"frame_seconds={2048 / 22050}")
     else:
         say(mels, **{**audio_half_of_older_versions(config), "mel_bins": 12, "hop_seconds": hop_seconds})
-    assert train(mels, tmp_path / "whole", "--forever", "--max-saves", "4", *hop, *flags) == 0
+    one_view = ("--set", "coarse_seconds=0")
+    assert train_as_ever(mels, tmp_path / "whole", "--forever", "--max-saves", "4", *hop, *flags, *one_view) == 0
     run = tmp_path / "run"
-    assert train(mels, run, "--forever", "--max-saves", "2", *hop, *flags) == 0
+    assert train_as_ever(mels, run, "--forever", "--max-saves", "2", *hop, *flags, *one_view) == 0
     as_of_an_older_version(run)
     hop = hop[:4]  # its frame is nothing that an older version could be told
     before = tree(run)
     capsys.readouterr()
     for more in ((), flags):
-        assert train(mels, run, "--max-saves", "2", *hop, *more) == 0
+        assert train_as_ever(mels, run, "--max-saves", "2", *hop, *more) == 0
         assert "nothing to do" in capsys.readouterr().out
         assert tree(run) == before
-    assert train(mels, run, "--forever", "--max-saves", "3", *hop) == 0
-    assert train(mels, run, "--forever", "--max-saves", "4", *hop) == 0
+    assert train_as_ever(mels, run, "--forever", "--max-saves", "3", *hop) == 0
+    assert train_as_ever(mels, run, "--forever", "--max-saves", "4", *hop) == 0
     assert _comparable(run) == _comparable(tmp_path / "whole")
 
 
@@ -231,7 +294,7 @@ def test_a_run_of_an_older_version_goes_on_as_it_was(mels, tmp_path, capsys, con
 def test_mels_of_another_resolution_than_the_runs_are_refused_with_the_command(mels, tmp_path, capsys, config):
     run = tmp_path / "a run"
     say(mels, **{**audio_half_of_older_versions(config), "mel_bins": 12})
-    assert train(mels, run, "--max-saves", "1") == 0
+    assert train_as_ever(mels, run, "--max-saves", "1") == 0
     as_of_an_older_version(run)
     say(mels, frame_seconds=0.128, hop_seconds=0.1)
     assert train(mels, run, "--max-saves", "1") == 0

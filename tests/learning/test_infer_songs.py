@@ -20,9 +20,10 @@ def networks():
     return model
 
 
-@pytest.fixture(params=["cosine", "dot"])
+@pytest.fixture(params=[("cosine", 0.0), ("cosine", 0.6), ("dot", 0.6)], ids=str)
 def corpus(request, mels, config):
-    return corpus_of(mels, config, hidden_size=16, output_vector_size=8, logit=request.param)
+    logit, coarse_seconds = request.param
+    return corpus_of(mels, config, hidden_size=16, output_vector_size=8, logit=logit, coarse_seconds=coarse_seconds)
 
 
 def test_an_inferred_vector_depends_on_its_song_alone(networks, corpus):

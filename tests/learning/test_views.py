@@ -38,6 +38,15 @@ def test_a_coarse_frame_is_the_mean_of_those_around_it(frames, dtype, seed):
     assert np.allclose(coarse, mel.astype(float)[around].mean(axis=1), atol=2e-3)
 
 
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float64, 1e308), (np.float32, 3e30)])
+def test_a_huge_value_spoils_no_frame_but_those_that_it_is_in(dtype, huge):
+    mel = np.random.default_rng(0).standard_normal((200, 2)).astype(dtype)
+    expected = COARSE.frames(mel)
+    mel[50:52] = huge
+    far = np.r_[0:44, 58:200]
+    assert np.array_equal(COARSE.frames(mel)[far], expected[far])
+
+
 def test_a_song_without_frames_has_none():
     assert COARSE.frames(np.zeros((0, 3), np.float16)).shape == (0, 3)
 

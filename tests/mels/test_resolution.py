@@ -42,14 +42,14 @@ def test_the_reason_is_in_words():
 
 def test_the_window_is_that_of_the_shipped_configuration_of_the_same_hop():
     for config in SHIPPED:
-        keys = keys_that_go_with(config.hop_seconds, SHIPPED)
+        keys = keys_that_go_with(config.hop_seconds, {}, SHIPPED)
         assert keys == {key: getattr(config, key) for key in ("window_seconds", "coarse_seconds", "output_vector_size")}
     short = dataclasses.replace(SHIPPED[1], window_seconds=0.03)
-    assert keys_that_go_with(short.hop_seconds, [SHIPPED[0], short])["window_seconds"] == 0.03
+    assert keys_that_go_with(short.hop_seconds, {}, [SHIPPED[0], short])["window_seconds"] == 0.03
 
 
 @pytest.mark.parametrize(
     ("hop_seconds", "expected"), [(0.001, 0.2), (0.04, 0.2), (0.044, 0.2), (0.05, 0.4), (0.09, 0.4), (0.5, 2.0)]
 )
 def test_for_another_hop_the_nearest_in_ratio_decides_and_four_hops_are_the_least(hop_seconds, expected):
-    assert keys_that_go_with(hop_seconds, SHIPPED)["window_seconds"] == pytest.approx(expected)
+    assert keys_that_go_with(hop_seconds, {}, SHIPPED)["window_seconds"] == pytest.approx(expected)
