@@ -84,5 +84,5 @@ quality-all: $(VENV)/.installed-dev ## the same of several collections and in th
 	@$(if $(COLLECTIONS),,echo "name the collections: make quality-all COLLECTIONS=file.yaml, see tests/benchmarks/quality_all.py"; exit 1)
 	@$(RUN) tests/benchmarks/quality_all.py $(COLLECTIONS) --minutes $(MINUTES) $(FLAGS)
 
-clean: ## remove what make demo made; .venv stays
-	rm -rf example_vectors example_outs example_results example_page
+clean: ## remove what make demo and README's examples made; .venv stays
+	rm -rf example_vectors example_outs example_results example_page example_short new_vectors new_frame_vectors

@@ -266,8 +266,8 @@ def audio_half(config: Config) -> dict[str, object]:
     return {key: getattr(config, key) for key in AUDIO_KEYS}
 
 
-def resolution_in_words(frame_seconds: float, hop_seconds: float) -> str:
-    return f"frames of {frame_seconds:.4g} s every {hop_seconds:.4g} s"
+def resolution_in_words(frame_seconds: float, hop_seconds: float, digits: int = 4) -> str:
+    return f"frames of {frame_seconds:.{digits}g} s every {hop_seconds:.{digits}g} s"
 
 
 def refuse_changed_keys(old: dict[str, object], new: dict[str, object], folder: Path, remedy: str) -> None:

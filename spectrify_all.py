@@ -93,15 +93,15 @@ def prepare_mel_folder(mel_folder: Path, asked: Config, given: frozenset[str], o
 
 def choose_resolution(sources: list[Source], audio_folder: Path, asked: Config) -> Config:
     """Return the configuration with the shipped resolution that suits the audio, and say which, why, and the other."""
-    looked_at = [header_seconds(os.path.join(audio_folder, source.name)) for source in spread_evenly(sources)]
-    durations = [seconds for seconds in looked_at if seconds is not None]
+    stated = [header_seconds(os.path.join(audio_folder, source.name)) for source in spread_evenly(sources)]
+    durations = [seconds for seconds in stated if seconds is not None]
     files = [DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG]
-    taken, other = reversed(files) if are_short(durations) else files
+    taken, other = reversed(files) if are_short(durations, len(stated)) else files
     resolution = {key: getattr(shipped_config(taken), key) for key in RESOLUTION_KEYS}
     config = build_config({**dataclasses.asdict(asked), **resolution}, str(taken))
     alternative = shipped_config(other).resolution.removeprefix("frames of ")
     print(
-        f"resolution: {config.resolution}, {reason(durations)} ({shown_path(taken)}); "
+        f"resolution: {config.resolution}, {reason(durations, len(stated))} ({shown_path(taken)}); "
         f"--overwrite --config {shown_path(other)} takes {alternative}",
         flush=True,
     )
@@ -167,10 +167,10 @@ def main(argv: list[str] | None = None) -> int:
     if not audio_folder.is_dir():
         raise UserError(f"{audio_folder}: no such audio folder")
     preparing = (mel_folder, asked, given, arguments.overwrite)
-    planning = (audio_folder, mel_folder, asked, arguments.exclude, arguments.retry_failed)
+    planning = (audio_folder, mel_folder, arguments.exclude, arguments.retry_failed)
 
     config = prepare_mel_folder(*preparing)
-    plan = make_plan(*planning, arguments.overwrite)
+    plan = make_plan(*planning, config.mel_bins, arguments.overwrite)
     if arguments.overwrite and plan.hidden:
         raise UserError(
             f"{audio_folder / plan.unreadable[0]}: cannot be read, and --overwrite would remove "
@@ -185,7 +185,7 @@ def main(argv: list[str] | None = None) -> int:
             config = prepare_mel_folder(*preparing)
             if arguments.overwrite:
                 start_anew(mel_folder)
-            plan = make_plan(*planning, overwrite=False)
+            plan = make_plan(*planning, config.mel_bins, overwrite=False)
             is_told = arguments.config is not None or not given.isdisjoint(RESOLUTION_KEYS)
             if not is_told and not (mel_folder / CONFIG_NAME).exists() and not plan.has_mels:
                 config = choose_resolution(plan.to_do, audio_folder, asked)

@@ -23,6 +23,8 @@ from utils import UserError, printable
 SILENT_PEAK = 2.0**-17  # a quarter of the least step of 16-bit audio: below it a track is digital silence
 
 WHOLE_SHARE = 0.99  # of the stated duration: less than this is "partial"; encoder padding explains what is above
+PADDING_SECONDS = 0.128  # that may be missing all the same: twice the 0.064 s that codecs pad and decoders drop at the
+# start and the end of a wma of 8 kHz, which are the most of all; of a short file they are a great share
 REASON_CHARACTERS = 200
 
 # By extension, in any case: what ffmpeg decodes and people keep sound in, films included.
@@ -141,15 +143,15 @@ def _judge(framer: MelFramer, path: str, report: _Report, index: int, config: Co
     mel = framer.finish()
     if not np.isfinite(mel).all():
         return Track("failed", seconds, f"samples as large as {framer.peak:.3g} overflow", None)
-    shortfall = _shortfall(seconds, path, report, index, config.frame_seconds)
+    shortfall = _shortfall(seconds, path, report, index)
     return Track("partial" if shortfall else "ok", seconds, shortfall or said, mel)
 
 
-def _shortfall(seconds: float, path: str, report: _Report, index: int, frame_seconds: float) -> str:
+def _shortfall(seconds: float, path: str, report: _Report, index: int) -> str:
     """Return how much of a file was decoded, and why no more; empty where it was all, as far as anybody can tell."""
     said = "" if report.is_clean else _one_line(report)
     stated = report.stated_seconds.get(index) or wav_seconds(path)
-    if stated is not None and seconds < WHOLE_SHARE * stated and stated - seconds > frame_seconds:
+    if stated is not None and seconds < WHOLE_SHARE * stated and stated - seconds > PADDING_SECONDS:
         return f"{seconds / stated:.1%} decoded, {seconds:.1f} of {stated:.1f} s: {said or 'the file ends early'}"
     missing = None if report.timed_out else missing_end(path)
     if missing:

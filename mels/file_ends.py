@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import struct
 import zlib
@@ -11,6 +10,7 @@ from typing import BinaryIO
 
 MPEG_SUFFIXES = frozenset([".mp1", ".mp2", ".mp3", ".mpga", ".aac"])  # frame after frame, without a container
 TAIL_BYTES = 1 << 17  # of a file's end: room for two Ogg pages of the greatest size
+LEAST_BITS_PER_SECOND = 2000  # where speech codecs end, and only silence takes less: a length that needs less is none
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def wav_seconds(path: str) -> float | None:
     """
     try:
         with open(path, "rb") as file:
-            if struct.unpack("<4s4x4s", file.read(12)) != (b"RIFF", b"WAVE"):
+            if not _is_riff_wav(file):
                 return None
             bytes_per_second = 0
             while True:
@@ -44,15 +44,26 @@ def wav_seconds(path: str) -> float | None:
         return None
 
 
+def _is_riff_wav(file: BinaryIO) -> bool:
+    """Tell by the next twelve bytes of a file, which are its first."""
+    start = file.read(12)
+    return start[:4] == b"RIFF" and start[8:] == b"WAVE"
+
+
 def header_seconds(path: str) -> float | None:
-    """Return the duration that a file's headers state, in any format that mutagen reads; None where they state none."""
+    """Return the duration that a file's headers state, in any format that mutagen reads.
+
+    None where they state none, or one that no file of that size can have, as headers of streams do.
+    """
     import mutagen
 
     try:
-        seconds = float(mutagen.File(path).info.length)
+        with open(path, "rb") as file:
+            is_riff_wav, most_seconds = _is_riff_wav(file), 8 * os.path.getsize(path) / LEAST_BITS_PER_SECOND
+        seconds = wav_seconds(path) if is_riff_wav else float(mutagen.File(path).info.length)
     except Exception:  # of a broken file anything, and it is only asked to have a guess
         return None
-    return seconds if 0 < seconds < math.inf else None
+    return seconds if seconds is not None and 0 < seconds <= most_seconds else None
 
 
 def missing_end(path: str) -> Missing | None:

@@ -39,7 +39,10 @@ def _mel_edges(low_hz: float, high_hz: float, bins: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def fft_samples(config: Config) -> int:
-    """Return the length of the FFT, a power of two: at least a frame, and long enough for a bin in every mel filter."""
+    """Return the length of the FFT, a power of two: at least a frame, and long enough for a bin in every mel filter.
+
+    Only frames of just LEAST_FFT_SAMPLES are never padded, filters that stay empty or not, for older folders' sake.
+    """
     if config.frame_samples == LEAST_FFT_SAMPLES:
         return LEAST_FFT_SAMPLES
     samples = max(LEAST_FFT_SAMPLES, 1 << (config.frame_samples - 1).bit_length())

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from config import Config
 from files import NPY_HEADER_BYTES, byte_order, is_gone, walk_files
 from mels.decoding import is_audio
 from mels.mel_folder import MEL_SUFFIX, LedgerRow, ledger_name, read_ledger
@@ -73,9 +72,12 @@ def find_sources(audio_folder: Path, exclude: list[str]) -> Sources:
 
 
 def make_plan(
-    audio_folder: Path, mel_folder: Path, config: Config, exclude: list[str], retry_failed: bool, overwrite: bool
+    audio_folder: Path, mel_folder: Path, exclude: list[str], retry_failed: bool, mel_bins: int, overwrite: bool
 ) -> Plan:
-    """Compare the audio folder with the ledger. Raises UserError where there is no audio at all."""
+    """Compare the audio folder with the ledger. Raises UserError where there is no audio at all.
+
+    mel_bins  of the configuration in force: they tell how large a whole mel file is.
+    """
     sources, marked_folders, unreadable = find_sources(audio_folder, exclude)
     if not sources:
         blind = f", and {unreadable[0]!r} in it cannot be read" if unreadable else ""
@@ -87,7 +89,7 @@ def make_plan(
         if overwrite or row is None or (row.size, row.mtime) != (source.size, source.mtime):
             return False
         if row.has_mel:
-            return _mel_is_whole(mel_folder, row, config)
+            return _mel_is_whole(mel_folder, row, mel_bins)
         return not (retry_failed and (row.status == "failed" or row.is_left_out))
 
     to_do = [source for source in sources if not is_done(source)]
@@ -99,10 +101,10 @@ def make_plan(
     return Plan(to_do, rows, gone, hidden, len(sources), marked_folders, unreadable)
 
 
-def _mel_is_whole(mel_folder: Path, row: LedgerRow, config: Config) -> bool:
+def _mel_is_whole(mel_folder: Path, row: LedgerRow, mel_bins: int) -> bool:
     """Tell by its size alone whether a mel file is there and whole: one look at 100,000 files takes a second."""
     try:
         size = os.stat(os.path.join(mel_folder, row.filename + MEL_SUFFIX)).st_size
     except (FileNotFoundError, NotADirectoryError):
         return False
-    return size == NPY_HEADER_BYTES + row.frames * config.mel_bins * MEL_ITEM_BYTES
+    return size == NPY_HEADER_BYTES + row.frames * mel_bins * MEL_ITEM_BYTES

@@ -12,6 +12,7 @@ from config import Config
 MOST_LOOKED_AT = 200  # files whose headers are read before the choice: as many tell a median as well as a million would
 SHORT_SECONDS = 10.0  # where half of the files are shorter, frames of the short resolution tell more than longer ones
 FOLLOWING_KEYS = ("window_seconds", "coarse_seconds", "output_vector_size")  # of the trainer, where they are not given
+MOST_PER_KNOWN = 10  # files looked at: where fewer than one in so many says how long it is, nobody knows of the rest
 LEAST_WINDOW_HOPS = 4  # of a resolution that is none of the shipped ones
 
 Item = TypeVar("Item")
@@ -23,20 +24,32 @@ def spread_evenly(items: Sequence[Item], most: int = MOST_LOOKED_AT) -> list[Ite
     return [items[place * len(items) // count] for place in range(count)]
 
 
-def are_short(durations: Sequence[float]) -> bool:
-    """Tell of files whose durations are known (seconds, any number of them) whether they are short sounds."""
-    return bool(durations) and statistics.median(durations) < SHORT_SECONDS
+def are_short(durations: Sequence[float], looked_at: int) -> bool:
+    """Tell whether files are short sounds; they are not where too few are known.
+
+    durations  of those that say how long they are, seconds.
+    looked_at  the number of files, with those that do not say it.
+    """
+    return _are_enough(durations, looked_at) and statistics.median(durations) < SHORT_SECONDS
 
 
-def reason(durations: Sequence[float]) -> str:
-    """Return why the choice fell as it did, as the end of a sentence that begins with it."""
-    if not durations:
+def _are_enough(durations: Sequence[float], looked_at: int) -> bool:
+    return bool(durations) and looked_at <= MOST_PER_KNOWN * len(durations)
+
+
+def reason(durations: Sequence[float], looked_at: int) -> str:
+    """Return why the choice fell as it did, as the end of a sentence that begins with it; parameters of `are_short`."""
+    known = len(durations)
+    if not known:
         return "as no file's header says how long it is"
+    say = "says how long it is" if known == 1 else "say how long they are"
+    if not _are_enough(durations, looked_at):
+        return f"as only {known} of {looked_at} files looked at {say}"
     half = f"{statistics.median(durations):.3g} s"
-    if len(durations) == 1:
-        return f"since the one file looked at lasts {half}"
-    bound = "most" if are_short(durations) else "least"
-    return f"since half of {len(durations)} files looked at last {half} at {bound}"
+    if known == 1:
+        return f"since the one file {'looked at' if looked_at == 1 else f'of {looked_at} that {say}'} lasts {half}"
+    files = f"{known} files looked at" if known == looked_at else f"the {known} of {looked_at} files that {say}"
+    return f"since half of {files} last {half} at {'most' if are_short(durations, looked_at) else 'least'}"
 
 
 def keys_that_go_with(hop_seconds: float, given: Mapping[str, object], shipped: Sequence[Config]) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import shutil
@@ -9,17 +10,20 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from conftest import small_settings, tree, write_audio, write_mels
 
-from calc_all_vecs import main
+from calc_all_vecs import main, refuse_other_mels
+from config import DEFAULT_CONFIG, shipped_config
+from mels.mel_folder import list_mels
 from runs import run_folder
 from spectrify_all import main as spectrify
 from spectrogram_doc2vec import main as train
-from utils import ROOT
+from utils import ROOT, UserError
 
 pytestmark = pytest.mark.slow
 
@@ -166,6 +170,43 @@ def test_mels_of_another_resolution_are_refused_with_the_command_for_others(trai
             f"the run wants them: spectrify_all.py AUDIO_FOLDER NEW_MEL_FOLDER --config '{run_of}/config.yaml'\n"
         )
         assert not (tmp_path / "other").exists()
+
+
+def refusal(folder: Path, wanted: dict[str, float], half: dict[str, object]) -> str:
+    """What is said of mels with that audio half and a run with that resolution at 22,050 Hz; empty where they fit."""
+    config = dataclasses.replace(shipped_config(DEFAULT_CONFIG), sample_rate_hz=22050, mel_bins=12, **wanted)
+    (write_mels(folder, {"a": 5}) / "config.yaml").write_text(yaml.safe_dump(half))
+    try:
+        refuse_other_mels(folder, list_mels(folder), Path("the run"), config)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def test_resolutions_are_compared_in_samples(tmp_path):
+    old_half = {"sample_rate_hz": 22050, "hop_seconds": 0.1, "mel_bins": 12, "mel_low_hz": 80.0, "mel_high_hz": 7600.0}
+    for frame_seconds in (0.09288, 2048 / 22050):
+        wanted = {"frame_seconds": frame_seconds, "hop_seconds": 0.1}
+        for half in (old_half, {**old_half, "frame_seconds": 0.09288}, {"hop_seconds": 0.10001}):
+            assert refusal(tmp_path / "mels", wanted, half) == ""
+    said = refusal(tmp_path / "mels", wanted, {**old_half, "mel_low_hz": 90.0})
+    assert "was made with mel_low_hz: 90.0, and mel_low_hz: 80.0 is asked for now" in said
+    said = refusal(tmp_path / "mels", wanted, {**old_half, "sample_rate_hz": 44100, "frame_seconds": 0.09288})
+    assert "was made with sample_rate_hz: 44100, and sample_rate_hz: 22050 is asked for now" in said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        ((2048 / 22050, 2047 / 22050), ("0.09288 s every 0.1 s", "0.09283 s every 0.1 s")),
+        ((22050 / 22050, 22051 / 22050), ("1 s every 0.1 s", "1.00005 s every 0.1 s")),
+        ((10.0, 10 + 1 / 22050), ("10 s every 0.1 s", "10.00005 s every 0.1 s")),
+    ],
+)
+def test_a_refusal_has_as_many_digits_as_it_takes(tmp_path, seconds, words):
+    wanted, there = ({"frame_seconds": frame_seconds, "hop_seconds": 0.1} for frame_seconds in seconds)
+    said = refusal(tmp_path / "mels", wanted, there)
+    assert f"mels: has frames of {words[1]}, and the run was trained on frames of {words[0]}; make mels as " in said
 
 
 def test_the_command_of_the_refusal_makes_mels_that_the_run_takes(tmp_path, capsys):

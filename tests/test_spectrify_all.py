@@ -242,7 +242,8 @@ def test_the_summary_counts_and_says_what_to_do(audio, tmp_path, capsys):
     assert spectrify(audio, mels) == 0
     printed = capsys.readouterr()
     resolution, summary, skipped, too_short, failed = printed.out.splitlines()
-    assert resolution.startswith(f"resolution: {SHORT.resolution}, since half of 9 files looked at last ")
+    half = "half of the 9 of 12 files that say how long they are"
+    assert resolution.startswith(f"resolution: {SHORT.resolution}, since {half} last ")
     seconds = round(sum(row.seconds for row in read_ledger(mels).values() if row.has_mel))
     assert summary == (
         f"{mels}: 12 audio files, 12 done now: 7 ok, 1 partial, 1 silent, 1 too_short, 2 failed, {seconds} s of audio"
@@ -785,6 +786,43 @@ def test_where_no_length_is_known_it_is_the_default_and_says_so(clips, tmp_path,
         f"resolution: {LONG.resolution}, as no file's header says how long it is (configs/default.yaml); "
     )
     assert resolution(tmp_path / "mels") == (0.128, 0.1)
+
+
+@pytest.mark.parametrize("known", [1, 2])
+def test_where_too_few_lengths_are_known_it_is_the_default_and_says_so(clips, tmp_path, capsys, monkeypatch, known):
+    for place in range(8):  # with the three clips eleven files
+        write_clip(clips / f"more/{place}.wav", 0.1, place)
+    lengths = iter([1.0] * known + [None] * (11 - known))
+    monkeypatch.setattr("spectrify_all.header_seconds", lambda path: next(lengths))
+    assert spectrify(clips, tmp_path / "mels") == 0
+    said = {
+        1: f"{LONG.resolution}, as only 1 of 11 files looked at says how long it is (",
+        2: f"{SHORT.resolution}, since half of the 2 of 11 files that say how long they are last 1 s at most (",
+    }
+    assert capsys.readouterr().out.startswith(f"resolution: {said[known]}")
+    assert resolution(tmp_path / "mels") == ((0.128, 0.1), (0.04, 0.02))[known - 1]
+
+
+def test_streamed_wavs_do_not_pass_for_long_ones(clips, tmp_path, capsys, ffmpeg):
+    for name in ("a", "b"):
+        argv = [ffmpeg, "-v", "error", "-i", clips / "a, 1.wav", "-f", "wav", "pipe:"]
+        content = subprocess.run(argv, check=True, capture_output=True, timeout=60).stdout
+        (clips / f"streamed {name}.wav").write_bytes(content)
+    shutil.rmtree(clips / "b")
+    assert spectrify(clips, tmp_path / "mels") == 0
+    out = capsys.readouterr().out
+    assert out.startswith(
+        f"resolution: {SHORT.resolution}, since the one file of 3 that says how long it is lasts 1 s ("
+    )
+    assert statuses(tmp_path / "mels") == dict.fromkeys(["a, 1.wav", "streamed a.wav", "streamed b.wav"], "ok")
+
+
+def test_the_plan_goes_by_the_configuration_in_force(clips, tmp_path, capsys, monkeypatch):
+    in_force = dataclasses.replace(LONG, mel_bins=40)
+    monkeypatch.setattr("spectrify_all.prepare_mel_folder", lambda *_: in_force)
+    for done in (3, 0):
+        assert spectrify(clips, tmp_path / "mels", f"--config={DEFAULT_CONFIG}") == 0
+        assert f"3 audio files, {done} done now: " in capsys.readouterr().out
 
 
 def test_the_other_resolution_is_had_as_the_line_says(clips, tmp_path, capsys, monkeypatch):

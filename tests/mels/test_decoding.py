@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import shutil
 import struct
@@ -18,8 +19,16 @@ import soundfile
 from conftest import RATE_HZ, tone, write_audio
 from test_log_mel import music, music_16k, noise
 
-from config import Config
-from mels.decoding import REASON_CHARACTERS, Decoders, Track, find_decoders, is_audio, tracks_from_files
+from config import SHORT_SOUNDS_CONFIG, Config, shipped_config
+from mels.decoding import (
+    PADDING_SECONDS,
+    REASON_CHARACTERS,
+    Decoders,
+    Track,
+    find_decoders,
+    is_audio,
+    tracks_from_files,
+)
 from mels.log_mel import MelFramer, log_mel
 from utils import ROOT, UserError
 
@@ -324,6 +333,32 @@ def test_the_quietest_sound_of_16_bits_is_not_silence(tmp_path, config, decoders
     samples[16000] = 1
     soundfile.write(tmp_path / "a b.wav", samples, 16000)
     assert decode([tmp_path / "a b.wav"], decoders, config)[0].status == "ok"
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [*("mp3", "wav", "flac", "ogg", "m4a", "opus", "aiff"), *("wma", "asf", "aac", "mp2", "oga", "mka", "webm", "wv")],
+)
+def test_no_short_whole_file_is_partial_however_short_the_frames(tmp_path, decoders, ffmpeg, suffix):
+    short = shipped_config(SHORT_SOUNDS_CONFIG)
+    assert short.frame_seconds < PADDING_SECONDS
+    lengths = {}
+    for rate_hz, seconds in itertools.product((8000, 44100), (0.05, 0.31, 0.9)):
+        path = tmp_path / f"{rate_hz}, {seconds}.{suffix}"
+        lengths[write_audio(path, noise(seconds, rate_hz)[:, None], rate_hz, ffmpeg)] = seconds
+    for (path, seconds), track in zip(lengths.items(), decode(list(lengths), decoders, short), strict=True):
+        assert track.status != "partial", (path.name, track.reason)
+        assert track.status == "ok" or seconds == 0.05  # of which some codecs' decoders leave nothing
+
+
+@pytest.mark.parametrize("frame_seconds", [0.02, 1.0])
+def test_what_is_partial_does_not_depend_on_the_frame(tmp_path, config, decoders, frame_seconds):
+    paths = [tmp_path / "most.wav", tmp_path / "less.wav"]
+    for path, missing in zip(paths, (0.12, 0.14), strict=True):
+        soundfile.write(path, noise(1), 16000)
+        os.truncate(path, path.stat().st_size - round(missing * 32000))
+    config = dataclasses.replace(config, frame_seconds=frame_seconds)
+    assert [track.status for track in decode(paths, decoders, config)] == ["ok", "partial"]
 
 
 no_audio = pytest.mark.parametrize(

@@ -220,18 +220,39 @@ def test_a_file_that_says_nothing_has_no_length(tmp_path, name, content):
 
 
 @pytest.mark.parametrize("raised", [ValueError("x"), AttributeError("x"), MemoryError(), RecursionError(), KeyError(1)])
-def test_whatever_is_raised_over_a_broken_file_it_has_no_length(monkeypatch, raised):
+def test_whatever_is_raised_over_a_broken_file_it_has_no_length(tmp_path, monkeypatch, raised):
     def broken(path):
         raise raised
 
+    (tmp_path / "a.mp3").write_bytes(bytes(5000))
     monkeypatch.setattr("mutagen.File", broken)
-    assert header_seconds("a.mp3") is None
+    assert header_seconds(str(tmp_path / "a.mp3")) is None
 
 
 @pytest.mark.parametrize("length", [0.0, -1.0, float("nan"), float("inf"), None, "soon"])
-def test_a_length_that_is_none_is_left_out_of_account(monkeypatch, length):
+def test_a_length_that_is_none_is_left_out_of_account(tmp_path, monkeypatch, length):
+    (tmp_path / "a.mp3").write_bytes(bytes(5000))
     monkeypatch.setattr("mutagen.File", lambda path: SimpleNamespace(info=SimpleNamespace(length=length)))
-    assert header_seconds("a.mp3") is None
+    assert header_seconds(str(tmp_path / "a.mp3")) is None
+
+
+def test_a_length_that_the_files_size_cannot_hold_is_left_out_of_account(tmp_path, monkeypatch):
+    (tmp_path / "a.aiff").write_bytes(bytes(5000))  # 20 s of 2000 bits
+    for length, expected in ((19.9, 19.9), (20.1, None), (0xFFFFFFFF / 44100, None)):
+        monkeypatch.setattr("mutagen.File", lambda path, s=length: SimpleNamespace(info=SimpleNamespace(length=s)))
+        assert header_seconds(str(tmp_path / "a.aiff")) == expected
+
+
+@pytest.mark.parametrize("stated_bytes", [0xFFFFFFFF, 0x7FFFFFFF, 0])
+def test_a_streamed_wav_has_no_length(tmp_path, ffmpeg, stated_bytes):
+    whole = write_audio(tmp_path / "a.wav", noise(3, 1))
+    argv = [ffmpeg, "-v", "error", "-i", whole, "-f", "wav", "pipe:"]
+    content = subprocess.run(argv, check=True, capture_output=True, timeout=60).stdout
+    assert content.count(b"data\xff\xff\xff\xff") == 1
+    stated = b"data" + stated_bytes.to_bytes(4, "little")
+    (tmp_path / "b.wav").write_bytes(content.replace(b"data\xff\xff\xff\xff", stated))
+    assert header_seconds(str(tmp_path / "b.wav")) is None
+    assert header_seconds(str(whole)) == 3
 
 
 @settings(max_examples=150)
