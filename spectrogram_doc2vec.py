@@ -263,6 +263,7 @@ def describe_corpus(corpus: Corpus, left_out: list[str], report: Report) -> None
     report(
         f"{corpus.folder}: {plural(len(corpus.names), 'song')}, {length}, {frames:,} frames of {corpus.bins} bins; "
         f"{resolution}, pairs at most {config.window_seconds:.4g} s apart"
+        + (f", coarse frames of {config.coarse_seconds:.4g} s" if len(corpus.views) > 1 else "")
     )
     for line in left_out[:3]:
         report(f"left out: {printable(line)}")

@@ -141,7 +141,10 @@ def read_pool(
     if not kept:
         none = np.zeros(0, np.int64)
         return Pool(none, [], none, none, np.zeros((0, 4), np.int64), skipped)
-    views = [np.concatenate(frames_seen) for frames_seen in seen]
+    views = []
+    for frames_seen in seen:
+        views.append(np.concatenate(frames_seen))
+        frames_seen.clear()
     return Pool(np.array(kept), views, np.array(first), np.array(last), np.array(segments), skipped)
 
 

@@ -238,7 +238,7 @@ def test_what_is_said_of_the_resolution(mels, config):
     assert said(config).endswith("81 s, 810 frames of 12 bins; a frame every 0.1 s, pairs at most 0.4 s apart")
     say(mels, frame_seconds=0.04, hop_seconds=0.02)
     assert said(config).endswith(
-        "16 s, 810 frames of 12 bins; frames of 0.04 s every 0.02 s, pairs at most 0.2 s apart"
+        "16 s, 810 frames of 12 bins; frames of 0.04 s every 0.02 s, pairs at most 0.2 s apart, coarse frames of 0.12 s"
     )
 
 
