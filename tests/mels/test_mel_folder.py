@@ -293,7 +293,7 @@ def test_a_signal_does_not_wait_for_the_headers_of_all_files(tmp_path, number):
             _, errors = process.communicate(timeout=30)
         finally:
             process.kill()
-    assert process.returncode == 0
+        assert process.returncode == 0, errors
     assert errors == "-c: interrupted; what was finished is kept, and the same command goes on\n"
 
 
