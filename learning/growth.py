@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learning.pools import Corpus
-
 if TYPE_CHECKING:
     from learning.model import Model
     from learning.training import Training
@@ -31,7 +29,7 @@ def match_songs(training: Training, model: Model, old_names: list[str], add_only
     # a state of zero would make the first step of an inferred vector as long as that of noise
     squares[~kept] = np.median(training.squares)
     to_infer = np.flatnonzero(~kept if add_only else ~kept | changed)
-    for song, vector in inferred(corpus, model, to_infer, kept):
+    for song, vector in inferred(training, model, to_infer, kept):
         vectors[song] = vector
     training.vectors, training.squares, training.list_changed = vectors, squares, True
     # what stays as it was keeps its stamp too, so that a later training sees the change
@@ -40,10 +38,14 @@ def match_songs(training: Training, model: Model, old_names: list[str], add_only
     training.changes = "{:,} kept, {:,} of them changed, {:,} new, {:,} gone".format(*counts)
 
 
-def inferred(corpus: Corpus, model: Model, songs: np.ndarray, kept: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (song, vector) of songs; where the mel cannot be read, noise for a new song and nothing for a kept one."""
-    from learning.infer_songs import first_song_vectors, infer_song_vectors
+def inferred(training: Training, model: Model, songs: np.ndarray, kept: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (song, vector) of songs; where the mel cannot be read, noise for a new song and nothing for a kept one.
 
+    training.vectors are those of the songs as they were before.
+    """
+    from learning.infer_songs import first_song_vectors, infer_song_vectors, typical_lengths
+
+    corpus, lengths = training.corpus, typical_lengths(model, training.vectors)
     readable: list[int] = []
     unreadable: list[int] = []
 
@@ -57,7 +59,7 @@ def inferred(corpus: Corpus, model: Model, songs: np.ndarray, kept: np.ndarray) 
             readable.append(song)
             yield mel
 
-    for place, vector in enumerate(infer_song_vectors(model, mels())):
+    for place, vector in enumerate(infer_song_vectors(model, mels(), lengths)):
         yield readable[place], vector
     for song in unreadable:
         if not kept[song]:

@@ -15,8 +15,8 @@ from learning.streams import Purpose, generator
 from learning.views import View
 
 FIRST_SONG_DEVIATION = 0.1  # of a song vector's elements before training: small beside a frame's embedding
-# of a new song: steps, pairs and negatives of each; with twice as many the vectors have a cosine of .999 to these
-STEPS, PAIRS, NEGATIVES = 200, 32, 128
+# of a new song: steps, pairs and negatives of each. In more steps it is learned by heart, more than by training
+STEPS, PAIRS, NEGATIVES = 100, 32, 128
 SONGS_TOGETHER = 8
 
 
@@ -30,8 +30,18 @@ def first_song_vectors(names: list[str], config: Config) -> np.ndarray:
     return FIRST_SONG_DEVIATION * (vectors - 127.5) / np.float32(256 / np.sqrt(12))  # uniform, of that deviation
 
 
-def infer_song_vectors(model: Model, mels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def typical_lengths(model: Model, vectors: np.ndarray) -> list[float]:
+    """Return of each view the median length of its part of trained song vectors, (songs, dims)."""
+    return [float(np.median(np.linalg.norm(vectors[:, view.dims], axis=1))) for view in model.views]
+
+
+def infer_song_vectors(
+    model: Model, mels: Iterator[np.ndarray], lengths: list[float] | None = None
+) -> Iterator[np.ndarray]:
     """Yield the vector (dims,) float32 of each song, found with the networks frozen, by the objective of training.
+
+    lengths  of each view, that its part of a vector is brought to: that of trained vectors, see `typical_lengths`. A
+             vector's own says how long it was looked for, which would part the inferred from the trained.
 
     Positives are pairs of the song's own frames, drawn from its own content; negatives are the frames that were
     stored with the weights to stand for the corpus. So a vector depends on the song and the weights alone: songs go
@@ -47,7 +57,11 @@ def infer_song_vectors(model: Model, mels: Iterator[np.ndarray]) -> Iterator[np.
             [tf.constant(np.stack(side)) for side in zip(*pairs, strict=True)] for pairs in zip(*padded, strict=True)
         ]
         targets, contexts = zip(*sides, strict=True)
-        return infer(model.parameters, targets, contexts, references).numpy()[: len(group)]
+        vectors = np.array(infer(model.parameters, targets, contexts, references))[: len(group)]
+        for view, length in zip(model.views, lengths or [], strict=bool(lengths)):
+            part = vectors[:, view.dims]
+            vectors[:, view.dims] = part * (length / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12))
+        return vectors
 
     group: list[list[tuple[np.ndarray, np.ndarray]]] = []  # by song, by view
     for mel in mels:
