@@ -26,8 +26,8 @@ import numpy as np
 import yaml
 
 from config import (
-    AUDIO_KEYS,
     CONFIG_NAME,
+    MEL_KEYS,
     RESOLUTION_KEYS,
     Config,
     build_config,
@@ -92,7 +92,7 @@ def refuse_other_mels(mel_folder: Path, mels: MelList, run_folder: Path, config:
 
     Frames and hops are compared in samples: 0.09288 s and 2048 / 22050 s are the same.
     """
-    half = {key: value for key, value in read_audio_half(mel_folder).items() if key in AUDIO_KEYS and key != "decoder"}
+    half = {key: value for key, value in read_audio_half(mel_folder).items() if key in MEL_KEYS}
     half["mel_bins"] = mels.bins
     wanted = {key: getattr(config, key) for key in RESOLUTION_KEYS}
     there = {key: half.get(key, value) for key, value in wanted.items()}
@@ -241,7 +241,8 @@ def main(argv: list[str] | None = None) -> int:
         ]
         skipped = []
         if to_do:
-            from learning.model import Model, state_names
+            from learning.model import Model
+            from learning.weights import state_names
 
             require_arrays(weights_path(run_folder, "network", save), weights, state_names(config, mels.bins))
             skipped = write_frame_vectors(Model(config, weights), mels, mel_folder, output, to_do, arguments.quiet)

@@ -77,6 +77,7 @@ class Config:
 
 
 AUDIO_KEYS = ("sample_rate_hz", "frame_seconds", "hop_seconds", "mel_bins", "mel_low_hz", "mel_high_hz", "decoder")
+MEL_KEYS = tuple(key for key in AUDIO_KEYS if key != "decoder")  # mels that differ in one of these do not go together
 RESOLUTION_KEYS = ("frame_seconds", "hop_seconds")
 CHOICES = {"decoder": ("ffmpeg", "sox"), "logit": ("dot", "cosine")}
 # Closed ranges: what lies outside cannot work at all. What is merely unwise is the user's to try.

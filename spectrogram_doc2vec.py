@@ -34,6 +34,7 @@ from config import (
     AUDIO_KEYS,
     CONFIG_NAME,
     DEFAULT_CONFIG,
+    MEL_KEYS,
     RESOLUTION_KEYS,
     SHORT_SOUNDS_CONFIG,
     Config,
@@ -61,8 +62,8 @@ from learning.training import (
     commit_interval,
     train,
 )
+from learning.views import keys_that_go_with, refuse_useless_coarse_frames
 from mels.mel_folder import MelList, list_mels, read_audio_half
-from mels.resolution import keys_that_go_with
 from runs.run_folder import (
     SAVE_NUMBER_NAME,
     how_to_make_mels,
@@ -96,7 +97,7 @@ if TYPE_CHECKING:
 
 # What a run folder cannot change: the shape and meaning of its weights, and which frames were never trained on.
 FIXED_KEYS = (
-    *(key for key in AUDIO_KEYS if key != "decoder"),
+    *MEL_KEYS,
     *("coarse_seconds", "differences", "hidden_size", "output_vector_size", "logit", "held_out_share", "seed"),
 )
 
@@ -124,20 +125,6 @@ def effective_config(
     in_force = dataclasses.replace(config, **values)
     refuse_useless_coarse_frames(in_force)
     return in_force
-
-
-def refuse_useless_coarse_frames(config: Config) -> None:
-    """Raise UserError where coarse_seconds asks for what cannot be."""
-    if config.coarse_seconds and config.coarse_hops < 2:
-        raise UserError(
-            f"coarse_seconds: {config.coarse_seconds:g} is not two of the mel folder's hop_seconds: "
-            f"{config.hop_seconds:g}; use a greater one, or coarse_seconds: 0 for none"
-        )
-    if config.coarse_seconds and config.output_vector_size < 2:
-        raise UserError(
-            f"output_vector_size: {config.output_vector_size} leaves no dimension for coarse frames; use a greater "
-            "one, or coarse_seconds: 0 for none"
-        )
 
 
 def read_run_config(run: Path | None) -> dict[str, object]:

@@ -24,9 +24,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from config import Config
-from learning.sampling import NOISE_ROWS, TILT_TERMS, Block, HeldOut, InputSample
+from learning.sampling import NOISE_ROWS, TILT_TERMS, Block, HeldOut
 from learning.streams import Purpose, generator
 from learning.views import View, gather_inputs, views_of
+from learning.weights import MEASURES, NETWORKS, parameter_shapes
 
 
 @contextlib.contextmanager
@@ -57,56 +58,6 @@ FRAMES_PER_CALL = 4096  # frames that go through a network at a time when a whol
 ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba 2015
 ADAGRAD_EPSILON = 1e-12
 NORM_EPSILON = 1e-8
-FIRST_COSINE_SCALE = 5.0  # inverse temperature before it is learned
-
-_NETWORKS = ("target", "context")
-_MEASURES = ("input_mean", "input_scale", "difference_scale")
-
-
-def parameter_shapes(config: Config, bins: int) -> dict[str, tuple[int, ...]]:
-    """Return the name and shape of everything that Adam learns."""
-    inputs = bins * (2 if config.differences else 1)
-    shapes: dict[str, tuple[int, ...]] = {}
-    for view in views_of(config):
-        dims = view.dims.stop - view.dims.start
-        for network in _NETWORKS:
-            name = view.prefix + network
-            shapes[f"{name}_hidden_weights"] = (inputs, config.hidden_size)
-            shapes[f"{name}_hidden_bias"] = (config.hidden_size,)
-            shapes[f"{name}_output_weights"] = (config.hidden_size, dims)
-            shapes[f"{name}_output_bias"] = (dims,)
-        shapes |= {f"{view.prefix}log_scale": (), f"{view.prefix}bias": ()}
-    return shapes
-
-
-def state_names(config: Config, bins: int) -> list[str]:
-    """Return the name of every array of a model's state."""
-    learned = [
-        prefix + name for prefix in ("", "adam_mean_", "adam_square_") for name in parameter_shapes(config, bins)
-    ]
-    return [*learned, "step", *(view.prefix + name for view in views_of(config) for name in (*_MEASURES, "reference"))]
-
-
-def first_weights(config: Config, bins: int, samples: list[InputSample]) -> dict[str, np.ndarray]:
-    """Return the state of untrained networks: parameters, Adam's state, and the measures of the inputs of each view.
-
-    Hidden weights as He et al. 2015, output weights so that an embedding's elements have unit variance.
-    """
-    state: dict[str, np.ndarray] = {}
-    for index, (name, shape) in enumerate(parameter_shapes(config, bins).items()):
-        draws = generator(config.seed, Purpose.FIRST_WEIGHTS, index)
-        deviation = 0.0 if len(shape) < 2 else np.sqrt(2.0 / shape[0])
-        state[name] = (deviation * draws.standard_normal(shape)).astype(np.float32)
-        state[f"adam_mean_{name}"] = np.zeros(shape, np.float32)
-        state[f"adam_square_{name}"] = np.zeros(shape, np.float32)
-    state["step"] = np.array(0, np.int64)
-    for view, sample in zip(views_of(config), samples, strict=True):
-        dims = view.dims.stop - view.dims.start
-        scale = FIRST_COSINE_SCALE if config.logit == "cosine" else dims**-0.5
-        state[f"{view.prefix}log_scale"] = np.array(np.log(scale), np.float32)
-        measured = (sample.mean, sample.scale, sample.difference_scale, sample.reference)
-        state |= {view.prefix + name: array for name, array in zip((*_MEASURES, "reference"), measured, strict=True)}
-    return state
 
 
 def use_device(name: str) -> str:
@@ -137,7 +88,7 @@ class Model:
         self._names = list(parameter_shapes(config, self.bins))
         self._inputs = {
             name: tf.constant(state[name].astype(np.float32))
-            for name in (view.prefix + name for view in self.views for name in _MEASURES)
+            for name in (view.prefix + name for view in self.views for name in MEASURES)
         }
         self._references = {f"{view.prefix}reference": state[f"{view.prefix}reference"] for view in self.views}
         self.parameters = self._take(state, "")
@@ -220,7 +171,7 @@ class Model:
                 seen = [
                     self._disturbed(view, *(each[number, side] for each in (inputs, tilt, noise))) for side in (0, 1)
                 ]
-                target, context = (self._network(parameters, view, *each) for each in zip(_NETWORKS, seen, strict=True))
+                target, context = (self._network(parameters, view, *each) for each in zip(NETWORKS, seen, strict=True))
                 target = keep_frame * target + batch_vectors[:, view.dims]
                 logits.append(self.logits(parameters, view, target, context))  # (batch, batch)
         # From the gradient of the logits, which is simple, back; so the cost of a million pairs need not be computed.
@@ -261,7 +212,7 @@ class Model:
     def _features(self, view: View, inputs, tilt=0.0):
         """(1 or 3, rows, bins) as gather_inputs gives them -> (rows, inputs of the network), standardised."""
         inputs = tf.cast(inputs, tf.float32)
-        mean, scale, difference_scale = (self._inputs[view.prefix + name] for name in _MEASURES)
+        mean, scale, difference_scale = (self._inputs[view.prefix + name] for name in MEASURES)
         spectrum = (inputs[0] - mean) / scale + tilt
         if not self.config.differences:
             return spectrum
@@ -298,7 +249,7 @@ class Model:
         view = self.views[0]
         target, context = (
             self._network(parameters, view, network, self._features(view, inputs[side]))
-            for side, network in enumerate(_NETWORKS)
+            for side, network in enumerate(NETWORKS)
         )
         vectors = vectors[:, view.dims]
         without_frame = batch_cost(self.logits(parameters, view, vectors, context))
@@ -315,7 +266,7 @@ class Model:
 
         rows  of the frames to embed; None: all of them.
         """
-        pieces = [np.zeros((0, view.dims.stop - view.dims.start), np.float32)]
+        pieces = [np.zeros((0, view.size), np.float32)]
         rows = np.arange(len(frames)) if rows is None else rows
         for start in range(0, len(rows), FRAMES_PER_CALL):
             some = rows[start : start + FRAMES_PER_CALL]

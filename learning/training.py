@@ -22,6 +22,7 @@ from learning.growth import match_songs
 from learning.pools import Corpus, Pools
 from learning.sampling import Block, HeldOut, blocks, draw_block, sample_inputs
 from learning.stop_rule import describe_end, has_flattened, is_scheduled, next_save_pairs
+from learning.weights import first_weights, state_names
 from runs.run_folder import (
     CostRow,
     commit_save,
@@ -112,7 +113,7 @@ def are_finite(arrays: Iterable[np.ndarray]) -> bool:
 def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
     """Start a training, or take up one where its newest save left it, with the songs as they are now."""
     from learning.infer_songs import first_song_vectors
-    from learning.model import Model, first_weights, state_names
+    from learning.model import Model
 
     config, names = corpus.config, corpus.names
     save = newest_save(run)

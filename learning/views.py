@@ -7,13 +7,18 @@ many dimensions of either (tests/benchmarks/RESULTS.md).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from config import Config
+from utils import UserError
 
 DIFFERENCE_REACH = 2  # of a view's own frames; x[t + 2] - x[t - 2] is the difference fed beside x[t]
+FOLLOWING_KEYS = ("window_seconds", "coarse_seconds", "output_vector_size")  # go with a resolution, if not given
+LEAST_WINDOW_HOPS = 4  # of a resolution that is none of the shipped ones
 COARSE_WINDOW = 4  # coarse frames; a positive pair of them lies 1 to so many apart, so that they share no frame
 
 
@@ -26,6 +31,11 @@ class View:
     least_distance: int  # of the two frames of a positive pair
     most_distance: int
     dims: slice  # its part of a song vector
+
+    @property
+    def size(self) -> int:
+        """How many dimensions it has."""
+        return self.dims.stop - self.dims.start
 
     @property
     def reach(self) -> int:
@@ -70,3 +80,36 @@ def gather_inputs(
     if not differences:
         return frames[rows][None]
     return frames[np.stack([rows, np.maximum(rows - reach, first), np.minimum(rows + reach, last)])]
+
+
+def keys_that_go_with(hop_seconds: float, given: Mapping[str, object], shipped: Sequence[Config]) -> dict[str, object]:
+    """Return what the trainer's configuration takes from the resolution of a mel folder where nobody says otherwise.
+
+    That is how far apart two frames of a positive pair may lie, how long coarse frames are, and the dimensions that
+    they need: those of a shipped configuration with coarse frames where there are any, else of one without.
+
+    given    keys that have a value already.
+    shipped  the configurations that a resolution may be of; that of the same hop decides, else the nearest in ratio.
+    """
+    nearest = min(shipped, key=lambda config: abs(math.log(config.hop_seconds / hop_seconds)))
+    keys: dict[str, object] = {key: getattr(nearest, key) for key in FOLLOWING_KEYS} | dict(given)
+    if nearest.hop_seconds != hop_seconds and "window_seconds" not in given:
+        keys["window_seconds"] = max(nearest.window_seconds, LEAST_WINDOW_HOPS * hop_seconds)
+    if "output_vector_size" not in given:
+        alike = [config for config in shipped if bool(config.coarse_seconds) == bool(keys["coarse_seconds"])]
+        keys["output_vector_size"] = alike[0].output_vector_size
+    return keys
+
+
+def refuse_useless_coarse_frames(config: Config) -> None:
+    """Raise UserError where coarse_seconds asks for what cannot be."""
+    if config.coarse_seconds and config.coarse_hops < 2:
+        raise UserError(
+            f"coarse_seconds: {config.coarse_seconds:g} is not two of the mel folder's hop_seconds: "
+            f"{config.hop_seconds:g}; use a greater one, or coarse_seconds: 0 for none"
+        )
+    if config.coarse_seconds and config.output_vector_size < 2:
+        raise UserError(
+            f"output_vector_size: {config.output_vector_size} leaves no dimension for coarse frames; use a greater "
+            "one, or coarse_seconds: 0 for none"
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from quality_inputs import Collection, Inputs
 
-from config import AUDIO_KEYS, UNREADABLE, refuse_changed_keys
+from config import MEL_KEYS, UNREADABLE, refuse_changed_keys
 from mels.mel_folder import read_audio_half
 from utils import UserError, nearest
 
@@ -69,7 +69,7 @@ def common_audio(several: list[Inputs]) -> dict[str, object]:
         if inputs.bins != first.bins:
             other = f"{first.collection.mel_folder} has {first.bins}"
             raise UserError(f"{folder}: {inputs.bins} bins, and {other}; {remedy}")
-        own = {key: value for key, value in read_audio_half(folder).items() if key in AUDIO_KEYS and key != "decoder"}
+        own = {key: value for key, value in read_audio_half(folder).items() if key in MEL_KEYS}
         refuse_changed_keys(own, audio, folder, remedy)
         audio |= own
     return audio

@@ -73,7 +73,7 @@ def add_measuring_arguments(parser) -> None:
     seeds = "trainings, with the seeds 0 to N-1, or from --seed on"
     unseen = "add the rows for tracks that were left out of the training; five shorter trainings more"
     parser.add_argument("--seeds", type=positive_int, default=3, metavar="N", help=seeds)
-    parser.add_argument("--minutes", type=positive_float, default=2.0, metavar="M", help="of training at most")
+    parser.add_argument("--minutes", type=positive_float, default=3.0, metavar="M", help="of training at most")
     parser.add_argument("--no-plain", action="store_true", help="leave out the plain model, which trains as long again")
     parser.add_argument("--unseen", action="store_true", help=unseen)
     parser.add_argument("--unseen-seeds", type=positive_int, default=1, metavar="N", help="of --unseen, the first ones")

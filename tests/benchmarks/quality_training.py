@@ -72,9 +72,10 @@ def link_mels(mel_folder: Path, names: list[str], folder: Path) -> None:
 def untrained_vectors(inputs: Inputs, run: Path) -> np.ndarray:
     """Return song vectors (labelled, dims) inferred with the networks of a run as they were before its training."""
     from learning.infer_songs import infer_song_vectors
-    from learning.model import Model, first_weights
+    from learning.model import Model
     from learning.pools import Corpus
     from learning.sampling import sample_inputs
+    from learning.weights import first_weights
 
     folder, labels = inputs.collection.mel_folder, inputs.labels
     mels = list_mels(folder)

@@ -40,6 +40,7 @@ from config import DEFAULT_CONFIG, add_config_arguments, build_config, load_conf
 from judging.folds import make_folds
 from learning.pools import Corpus, Pools
 from learning.sampling import blocks, draw_block, sample_inputs
+from learning.weights import first_weights
 from mels.mel_folder import LedgerRow, write_ledger
 from utils import EXIT_DONE, ROOT, command, script_parser
 
@@ -102,7 +103,7 @@ def measure_machine() -> None:
         write_linked_mels(folder, 400)
         config = default_config(batch_size=1024)
         corpus = _corpus(folder, 400, config)
-        model = networks.Model(config, networks.first_weights(config, BINS, sample_inputs(corpus)))
+        model = networks.Model(config, first_weights(config, BINS, sample_inputs(corpus)))
         model.load_songs(first_song_vectors(corpus.names, config), np.zeros((400, 1), np.float32))
         most = networks.STEPS_PER_CALL
         block = draw_block(Pools(corpus), 0, most, most)
@@ -150,7 +151,7 @@ def _measure_flat_cost(networks, folder: Path, config, most_songs: int) -> None:
         """Give a function that trains for so many seconds and returns the steps a second."""
         corpus = _corpus(folder, songs, config)
         sample = sample_inputs(_corpus(folder, 400, config))
-        model = networks.Model(config, networks.first_weights(config, BINS, sample))
+        model = networks.Model(config, first_weights(config, BINS, sample))
         vectors = np.zeros((songs, config.output_vector_size), np.float32)
         stamps, squares = np.zeros(songs, np.int64), np.zeros((songs, 1), np.float32)
         training = Training(folder, corpus, stamps, vectors, squares, 0, [], 0)

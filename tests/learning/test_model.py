@@ -10,6 +10,7 @@ from test_sampling import corpus_of
 
 from learning.pools import Pools
 from learning.sampling import draw_block, held_out_pairs, sample_inputs
+from learning.weights import first_weights
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +32,7 @@ def fresh(networks, corpus):
     """An untrained model that holds all songs, and its pools."""
     from learning.infer_songs import first_song_vectors
 
-    model = networks.Model(corpus.config, networks.first_weights(corpus.config, corpus.bins, sample_inputs(corpus)))
+    model = networks.Model(corpus.config, first_weights(corpus.config, corpus.bins, sample_inputs(corpus)))
     vectors = first_song_vectors(corpus.names, corpus.config)
     model.load_songs(vectors, np.zeros((len(vectors), 1), np.float32))
     return model, Pools(corpus)

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning.views import View, gather_inputs, views_of
+from config import DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG, shipped_config
+from learning.views import View, gather_inputs, keys_that_go_with, views_of
 
+SHIPPED = [shipped_config(path) for path in (DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG)]
 COARSE = View("coarse_", 6, 6, 24, slice(4, 8))
 
 
@@ -60,3 +62,18 @@ def test_inputs_at_the_edges_of_a_song_stay_in_the_song(reach, before, after):
     first, last = np.array([0, 0, 5, 5]), np.array([4, 4, 9, 9])
     assert gather_inputs(frames, rows, first, last, reach, True)[:, :, 0].tolist() == [rows.tolist(), before, after]
     assert gather_inputs(frames, rows, first, last, reach, False)[:, :, 0].tolist() == [rows.tolist()]
+
+
+def test_the_window_is_that_of_the_shipped_configuration_of_the_same_hop():
+    for config in SHIPPED:
+        keys = keys_that_go_with(config.hop_seconds, {}, SHIPPED)
+        assert keys == {key: getattr(config, key) for key in ("window_seconds", "coarse_seconds", "output_vector_size")}
+    short = dataclasses.replace(SHIPPED[1], window_seconds=0.03)
+    assert keys_that_go_with(short.hop_seconds, {}, [SHIPPED[0], short])["window_seconds"] == 0.03
+
+
+@pytest.mark.parametrize(
+    ("hop_seconds", "expected"), [(0.001, 0.2), (0.04, 0.2), (0.044, 0.2), (0.05, 0.4), (0.09, 0.4), (0.5, 2.0)]
+)
+def test_for_another_hop_the_nearest_in_ratio_decides_and_four_hops_are_the_least(hop_seconds, expected):
+    assert keys_that_go_with(hop_seconds, {}, SHIPPED)["window_seconds"] == pytest.approx(expected)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config import DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG, shipped_config
-from mels.resolution import SHORT_SECONDS, are_short, keys_that_go_with, reason, spread_evenly
-
-SHIPPED = [shipped_config(path) for path in (DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG)]
+from mels.resolution import SHORT_SECONDS, are_short, reason, spread_evenly
 
 
 @given(count=st.integers(0, 5000), most=st.integers(1, 300))
@@ -57,18 +53,3 @@ def test_fewer_than_a_tenth_of_the_files_do_not_decide(known):
 )
 def test_the_reason_is_in_words(durations, looked_at, says):
     assert reason(durations, looked_at) == says
-
-
-def test_the_window_is_that_of_the_shipped_configuration_of_the_same_hop():
-    for config in SHIPPED:
-        keys = keys_that_go_with(config.hop_seconds, {}, SHIPPED)
-        assert keys == {key: getattr(config, key) for key in ("window_seconds", "coarse_seconds", "output_vector_size")}
-    short = dataclasses.replace(SHIPPED[1], window_seconds=0.03)
-    assert keys_that_go_with(short.hop_seconds, {}, [SHIPPED[0], short])["window_seconds"] == 0.03
-
-
-@pytest.mark.parametrize(
-    ("hop_seconds", "expected"), [(0.001, 0.2), (0.04, 0.2), (0.044, 0.2), (0.05, 0.4), (0.09, 0.4), (0.5, 2.0)]
-)
-def test_for_another_hop_the_nearest_in_ratio_decides_and_four_hops_are_the_least(hop_seconds, expected):
-    assert keys_that_go_with(hop_seconds, {}, SHIPPED)["window_seconds"] == pytest.approx(expected)
