@@ -46,6 +46,7 @@ from files import (
 )
 from mels.mel_folder import MEL_SUFFIX, MelList, list_mels, read_audio_half, read_mel
 from runs.run_folder import (
+    MADE_WITH_NAME,
     decode_names,
     encode_names,
     has_content,
@@ -72,7 +73,6 @@ from utils import (
 if TYPE_CHECKING:
     from learning.model import Model
 
-MADE_WITH_NAME = "made_with.yaml"
 LIST_NAME = "vector_list.txt"
 NO_STAMP = ""  # of a vector that was noted before there were stamps: its size and time alone tell what it is
 ITEM_BYTES = 4  # float32

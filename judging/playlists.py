@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from files import write_file
@@ -56,16 +57,58 @@ def write_playlists(folder: Path, audio_folder: Path, groups: Sequence[Sequence[
             path.unlink()
 
 
-def playlist(comment: str, names: Sequence[str], folder: Path, audio_folder: Path) -> bytes:
+def check_playlist(path: Path) -> None:
+    """Raise UserError where a playlist would replace something that no script of ours wrote. Changes nothing."""
+    if os.path.lexists(path) and not _is_ours(path):
+        raise UserError(f"{path}: is no playlist of this script, and would be replaced; name another file")
+
+
+def write_playlist(
+    path: Path, audio_folder: Path, names: Sequence[str], title: str, about: Mapping[str, About] | None = None
+) -> None:
+    """Write one playlist, in the order of the names. Raises UserError where that would replace somebody else's file."""
+    check_playlist(path)
+    comment = f"{plural(len(names), 'track')}, {title}"
+    write_file(path, playlist(comment, names, path.parent, audio_folder, about))
+
+
+@dataclass(frozen=True)
+class About:
+    """What a player shows of a track."""
+
+    seconds: float | None = None
+    artist: str = ""
+    title: str = ""
+
+    def line(self, name: str) -> str:
+        """Return the EXTINF line; the base name stands in for a title that is not known."""
+        shown = self.title or os.path.basename(name.removesuffix(MEL_SUFFIX))
+        text = " ".join(f"{self.artist} - {shown}".split() if self.artist else shown.split())
+        return f"#EXTINF:{-1 if self.seconds is None else round(self.seconds)},{text}\n"
+
+
+def playlist(
+    comment: str,
+    names: Sequence[str],
+    folder: Path,
+    audio_folder: Path,
+    about: Mapping[str, About] | None = None,
+) -> bytes:
     """Return a playlist that works when it is opened from `folder`.
 
     Its paths are relative where it lies inside the audio folder, so that both can move together, to another disk or a
     phone; they are absolute elsewhere. Names that are not UTF-8 keep their bytes: no other path would open.
+
+    about  what is known of the songs by name: each then has an EXTINF line.
     """
     audio_folder, folder = audio_folder.resolve(), folder.resolve()
     # a path never begins with '#', which would make it a comment: it begins with '.' or '/'
     start = os.path.relpath(audio_folder, folder) if folder.is_relative_to(audio_folder) else str(audio_folder)
-    lines = "".join(f"{start.rstrip('/')}/{name.removesuffix(MEL_SUFFIX)}\n" for name in names)
+    lines = "".join(
+        ("" if about is None else about.get(name, About()).line(name))
+        + f"{start.rstrip('/')}/{name.removesuffix(MEL_SUFFIX)}\n"
+        for name in names
+    )
     return START + f"{comment}\n{lines}".encode("utf-8", "surrogateescape")
 
 

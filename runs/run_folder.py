@@ -27,6 +27,7 @@ SAVE_NUMBER_NAME = "epoc_num.txt"
 SONG_LIST_NAME = "music_list.txt"
 COSTS_NAME = "cost_list.csv"
 WEIGHTS_NAME = "weights"
+MADE_WITH_NAME = "made_with.yaml"  # in a folder of vectors that calc_all_vecs.py made: of which run and weights
 
 # What numpy raises for a file that is cut short or damaged
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
