@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from learning.views import typical_lengths
+
 if TYPE_CHECKING:
     from learning.model import Model
     from learning.training import Training
@@ -43,9 +45,9 @@ def inferred(training: Training, model: Model, songs: np.ndarray, kept: np.ndarr
 
     training.vectors are those of the songs as they were before.
     """
-    from learning.infer_songs import first_song_vectors, infer_song_vectors, typical_lengths
+    from learning.infer_songs import first_song_vectors, infer_song_vectors
 
-    corpus, lengths = training.corpus, typical_lengths(model, training.vectors)
+    corpus, lengths = training.corpus, typical_lengths(model.views, training.vectors)
     readable: list[int] = []
     unreadable: list[int] = []
 

@@ -30,18 +30,13 @@ def first_song_vectors(names: list[str], config: Config) -> np.ndarray:
     return FIRST_SONG_DEVIATION * (vectors - 127.5) / np.float32(256 / np.sqrt(12))  # uniform, of that deviation
 
 
-def typical_lengths(model: Model, vectors: np.ndarray) -> list[float]:
-    """Return of each view the median length of its part of trained song vectors, (songs, dims)."""
-    return [float(np.median(np.linalg.norm(vectors[:, view.dims], axis=1))) for view in model.views]
-
-
 def infer_song_vectors(
     model: Model, mels: Iterator[np.ndarray], lengths: list[float] | None = None
 ) -> Iterator[np.ndarray]:
     """Yield the vector (dims,) float32 of each song, found with the networks frozen, by the objective of training.
 
-    lengths  of each view, that its part of a vector is brought to: that of trained vectors, see `typical_lengths`. A
-             vector's own says how long it was looked for, which would part the inferred from the trained.
+    lengths  of each view, that its part of a vector is brought to: that of trained vectors, see `typical_lengths` of
+             views.py. A vector's own says how long it was looked for, which would part the inferred from the trained.
 
     Positives are pairs of the song's own frames, drawn from its own content; negatives are the frames that were
     stored with the weights to stand for the corpus. So a vector depends on the song and the weights alone: songs go

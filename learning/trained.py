@@ -1,44 +1,76 @@
-"""A trained run as something to ask: the networks of its newest save, and the vectors that they make of mels."""
+"""A trained run as something to ask: the networks of its newest save, and the vectors that they make of mels.
+
+TensorFlow is imported where the first vector is asked for: a run that has nothing to do needs none.
+"""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from config import CONFIG_NAME, Config, build_config, read_config_file
-from learning.infer_songs import infer_song_vectors, typical_lengths
-from learning.model import Model
+from learning.views import typical_lengths, views_of
 from learning.weights import state_names
-from runs.run_folder import MADE_WITH_NAME, read_weights, require_arrays, require_run, weights_path
-from runs.vectors import newest, read_song_vectors
+from runs.run_folder import MADE_WITH_NAME, read_weights, require_arrays, require_run, vectors_path, weights_path
+from runs.vectors import newest
 from utils import UserError
+
+if TYPE_CHECKING:
+    from learning.model import Model
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run's networks, and what its vectors look like. Made by `open_run`."""
+    """A run's networks, and what its song vectors look like. Made by `open_run`."""
 
     folder: Path  # of the run that was trained
     save: int
     config: Config
-    model: Model
+    weights: dict[str, np.ndarray]
     lengths: list[float]  # of each view's part of a trained song vector
+
+    @functools.cached_property
+    def model(self) -> Model:
+        from learning.model import Model
+
+        return Model(self.config, self.weights)
 
     def song_vectors(self, mels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the song vector (dims,) float32 of each mel (frames, mel_bins): it depends on that mel alone."""
+        from learning.infer_songs import infer_song_vectors
+
         return infer_song_vectors(self.model, mels, self.lengths)
 
     def frame_vectors(self, mel: np.ndarray) -> np.ndarray:
         """Return what the target network makes of each frame: (frames, mel_bins) -> (frames, dims) float32."""
         return self.model.embed(mel)
 
+    def frame_digest(self) -> str:
+        """Return a digest of everything that decides a frame vector."""
+        return self._digest("target_", "input_", "difference_")
+
+    def song_digest(self) -> str:
+        """Return a digest of everything that decides a song vector."""
+        names = ("target_", "context_", "input_", "difference_", "reference", "log_scale", "bias")
+        return self._digest(*names, also=repr(self.lengths))
+
+    def _digest(self, *beginnings: str, also: str = "") -> str:
+        digest = hashlib.blake2b(also.encode(), digest_size=16)
+        for name in sorted(self.weights):
+            if name.removeprefix("coarse_").startswith(beginnings):
+                digest.update(name.encode() + self.weights[name].tobytes())
+        return digest.hexdigest()
+
 
 def trained_folder(run: Path) -> Path:
-    """Return the run whose networks a run's vectors are of: itself, or the one that calc_all_vecs.py noted.
+    """Return the run whose networks made a run's vectors: itself, or the one that calc_all_vecs.py noted.
 
     Raises UserError where that one is gone.
     """
@@ -56,7 +88,11 @@ def open_run(run: Path) -> TrainedRun:
     folder = trained_folder(run)
     require_run(folder)
     config = build_config(read_config_file(folder / CONFIG_NAME), str(folder / CONFIG_NAME))
-    save, weights = newest(folder, lambda save: (save, read_weights(folder, "network", save)))
-    require_arrays(weights_path(folder, "network", save), weights, state_names(config, config.mel_bins))
-    model = Model(config, weights)
-    return TrainedRun(folder, save, config, model, typical_lengths(model, read_song_vectors(folder).vectors))
+
+    def read(save: int) -> TrainedRun:
+        weights = read_weights(folder, "network", save)
+        require_arrays(weights_path(folder, "network", save), weights, state_names(config, config.mel_bins))
+        vectors = np.load(vectors_path(folder, save), mmap_mode="r")
+        return TrainedRun(folder, save, config, weights, typical_lengths(views_of(config), vectors))
+
+    return newest(folder, read)

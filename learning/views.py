@@ -68,6 +68,11 @@ def views_of(config: Config) -> list[View]:
     return views
 
 
+def typical_lengths(views: Sequence[View], vectors: np.ndarray) -> list[float]:
+    """Return of each view the median length of its part of trained song vectors, (songs, dims)."""
+    return [float(np.median(np.linalg.norm(vectors[:, view.dims], axis=1))) for view in views]
+
+
 def gather_inputs(
     frames: np.ndarray, rows: np.ndarray, first: np.ndarray, last: np.ndarray, reach: int, differences: bool
 ) -> np.ndarray:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from config import CONFIG_NAME
+from config import CONFIG_NAME, to_yaml
 from files import atomic_write, remove_temporaries, require_ours_or_empty, save_array, write_file
 from utils import UserError, examples
 
@@ -27,6 +27,7 @@ SAVE_NUMBER_NAME = "epoc_num.txt"
 SONG_LIST_NAME = "music_list.txt"
 COSTS_NAME = "cost_list.csv"
 WEIGHTS_NAME = "weights"
+UNFINISHED_NAME = "unfinished_list.txt"  # of vectors that calc_all_vecs.py has not made a save of
 MADE_WITH_NAME = "made_with.yaml"  # in a folder of vectors that calc_all_vecs.py made: of which run and weights
 
 # What numpy raises for a file that is cut short or damaged
@@ -91,9 +92,19 @@ def require_run(run: Path) -> int:
     if not Path(run).is_dir():
         raise UserError(f"{run}: no such run folder; make one with spectrogram_doc2vec.py MEL_FOLDER {run}")
     save = newest_save(run)
+    if not save and ((Path(run) / UNFINISHED_NAME).exists() or (Path(run) / MADE_WITH_NAME).exists()):
+        raise UserError(f"{run}: holds no whole save of calc_all_vecs.py --level song; run that command again")
     if not save:
         raise UserError(f"{run}: holds no {SAVE_NUMBER_NAME}, so no save; train it with spectrogram_doc2vec.py first")
     return save
+
+
+def made_with(run: Path, save: int, digest: str, level: str) -> bytes:
+    """Return made_with.yaml: which run and save made vectors, and a digest of the weights that decide them.
+
+    level  "frame" or "song": of what they are. The run's path is absolute, to be found from wherever somebody looks.
+    """
+    return to_yaml({"run": os.fspath(Path(run).absolute()), "save": save, "weights": digest, "level": level})
 
 
 def how_to_make_mels(run: Path) -> str:
@@ -177,6 +188,8 @@ def prepare(run: Path) -> None:
     def is_ours(name: str) -> bool:
         return name in public or any(pattern.fullmatch(name) for pattern in numbered) or newest_save(run) > 0
 
+    if (Path(run) / MADE_WITH_NAME).exists() or (Path(run) / UNFINISHED_NAME).exists():
+        raise UserError(f"{run}: holds vectors of calc_all_vecs.py and no networks to train; name another folder")
     require_ours_or_empty(run, "run folder", is_ours)
     Path(run).mkdir(parents=True, exist_ok=True)
     _refuse_lost_number(Path(run))
