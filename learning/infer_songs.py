@@ -12,11 +12,14 @@ import numpy as np
 from config import Config
 from learning.model import ADAGRAD_EPSILON, Model, tf, unit
 from learning.streams import Purpose, generator
-from learning.views import View
+from learning.views import gather_inputs
+from learning.weights import NETWORKS
 
 FIRST_SONG_DEVIATION = 0.1  # of a song vector's elements before training: small beside a frame's embedding
-# of a new song: steps, pairs and negatives of each. In more steps it is learned by heart, more than by training
-STEPS, PAIRS, NEGATIVES = 100, 32, 128
+# Of a new song: pairs that are drawn; steps, and of each the pairs and the negatives. More of any bring the vectors of
+# trained songs no nearer to those that training found (tests/benchmarks/RESULTS.md), and in many more steps than these
+# a song is learned by heart, more than by training.
+DRAWN, STEPS, PAIRS, NEGATIVES = 256, 64, 8, 64
 SONGS_TOGETHER = 8
 
 
@@ -46,21 +49,18 @@ def infer_song_vectors(
     # Plain TensorFlow, no AutoGraph, as in model.py
     infer = tf.function(functools.partial(_infer_group, model), jit_compile=True, autograph=False)
 
-    def vectors_of(group: list[list[tuple[np.ndarray, np.ndarray]]]) -> np.ndarray:
+    def vectors_of(group: list[list[np.ndarray]]) -> np.ndarray:
         padded = group + [group[-1]] * (SONGS_TOGETHER - len(group))
-        sides = [
-            [tf.constant(np.stack(side)) for side in zip(*pairs, strict=True)] for pairs in zip(*padded, strict=True)
-        ]
-        targets, contexts = zip(*sides, strict=True)
-        vectors = np.array(infer(model.parameters, targets, contexts, references))[: len(group)]
+        inputs = [tf.constant(np.stack(songs, axis=2)) for songs in zip(*padded, strict=True)]
+        vectors = np.array(infer(model.parameters, inputs, references))[: len(group)]
         for view, length in zip(model.views, lengths or [], strict=bool(lengths)):
             part = vectors[:, view.dims]
             vectors[:, view.dims] = part * (length / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12))
         return vectors
 
-    group: list[list[tuple[np.ndarray, np.ndarray]]] = []  # by song, by view
+    group: list[list[np.ndarray]] = []  # by song, by view
     for mel in mels:
-        group.append([_embedded_pairs(model, view, mel) for view in model.views])
+        group.append(_drawn_inputs(model, mel))
         if len(group) == SONGS_TOGETHER:
             yield from vectors_of(group)
             group = []
@@ -68,31 +68,34 @@ def infer_song_vectors(
         yield from vectors_of(group)
 
 
-def _embedded_pairs(model: Model, view: View, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return e and c of the positive pairs of a song for each step, (steps, pairs, dims of the view) each."""
-    digest = hashlib.blake2b(mel.tobytes(), digest_size=6).digest()
+def _drawn_inputs(model: Model, mel: np.ndarray) -> list[np.ndarray]:
+    """Return of each view what the networks need of the positive pairs of a song: (2, 1 or 3, DRAWN, bins)."""
+    digest = hashlib.blake2b(mel.data if mel.flags.c_contiguous else mel.tobytes(), digest_size=6).digest()
     draws = generator(0, Purpose.INFERENCE, int.from_bytes(digest, "little"))
-    uniforms = draws.random((3, STEPS, PAIRS))
-    most = min(view.most_distance, len(mel) - 1)
-    least = min(view.least_distance, most)
-    distance = np.minimum(least + (uniforms[0] * (most - least + 1)).astype(np.int64), most)
-    early = (uniforms[1] * (len(mel) - distance)).astype(np.int64)
-    swap = uniforms[2] < 0.5
-    target, context = early + distance * swap, early + distance * ~swap
-    frames = view.frames(mel)
-    return _embed_rows(model, view, frames, target, "target"), _embed_rows(model, view, frames, context, "context")
+    inputs = []
+    for view in model.views:
+        uniforms = draws.random((3, DRAWN))
+        most = min(view.most_distance, len(mel) - 1)
+        least = min(view.least_distance, most)
+        distance = np.minimum(least + (uniforms[0] * (most - least + 1)).astype(np.int64), most)
+        early = (uniforms[1] * (len(mel) - distance)).astype(np.int64)
+        swap = uniforms[2] < 0.5
+        bounds = np.zeros(DRAWN, np.int64), np.full(DRAWN, len(mel) - 1)
+        frames, differences = view.frames(mel), model.config.differences
+        sides = (early + distance * swap, early + distance * ~swap)  # targets, contexts
+        inputs.append(np.stack([gather_inputs(frames, rows, *bounds, view.reach, differences) for rows in sides]))
+    return inputs
 
 
-def _embed_rows(model: Model, view: View, frames: np.ndarray, rows: np.ndarray, network: str) -> np.ndarray:
-    """Return what a network makes of some frames, (*rows.shape, dims): a long one has many more than are drawn."""
-    drawn, places = np.unique(rows, return_inverse=True)
-    return model.embed_view(view, frames, network, drawn)[places.reshape(rows.shape)]
-
-
-def _infer_group(model: Model, parameters, targets, contexts, references) -> tf.Tensor:
-    """Of each view targets, contexts (songs, steps, pairs, dims) and reference (frames, dims) -> (songs, all dims)."""
+def _infer_group(model: Model, parameters, inputs, references) -> tf.Tensor:
+    """Of each view inputs (2, 1 or 3, songs, DRAWN, bins) and reference (frames, dims) -> (songs, all dims)."""
     config, frames = model.config, tf.shape(references[0])[0]
     dropout = config.frame_dropout
+    embedded = []  # by view: e of the targets and c of the contexts, (songs, DRAWN, dims)
+    for view, sides in zip(model.views, inputs, strict=True):
+        rows = tf.reshape(sides, [*sides.shape[:2], SONGS_TOGETHER * DRAWN, sides.shape[-1]])
+        both = (model.embeddings(parameters, view, name, rows[side]) for side, name in enumerate(NETWORKS))
+        embedded.append([tf.reshape(each, [SONGS_TOGETHER, DRAWN, view.size]) for each in both])
 
     def cost(view, aim, context, negatives):  # aim (songs, 1 or pairs, dims)
         positive = model.logits(parameters, view, aim[:, :, None], context[:, :, None])  # (songs, pairs, 1, 1)
@@ -104,17 +107,18 @@ def _infer_group(model: Model, parameters, targets, contexts, references) -> tf.
         )
 
     def one_more(step, vectors, squares):
-        # other negatives in each step: a vector can be fitted to a few, and then says nothing of the rest
+        # others in each step: a vector can be fitted to a few, and then says nothing of the rest
         some = (step * NEGATIVES + tf.range(NEGATIVES)) % frames
+        pairs = (step * PAIRS + tf.range(PAIRS)) % DRAWN
         total = 0.0
         with tf.GradientTape() as tape:
             tape.watch(vectors)
-            for view, target, context, reference in zip(model.views, targets, contexts, references, strict=True):
+            for view, (targets, contexts), reference in zip(model.views, embedded, references, strict=True):
                 negatives = tf.tile(tf.gather(reference, some)[None], [SONGS_TOGETHER, 1, 1])
+                target, context = tf.gather(targets, pairs, axis=1), tf.gather(contexts, pairs, axis=1)
                 alone = vectors[:, None, view.dims]  # the same for all pairs
-                together = target[:, step] + alone
-                total += dropout * cost(view, alone, context[:, step], negatives)
-                total += (1.0 - dropout) * cost(view, together, context[:, step], negatives)
+                total += dropout * cost(view, alone, context, negatives)
+                total += (1.0 - dropout) * cost(view, target + alone, context, negatives)
         gradient = tape.gradient(total, vectors)
         squares += tf.reduce_mean(tf.square(gradient), axis=1, keepdims=True)  # of all views, as in training
         vectors -= config.song_learning_rate * gradient * tf.math.rsqrt(squares + ADAGRAD_EPSILON)
@@ -123,8 +127,8 @@ def _infer_group(model: Model, parameters, targets, contexts, references) -> tf.
     # From where the gradient of the dot product points, and as long as a song vector before training: from zero the
     # first gradient of a cosine would be immense, and Adagrad would hardly move after it.
     towards = [
-        unit(tf.reduce_mean(context, axis=[1, 2]) - tf.reduce_mean(reference, axis=0)) * context.shape[-1] ** 0.5
-        for context, reference in zip(contexts, references, strict=True)
+        unit(tf.reduce_mean(contexts, axis=1) - tf.reduce_mean(reference, axis=0)) * contexts.shape[-1] ** 0.5
+        for (_, contexts), reference in zip(embedded, references, strict=True)
     ]
     start = (tf.constant(0), FIRST_SONG_DEVIATION * tf.concat(towards, axis=1), tf.zeros([SONGS_TOGETHER, 1]))
     return tf.while_loop(lambda step, *_: step < STEPS, one_more, start)[1]

@@ -261,15 +261,11 @@ class Model:
         """Return e of every frame of a song, of all views side by side: (frames, bins) -> (frames, dims) float32."""
         return np.concatenate([self.embed_view(view, view.frames(mel), "target") for view in self.views], axis=1)
 
-    def embed_view(self, view: View, frames: np.ndarray, network: str, rows: np.ndarray | None = None) -> np.ndarray:
-        """Return e ("target") or c ("context") of a song's frames as a view has them: (rows, dims of the view).
-
-        rows  of the frames to embed; None: all of them.
-        """
+    def embed_view(self, view: View, frames: np.ndarray, network: str) -> np.ndarray:
+        """Return e ("target") or c ("context") of a song's frames as a view has them: (frames, dims of the view)."""
         pieces = [np.zeros((0, view.size), np.float32)]
-        rows = np.arange(len(frames)) if rows is None else rows
-        for start in range(0, len(rows), FRAMES_PER_CALL):
-            some = rows[start : start + FRAMES_PER_CALL]
+        for start in range(0, len(frames), FRAMES_PER_CALL):
+            some = np.arange(start, min(start + FRAMES_PER_CALL, len(frames)))
             bounds = np.zeros_like(some), np.full_like(some, len(frames) - 1)
             inputs = gather_inputs(frames, some, *bounds, view.reach, self.config.differences)
             pieces.append(self._embed(self.parameters, tf.constant(inputs), view.prefix, network).numpy())
@@ -282,6 +278,10 @@ class Model:
 
     def _embed_frames(self, parameters, inputs, prefix, network):
         view = next(view for view in self.views if view.prefix == prefix)
+        return self.embeddings(parameters, view, network, inputs)
+
+    def embeddings(self, parameters, view: View, network: str, inputs) -> tf.Tensor:
+        """Return e ("target") or c ("context"), (rows, dims of the view), of inputs as gather_inputs gives them."""
         return self._network(parameters, view, network, self._features(view, inputs))
 
 

@@ -50,8 +50,9 @@ class View:
         if self.hops == 1 or not len(mel):
             return mel
         # Sums of its own for each frame: of a running sum one huge value would leave its rounding in all that follow
-        padded = np.pad(mel, [(self.hops // 2, (self.hops - 1) // 2), (0, 0)], mode="edge")
-        total = np.zeros(mel.shape, np.promote_types(mel.dtype, np.float32))
+        exact = np.promote_types(mel.dtype, np.float32)
+        padded = np.pad(mel.astype(exact), [(self.hops // 2, (self.hops - 1) // 2), (0, 0)], mode="edge")
+        total = np.zeros(mel.shape, exact)
         with np.errstate(over="ignore"):
             for shift in range(self.hops):
                 total += padded[shift : shift + len(mel)]
