@@ -19,13 +19,16 @@ inferred with them.
         another mel folder of the same audio, names alike: its MFCC statistics too. Both rows are then named by the
         length of a frame and of a hop, which each folder's config.yaml says (a bare folder's is the configuration's).
 --unseen
-        how good the vectors are of tracks that no training has seen. For each fold of the first 5 of the strictest
-        folds (with a group column those by group, StratifiedGroupKFold; else StratifiedKFold), a training of its own
-        on all songs but the fold's; then the fold's vectors are inferred, networks frozen, by spectrogram_doc2vec.py
-        --add-only. "unseen tracks": classifiers learn from the trained vectors of that training and are asked for the
-        inferred ones. "the same, trained on": the same folds and seed, all vectors of the one training on all songs.
-        The difference of the two is what it costs a track not to have been trained on. Songs without a label, or of
-        one too small, stay in every training. Both rows stand in the table of those folds alone.
+        how good the vectors are of tracks that no training has seen: five times a fifth of the tracks, drawn by label
+        alone, is left out of a training of its own; then their vectors are inferred, networks frozen, by
+        spectrogram_doc2vec.py --add-only. "unseen tracks": classifiers learn from the trained vectors of that training
+        and are asked for the inferred ones, no group on both sides. "the same, trained on": the same folds and seed,
+        all vectors of the one training on all songs. The difference of the two is what it costs a track not to have
+        been trained on. Songs without a label, or of one too small, stay in every training. Both rows stand in the
+        table of the strictest folds alone.
+--unseen-groups
+        the same where whole groups are left out, the strictest folds of the group column: the networks have heard
+        nothing of a track's speaker, artist or source either.
 --longer N
         instead: trains to the stop rule's own stop, then on to N times as many saves, and prints whether what the
         rule picked is as good as what came later, in the strictest folds.

@@ -24,7 +24,7 @@ off (hubness: lower is better). Means are taken of each seed, then over seeds, w
              is judged by its own labels, in the row "trained together". The mel folders must have been made alike; bare
              ones need as many bins, and have the hop of the others, or of the configuration where all are bare.
 --no-alone   with --together: without the trainings of each collection alone.
---unseen     see quality.py.
+--unseen, --unseen-groups   see quality.py.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ from utils import UserError, examples, plural, positive_float, positive_int
 CHANCE, LOG_MEL, MFCC, UNTRAINED = "chance", "mean log-mel", "MFCC statistics", "untrained networks"
 PLAIN, SONG_VECTORS, TOGETHER = "plain model", "song vectors", "trained together"
 UNSEEN, SEEN = "unseen tracks", "the same, trained on"
-KINDS = (CHANCE, LOG_MEL, MFCC, UNTRAINED, PLAIN, SONG_VECTORS, TOGETHER, UNSEEN, SEEN)
+UNSEEN_GROUPS, SEEN_GROUPS = "unseen groups", "the same groups, trained on"
+KINDS = (CHANCE, LOG_MEL, MFCC, UNTRAINED, PLAIN, SONG_VECTORS, TOGETHER, UNSEEN, SEEN, UNSEEN_GROUPS, SEEN_GROUPS)
 ROW = "row"  # column of the table that a list of names is made into
 
 
@@ -76,7 +77,9 @@ def add_measuring_arguments(parser) -> None:
     parser.add_argument("--minutes", type=positive_float, default=3.0, metavar="M", help="of training at most")
     parser.add_argument("--no-plain", action="store_true", help="leave out the plain model, which trains as long again")
     parser.add_argument("--unseen", action="store_true", help=unseen)
-    parser.add_argument("--unseen-seeds", type=positive_int, default=1, metavar="N", help="of --unseen, the first ones")
+    groups = "the same for tracks of groups of which no track was in the training; five more"
+    parser.add_argument("--unseen-groups", action="store_true", help=groups)
+    parser.add_argument("--unseen-seeds", type=positive_int, default=1, metavar="N", help="of both, the first ones")
     parser.add_argument("--output", type=Path, metavar="TABLE.csv", help="write the table there too")
     add_config_arguments(parser)
 

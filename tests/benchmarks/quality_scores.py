@@ -64,14 +64,25 @@ def chance(labels: Labels) -> Scores:
     return scores
 
 
-def folds_of_unseen(labels: Labels) -> Folds:
-    """Return the first repetition of the strictest folds: each track is left out once."""
-    folds = labels.folds[labels.strictest]
+def first_folds(labels: Labels, name: str) -> Folds:
+    """Return the first repetition of some folds: each track is tested once."""
+    folds = labels.folds[name]
     return folds[: len(folds) // REPEATS]
 
 
-def judge_each_fold(vectors: list[np.ndarray], labels: Labels) -> Scores:
-    """Return accuracies where each of `folds_of_unseen` has vectors of its own, (labelled, dims) each."""
-    folds = folds_of_unseen(labels)
-    found = [cross_validate(own, labels.labels, [fold]) for own, fold in zip(vectors, folds, strict=True)]
-    return {(labels.strictest, name): float(np.mean([each[name] for each in found])) for name in CLASSIFIERS}
+def judge_left_out(vectors: list[np.ndarray], left_out: Folds, labels: Labels) -> Scores:
+    """Return accuracies of tracks that were left out, in the strictest folds.
+
+    vectors   for each of `left_out` (labelled, dims) of its own, in which its test rows are those that were left out.
+    Classifiers learn from rows that were not left out, and of no group that they are asked for.
+    """
+    right, tested = dict.fromkeys(CLASSIFIERS, 0.0), 0
+    for own, (kept, gone) in zip(vectors, left_out, strict=True):
+        strict = first_folds(labels, labels.strictest)
+        parts = [(np.intersect1d(kept, learn), np.intersect1d(gone, test)) for learn, test in strict]
+        parts = [part for part in parts if len(part[1])]
+        sizes = np.array([len(test) for _, test in parts])
+        for name, accuracies in cross_validate(own, labels.labels, parts).items():
+            right[name] += float(accuracies @ sizes)
+        tested += sizes.sum()
+    return {(labels.strictest, name): right[name] / tested for name in CLASSIFIERS}

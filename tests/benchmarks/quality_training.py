@@ -13,13 +13,15 @@ from quality_inputs import (
     LOG_MEL,
     PLAIN,
     SEEN,
+    SEEN_GROUPS,
     SONG_VECTORS,
     UNSEEN,
+    UNSEEN_GROUPS,
     UNTRAINED,
     Inputs,
     read_mels,
 )
-from quality_scores import SECONDS, Scores, chance, folds_of_unseen, judge, judge_each_fold
+from quality_scores import SECONDS, Scores, chance, first_folds, judge, judge_left_out
 
 from config import CONFIG_NAME, build_config, read_config_file, to_yaml
 from files import write_file
@@ -101,13 +103,18 @@ def vectors_of_left_out(inputs: Inputs, left_out: set[str], seed: int, arguments
 
 def judge_unseen(inputs: Inputs, whole: np.ndarray, seed: int, arguments) -> dict[str, Scores]:
     """Return the scores of tracks left out of the training, and in the same folds those of `whole`, trained on all."""
-    labels, vectors = inputs.labels, []
-    folds = folds_of_unseen(labels)
+    labels, scores = inputs.labels, {}
     names = labels.labelled_names
-    for number, (_, test) in enumerate(folds, start=1):
-        vectors.append(vectors_of_left_out(inputs, {names[row] for row in test}, seed, arguments))
-        print(f"seed {seed}: fold {number} of {len(folds)} of unseen tracks", file=sys.stderr, flush=True)
-    return {UNSEEN: judge_each_fold(vectors, labels), SEEN: judge_each_fold([whole] * len(folds), labels)}
+    asked = [(UNSEEN, SEEN, "plain")] * arguments.unseen
+    asked += [(UNSEEN_GROUPS, SEEN_GROUPS, labels.strictest)] * arguments.unseen_groups
+    for unseen, seen, which in asked:
+        vectors, folds = [], first_folds(labels, which)
+        for number, (_, test) in enumerate(folds, start=1):
+            vectors.append(vectors_of_left_out(inputs, {names[row] for row in test}, seed, arguments))
+            print(f"seed {seed}: {unseen}, fold {number} of {len(folds)}", file=sys.stderr, flush=True)
+        scores[unseen] = judge_left_out(vectors, folds, labels)
+        scores[seen] = judge_left_out([whole] * len(folds), folds, labels)
+    return scores
 
 
 def judge_baselines(inputs: Inputs) -> Kinds:
@@ -146,7 +153,7 @@ def judge_trainings(inputs: Inputs, arguments) -> Kinds:
             kinds.setdefault(kind, []).append(judge(vectors, labels))
         add_seconds(kinds[SONG_VECTORS][-1], inputs, seconds)
         print(f"seed {seed}: stopped at save {save}, {seconds:.0f} s of training", file=sys.stderr, flush=True)
-        if arguments.unseen and place < arguments.unseen_seeds:
+        if place < arguments.unseen_seeds:
             for kind, scores in judge_unseen(inputs, found[SONG_VECTORS], seed, arguments).items():
                 kinds.setdefault(kind, []).append(scores)
     return kinds

@@ -74,7 +74,7 @@ def test_other_vectors_a_second_resolution_and_unseen_tracks_stand_in_the_table(
     fine = write_mels(tmp_path / "fine", dict.fromkeys(NAMES, 90))
     (fine / "config.yaml").write_text("frame_seconds: 0.04\nhop_seconds: 0.02\n")
     added = write_vectors(tmp_path / "other.npy", NAMES[::-1])
-    argv = [str(collection.mel_folder), str(collection.labels), "--group-column", "artist", *FLAGS, "--unseen"]
+    argv = [str(collection.mel_folder), str(collection.labels), "--group-column", "artist", *FLAGS, "--unseen-groups"]
     argv += ["--add", f"oracle={added}", "--baseline-mels", str(fine), "--output", str(tmp_path / "out.csv")]
     assert quality.main(argv) == 0
     found, folder = table(tmp_path / "out.csv"), str(collection.mel_folder)
@@ -84,7 +84,7 @@ def test_other_vectors_a_second_resolution_and_unseen_tracks_stand_in_the_table(
         assert printed.count(f"\n{kind} ") == 2  # in the plain table and in the one by artist
         assert {(folder, kind, folds, score) for folds in ("plain", "by artist") for score in SCORES} <= set(found)
     assert {found[folder, "oracle", "by artist", score] for score in SCORES if score != HUBNESS} == {1.0}
-    for kind in ("unseen tracks", "the same, trained on"):
+    for kind in ("unseen groups", "the same groups, trained on"):
         assert printed.count(f"\n{kind} ") == 1
         assert {row[2] for row in found if row[1] == kind} == {"by artist"}
     # all songs once, then of each of two folds the others and, networks frozen, all
