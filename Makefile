@@ -85,4 +85,4 @@ quality-all: $(VENV)/.installed-dev ## the same of several collections and in th
 	@$(RUN) tests/benchmarks/quality_all.py $(COLLECTIONS) --minutes $(MINUTES) $(FLAGS)
 
 clean: ## remove what make demo and README's examples made; .venv stays
-	rm -rf example_vectors example_outs example_results example_page example_short new_vectors new_frame_vectors
+	rm -rf example_vectors example_outs example_results example_page example_short frame_vectors song_vectors new_vectors new_song_vectors

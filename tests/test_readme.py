@@ -61,10 +61,10 @@ def test_git_ignores_and_make_clean_knows_the_folders_of_mels_and_vectors_that_t
     made = {shlex.split(command)[2] for command in COMMANDS if command.startswith("spectrify_all.py ")}
     made |= {shlex.split(command)[3] for command in COMMANDS if command.startswith("calc_all_vecs.py ")}
     made = {folder for folder in made if folder.endswith("/")}  # those without are of the recipes for other collections
-    assert {"example_vectors/", "example_short/", "new_vectors/", "new_frame_vectors/"} <= made
+    assert {"example_vectors/", "example_short/", "new_vectors/", "new_song_vectors/"} <= made
     assert {f"/{folder}" for folder in made} <= set(ignored)
     removed = re.search(r"^clean:.*\n\trm -rf (.*)", (ROOT / "Makefile").read_text(), re.M)[1].split()
-    assert {"example_short", "new_vectors", "new_frame_vectors"} <= set(removed)
+    assert {"example_short", "new_vectors", "new_song_vectors", "song_vectors"} <= set(removed)
 
 
 def test_links_and_pictures_exist():
