@@ -17,10 +17,10 @@ import numpy as np
 from judging.neighbours import directions, nearest_neighbours
 from judging.vector_search import best_matches
 
-POOL = 10_000  # tracks that take part: the neighbours of so many are found in a second
+POOL = 6000  # tracks that take part: the neighbours of so many are found in less than a second
 ARC_POINTS = 8  # on the arc between two waypoints, round which half of the pool lies where there are more tracks
 NEIGHBOURS = 15  # of each track in the graph
-CORRIDOR = 1500  # tracks of a leg that lie least out of the way: among these, any may follow any
+CORRIDOR = 800  # tracks of a leg that lie least out of the way: among these, any may follow any
 EVENNESS = 3.0  # what a step costs that is the whole way, beside its 1 - cosine; by the square of its share of the way.
 # Without it a long playlist idles where tracks lie close, and does the rest of the way in its last steps
 POWER = 4  # of what a step costs: the largest is made small first, and the others still where one must be large
@@ -58,7 +58,9 @@ def journey(vectors: np.ndarray, waypoints: Sequence[int], length: int, allowed:
 
     legs = range(len(stops) - 1)
     lengths = distances[legs, stops[1:]]
-    steps = _shared_out([_least_costs(leg(number)[1], length - 1) for number in legs], length - 1)
+    steps = [length - 1]
+    if len(legs) > 1:
+        steps = _shared_out([_least_costs(leg(number)[1], length - 1) for number in legs], length - 1)
     way = [int(stops[0])]
     for number in legs:
         corridor, costs = leg(number)  # without the tracks of the legs before
