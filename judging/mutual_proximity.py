@@ -13,62 +13,55 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from judging.vector_search import BLOCK, best_matches
+from judging.vector_search import best_matches, direction
+
+SAMPLE = 50_000  # tracks, evenly over all, that stand for the collection
+CANDIDATES = 1000  # nearest tracks, at least, among which the mutually nearest are sought: what is further is no answer
 
 
 @dataclass(frozen=True)
-class Nearness:
-    """How near each track is to the others."""
+class Collection:
+    """What the directions of a collection are like in the mean."""
 
-    means: np.ndarray  # (tracks,) float64: of its cosines to all tracks
-    deviations: np.ndarray  # (tracks,) float64, above 0
+    mean: np.ndarray  # (dims,) float64: m
+    outer: np.ndarray  # (dims, dims) float64: C, the mean outer product of a direction with itself
 
+    def seen_from(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of the cosines of directions x (rows, dims) to all tracks.
 
-def nearness(vectors: np.ndarray) -> Nearness:
-    """Return what mutual_matches needs of a collection: in two readings of it, and no comparison of any two tracks.
-
-    vectors  (tracks, dims) float, rows of any length but 0; may be an np.memmap.
-
-    A track's cosines to all have the mean x . m and the mean square x' C x, with m the mean of all directions and C
-    that of their outer products.
-    """
-    mean, outer = np.zeros(vectors.shape[1]), np.zeros((vectors.shape[1], vectors.shape[1]))
-    for start in range(0, len(vectors), BLOCK):
-        block = _unit(vectors[start : start + BLOCK])
-        mean += block.sum(axis=0, dtype=np.float64)
-        outer += block.T @ block
-    mean, outer = mean / len(vectors), outer / len(vectors)
-    means, squares = np.empty(len(vectors)), np.empty(len(vectors))
-    for start in range(0, len(vectors), BLOCK):
-        rows = slice(start, start + BLOCK)
-        block = _unit(vectors[rows])
-        means[rows] = block @ mean
-        squares[rows] = np.vecdot(block @ outer.astype(np.float32), block)
-    return Nearness(means, np.sqrt(np.maximum(squares - means**2, 1e-12)))
+        The mean is x . m, the mean square x' C x: no two tracks are compared.
+        """
+        means = rows @ self.mean
+        squares = np.vecdot(rows @ self.outer, rows)
+        return means, np.sqrt(np.maximum(squares - means**2, 1e-12))
 
 
-def _unit(block: np.ndarray) -> np.ndarray:
-    block = np.asarray(block, np.float32)
-    return block / np.sqrt(np.vecdot(block, block))[:, None]
+def describe_collection(vectors: np.ndarray) -> Collection:
+    """Return what mutual_matches needs of vectors (tracks, dims), rows of any length but 0; may be an np.memmap."""
+    some = np.linspace(0, len(vectors) - 1, min(len(vectors), SAMPLE)).astype(np.int64)
+    rows = _unit(vectors[some])
+    return Collection(rows.mean(axis=0), rows.T @ rows / len(rows))
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    rows = np.asarray(rows, np.float64)
+    return rows / np.sqrt(np.vecdot(rows, rows))[:, None]
 
 
 def mutual_matches(
-    vectors: np.ndarray, query: np.ndarray, count: int, of: Nearness, allowed: np.ndarray | None = None
+    vectors: np.ndarray, query: np.ndarray, count: int, collection: Collection, allowed: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the tracks of the greatest mutual proximity to a direction, and their cosines.
 
-    of       what `nearness` found of the vectors.
-    Returns  (found,) int64 rows and (found,) float32 cosines, by mutual proximity, then by row; so the cosines need not
-             fall. The others as in vector_search.best_matches, which raises the same ValueError too.
+    collection  describe_collection(vectors).
+    Returns     (found,) int64 rows and (found,) float32 cosines, by mutual proximity, then by row: so the cosines need
+                not fall. The rest as in vector_search.best_matches, which raises the same ValueError too.
     """
     from scipy.special import log_ndtr
 
-    rows, cosines = best_matches(vectors, query, len(vectors))
-    deviation = max(float(cosines.std(dtype=np.float64)), 1e-6)
-    seen_from_query = log_ndtr((cosines.astype(np.float64) - cosines.mean(dtype=np.float64)) / deviation)
-    seen_from_track = log_ndtr((cosines - of.means[rows]) / of.deviations[rows])
-    order = np.lexsort((rows, -(seen_from_query + seen_from_track)))
-    if allowed is not None:
-        order = order[allowed[rows[order]]]
-    order = order[: max(0, count)]
+    rows, cosines = best_matches(vectors, query, max(CANDIDATES, 10 * count), allowed)
+    mean, deviation = collection.seen_from(direction(query)[None])
+    means, deviations = collection.seen_from(_unit(vectors[rows]))
+    proximities = log_ndtr((cosines - mean) / deviation) + log_ndtr((cosines - means) / deviations)
+    order = np.lexsort((rows, -proximities))[: max(0, count)]
     return rows[order], cosines[order]

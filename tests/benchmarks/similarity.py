@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modul
 
 from judging.baselines import mfcc_statistics
 from judging.labels import encode, label_songs, read_label_table
-from judging.mutual_proximity import mutual_matches, nearness
+from judging.mutual_proximity import describe_collection, mutual_matches
 from judging.vector_index import WORTH_AN_INDEX, build_index, open_index
 from judging.vector_search import best_matches
 from mels.mel_folder import read_mel
@@ -50,8 +50,8 @@ def by_cosine(vectors: np.ndarray) -> Order:
 
 
 def by_mutual_proximity(vectors: np.ndarray) -> Order:
-    of = nearness(vectors)
-    return lambda row: mutual_matches(vectors, vectors[row], len(vectors), of)[0]
+    collection = describe_collection(vectors)
+    return lambda row: mutual_matches(vectors, vectors[row], len(vectors), collection)[0]
 
 
 def precisions(order: Order, codes: np.ndarray, groups: np.ndarray) -> list[float]:
@@ -127,9 +127,10 @@ def print_timings(tracks: int, seed: int) -> None:
         run_folder.commit_save(run, 1, vectors, {}, [run_folder.CostRow(1, 2.0, 2.1, 9, 3.0)], b"seed: 0\n", 5, names)
         vectors = np.load(run_folder.vectors_path(run, 1), mmap_mode="r")
         timed("best_matches, memory-mapped", lambda: best_matches(vectors, vectors[7], NEAREST))
-        of = nearness(vectors)
-        timed("nearness, for mutual proximity", lambda: nearness(vectors), 1)
-        timed("mutual_matches", lambda: mutual_matches(vectors, vectors[7], NEAREST, of), 1)
+        timed(
+            "mutual_matches, memory-mapped",
+            lambda: mutual_matches(vectors, vectors[7], NEAREST, describe_collection(vectors)),
+        )
         if tracks >= WORTH_AN_INDEX:
             path = Path(folder) / "run.faiss"
             timed("build_index", lambda: build_index(path, vectors), 1)
