@@ -23,7 +23,7 @@ MOST_PLACES = 2000  # where stretches begin, in one track: in very long ones the
 MOST_FRAMES = 60_000  # looked at, of one track: of longer ones, excerpts
 EXCERPT_FRAMES = 1500
 LEAST_ALIKE = 0.6  # of the best place's cosine, ...
-MOST_ALIKE = 0.9  # ... and of all pairs of places so many are less alike: a stretch grows while its cosines lie higher
+MOST_ALIKE = 0.97  # ... and of all pairs of places so many are less alike: a stretch grows while its cosines lie higher
 ROUNDING = 1e-4  # of a cosine: where all places are alike, one stretch goes over all of them
 SILENCE = 6.9  # natural log of magnitude below a track's loudest, 60 dB: silence is no reason
 MARGIN_SECONDS = 2.0  # of context to both sides of what is embedded anew: more than the coarse frames see
@@ -88,7 +88,7 @@ class _Places:
 
     span: int  # frames of each; fewer only where the track has no more
     starts: np.ndarray  # (places,) int64 frames
-    means: np.ndarray  # (places, dims) float32: mean frame vectors, less what all frames share
+    means: np.ndarray  # (places, dims) float32: mean frame vectors, less what all share; silent frames count as 0
     follows: np.ndarray  # (places,) bool: whether the place before is one step before
     is_silent: np.ndarray  # (places,) bool: more than half of it
 
@@ -99,7 +99,7 @@ def _places(mel: np.ndarray, embed: Embed, common: np.ndarray, span: int, step: 
     is_heard = levels >= levels.max() - SILENCE
     starts, means, follows, heard = [], [], [], []
     for first, stop in _excerpts(len(mel), span):
-        vectors = embed(mel[first:stop]) - common
+        vectors = (embed(mel[first:stop]) - common) * is_heard[first:stop, None]
         begins = np.arange(0, stop - first - span + 1, step)
         sums = np.cumsum(np.vstack([np.zeros_like(vectors[:1]), vectors]), axis=0, dtype=np.float64)
         starts.append(first + begins)
