@@ -70,9 +70,10 @@ def read_columns(labels: Path, names: Sequence[str], wanted: Sequence[str] | Non
 def writable_vectors(found: Vectors) -> np.ndarray:
     """Return vectors as every format can hold them: float32 or float64. Raises UserError where one is not finite."""
     vectors = found.vectors.astype(np.result_type(found.vectors.dtype.newbyteorder("="), np.float32), copy=False)
-    broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(broken):
-        where = f"{found}, {printable_name(track_name(found.names[broken[0]]))}"
+    # the least and the greatest of a row are finite only where all are; and no array as large as the vectors is made
+    finite = np.isfinite(vectors.min(axis=1, initial=0)) & np.isfinite(vectors.max(axis=1, initial=0))
+    if not finite.all():
+        where = f"{found}, {printable_name(track_name(found.names[int(finite.argmin())]))}"
         raise UserError(f"{where}: holds values that are not finite, which most programs do not read; mend the vectors")
     return vectors
 
@@ -126,7 +127,10 @@ def export_vectors(arguments: argparse.Namespace) -> None:
     columns, without_row = {}, 0
     if arguments.labels is not None:
         columns, without_row = read_columns(arguments.labels, found.names, arguments.columns)
-    table = VectorTable([track_name(name) for name in found.names], columns, vectors)
+    names = found.names
+    for row, name in enumerate(names):
+        names[row] = track_name(name)  # in its place: of a million tracks a second list is a hundred MB
+    table = VectorTable(names, columns, vectors)
     if arguments.format == "projector":
         vector_formats.write_projector(arguments.output, table)
     else:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import mel_names
+from conftest import mel_names, write_mels
 
+from config import to_yaml
 from judging.vector_formats import WRITERS
+from learning.sampling import InputSample
+from learning.weights import first_weights
 from process_results.export_vectors import FORMATS, main
 from runs import run_folder
 
@@ -172,16 +176,22 @@ def test_a_library_that_is_missing_is_named(folder, capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_frame_network_of_a_run(tmp_path, capsys):
+def test_the_frame_network_of_a_run(tmp_path, capsys, config):
     import keras
-    from conftest import small_settings, write_mels
 
     from calc_all_vecs import main as calc_all_vecs
-    from spectrogram_doc2vec import main as train
 
+    small = dataclasses.replace(config, mel_bins=12, hidden_size=16, output_vector_size=8, coarse_seconds=0.6)
     mels, run_of = write_mels(tmp_path / "mels", {"low/a, b": 60, "high/d": 40}), tmp_path / "the run"
-    assert train([str(mels), str(run_of), "--quiet", *small_settings(), "--max-saves", "1"]) == 0
-    capsys.readouterr()
+    draws = np.random.default_rng(0)
+    measures = [np.ones(12, np.float32), np.full(12, 2, np.float32), np.full(12, 3, np.float32)]
+    sample = InputSample(*measures, draws.standard_normal((3, 5, 12)).astype(np.float16))
+    run_of.mkdir()
+    run_folder.commit_save(
+        run_of, 1, draws.standard_normal((2, 8)).astype(np.float32),
+        {"network": first_weights(small, 12, [sample, sample])}, [run_folder.CostRow(1, 2.0, 2.1, 1000, 3.0)],
+        to_yaml(dataclasses.asdict(small)), 5, ["high/d.npy", "low/a, b.npy"],
+    )  # fmt: skip
     network, both = tmp_path / "the network.keras", ["--format", "csv", "--output", str(tmp_path / "v.csv")]
     assert main([str(run_of), "--keras", str(network), *both]) == 0
     says = capsys.readouterr().out.splitlines()
