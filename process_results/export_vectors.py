@@ -16,7 +16,8 @@ Writes  --output, in the form that --format says, whatever its name ends in. A t
         log-mel -> (frames, output_vector_size), as calc_all_vecs.py does. keras.models.load_model(FILE)(mel)
         Call it so, on all frames of a track; .predict would cut them into batches, where frames lose neighbours.
 
-Numbers are written with as many digits as it takes to read the same ones back. What exists is replaced only with
+Numbers are written with as many digits as it takes to read the same ones back. A name that is not UTF-8 keeps its bytes
+in csv, npz and word2vec; elsewhere, where only text may be, \\xNN stands for each. What exists is replaced only with
 --overwrite.
 """
 
