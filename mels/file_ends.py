@@ -50,9 +50,10 @@ def _is_riff_wav(file: BinaryIO) -> bool:
     return start[:4] == b"RIFF" and start[8:] == b"WAVE"
 
 
-def header_seconds(path: str) -> float | None:
+def header_seconds(path: str, parsed: object | None = None) -> float | None:
     """Return the duration that a file's headers state, in any format that mutagen reads.
 
+    parsed  what mutagen.File made of the file, where that is known already.
     None where they state none, or one that no file of that size can have, as headers of streams do.
     """
     import mutagen
@@ -60,7 +61,10 @@ def header_seconds(path: str) -> float | None:
     try:
         with open(path, "rb") as file:
             is_riff_wav, most_seconds = _is_riff_wav(file), 8 * os.path.getsize(path) / LEAST_BITS_PER_SECOND
-        seconds = wav_seconds(path) if is_riff_wav else float(mutagen.File(path).info.length)
+        if is_riff_wav:
+            seconds = wav_seconds(path)
+        else:
+            seconds = float((mutagen.File(path) if parsed is None else parsed).info.length)
     except Exception:  # of a broken file anything, and it is only asked to have a guess
         return None
     return seconds if seconds is not None and 0 < seconds <= most_seconds else None
