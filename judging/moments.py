@@ -46,14 +46,14 @@ class Space:
         return rows
 
 
-def fit_space(sample: np.ndarray) -> Space:
+def fit_space(sample: np.ndarray, directions: int = MOST_DIRECTIONS, evenness: float = EVENNESS) -> Space:
     """Return the space of a collection by a sample of its frame vectors, (frames, dims), at least one."""
     sample = np.asarray(sample, np.float64)
     mean = sample.mean(axis=0)
     centred = sample - mean
     variances, axes = np.linalg.eigh(centred.T @ centred / len(sample))  # rising
-    kept = slice(None, -1 - min(MOST_DIRECTIONS, len(variances)), -1)
-    added = EVENNESS * variances.mean() + np.finfo(np.float32).tiny
+    kept = slice(None, -1 - min(directions, len(variances)), -1)
+    added = evenness * variances.mean() + np.finfo(np.float32).tiny
     matrix = axes[:, kept] / np.sqrt(np.maximum(variances[kept], 0) + added)
     return Space(mean.astype(np.float32), matrix.astype(np.float32))
 
@@ -68,17 +68,17 @@ class Stretch:
     segments: np.ndarray  # (segments, directions) float32, of length 1 as a whole
 
 
-def cut_segments(frames: int) -> tuple[int, int]:
+def cut_segments(frames: int, most: int = MOST_SEGMENTS) -> tuple[int, int]:
     """Return how many frames a segment of a stretch has, and how many segments: what is left at the end is unheard."""
-    segment = -(-frames // MOST_SEGMENTS)
+    segment = -(-frames // most)
     return segment, frames // segment
 
 
-def describe_stretch(frames: np.ndarray, space: Space) -> Stretch:
+def describe_stretch(frames: np.ndarray, space: Space, most_segments: int = MOST_SEGMENTS) -> Stretch:
     """Describe the stretch to look for by its frame vectors, (frames, dims). Raises ValueError where there is none."""
     if not len(frames):
         raise ValueError("a stretch of no frame")
-    segment, count = cut_segments(len(frames))
+    segment, count = cut_segments(len(frames), most_segments)
     rows = space.rows(frames)[: segment * count]
     segments = rows.reshape(count, segment, -1).mean(axis=1)
     segments /= max(np.linalg.norm(segments), LEAST_SQUARE)
