@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-MOST_SEGMENTS = 16  # of a stretch
+MOST_SEGMENTS = 32  # of a stretch; 16 find as much, but for what is drowned in other sound
 MOST_DIRECTIONS = 32  # principal directions that are kept
 EVENNESS = 0.1  # share of the mean variance that is added to each direction's: noise is not blown up to full weight
 BLOCK_FRAMES = 8192  # places compared at a time; more do not fit a core's cache, fewer cost calls

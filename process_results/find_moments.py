@@ -12,8 +12,9 @@ Writes  to stdout a row a moment, most alike first: cosine, start and stop, file
         --cut FOLDER: each as a wav of its own, 03_<base name>_1m23.00s.wav, and cuts.csv, which says from where; what
         an earlier call has cut there is replaced.
 
-A stretch is compared in up to 16 segments, in order. Cosines are of directions from the collection's mean: 1 is the
-same sound, 0 is what any two stretches have. Where a sound goes on, as rain does, many moments are near 1.
+A stretch is compared in up to 32 segments, in order. Cosines are of directions from the collection's mean: 1 is the
+same sound, 0 is what any two stretches have. Where a sound goes on, as rain does, many moments are near 1. The first
+and the last frames of a file have no sound around them: rather than a short clip, give the recording and --at.
 """
 
 from __future__ import annotations
@@ -127,7 +128,8 @@ def rows_text(rows: list[Row], form: str) -> bytes:
 
 def cut_moments(rows: list[Row], folder: Path, audio_folder: Path) -> str:
     """Write each moment as a file of its own; return what was done, in words."""
-    missing = songs_without_audio(audio_folder, [name + MEL_SUFFIX for name, _, _ in rows]) if rows else set()
+    names = sorted({name + MEL_SUFFIX for name, _, _ in rows})
+    missing = songs_without_audio(audio_folder, names) if rows else set()
     cuts = [Cut(name, span) for name, span, _ in rows if name + MEL_SUFFIX not in missing]
     failures = write_cuts(folder, audio_folder, cuts)
     lines = [f"{folder}: {plural(len(cuts) - len(failures), 'cut')}, where from is in cuts.csv"]

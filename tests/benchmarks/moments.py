@@ -8,9 +8,10 @@ folder, and looks through them for stretches of several lengths; beside it, with
 read and nothing else. Ratios hold on a busy machine too, seconds do not.
 
 The second mixes a stretch of one file into another, 6 dB louder than what it covers, as loud, and 6 dB softer, not on
-the grid of the frames, and looks for the clean stretch in all files but the one that it is of. A variant's figures are
-the shares of the stretches whose place is the first moment that is found, and among the first five; random is the share
-that any five moments would give.
+the grid of the frames, and looks for the clean stretch in all files but the one that it is of, or, where the files lie
+in sub-folders, but those of its sub-folder: other rain is as much like rain. A variant's figures are the shares of the
+stretches whose place is the first moment that is found, and among the first five; random is the share that any five
+moments would give.
 
 Nothing is asserted.
 """
@@ -56,6 +57,7 @@ VARIANTS = {  # most segments, directions, evenness
     "16 segments, 32 directions, evenness 1": (16, 32, 1.0),
     "16 segments, 32 directions, evenness 0.01": (16, 32, 0.01),
     "16 segments, 64 even directions": (16, 64, 0.1),
+    "32 segments, 32 even directions": (32, 32, 0.1),
     "every frame, 32 even directions": (FULL, 32, 0.1),
 }
 
@@ -125,7 +127,7 @@ def decode(path: Path, rate_hz: int) -> np.ndarray:
     return np.frombuffer(done.stdout, np.float32)
 
 
-def plant(trained: TrainedRun, audio: list[np.ndarray], count: int, seconds: float) -> list[Planted]:
+def plant(trained: TrainedRun, audio: list[np.ndarray], kinds: list[str], count: int, seconds: float) -> list[Planted]:
     """Mix stretches of files into others: loud ones, at random places."""
     config, draws = trained.config, np.random.default_rng(0)
     hop = config.hop_samples
@@ -135,11 +137,13 @@ def plant(trained: TrainedRun, audio: list[np.ndarray], count: int, seconds: flo
         1, np.minimum(np.arange(samples), np.arange(samples)[::-1]) / (FADE_SECONDS * config.sample_rate_hz)
     )
     long = [number for number, each in enumerate(audio) if len(each) > samples + hop]
-    if len(long) < 2:
-        raise UserError(f"fewer than two files are longer than {seconds:g} s; take shorter stretches")
+    if len({kinds[number] for number in long}) < 2:
+        raise UserError(f"no two files, of two sub-folders, are longer than {seconds:g} s; take shorter stretches")
     planted = []
     while len(planted) < count:
         source, host = draws.choice(long, 2, replace=False).tolist()
+        if kinds[source] == kinds[host]:
+            continue
         first = int(draws.integers(len(audio[source]) - samples)) // hop
         place = int(draws.integers(len(audio[host]) - samples))
         clean, below = audio[source][first * hop :][:samples], audio[host][place : place + samples]
@@ -160,7 +164,13 @@ def rms(samples: np.ndarray) -> float:
 
 
 def share_found(
-    clean: list[np.ndarray], planted: list[Planted], level: int, segments: int, directions: int, evenness: float
+    clean: list[np.ndarray],
+    kinds: list[str],
+    planted: list[Planted],
+    level: int,
+    segments: int,
+    directions: int,
+    evenness: float,
 ) -> tuple[float, float]:
     """Return how many of the planted stretches a variant finds first, and among its first five."""
     space = fit_space(np.concatenate([frames[::8] for frames in clean]), directions, evenness)
@@ -169,7 +179,7 @@ def share_found(
         frames = [*clean]
         frames[one.host] = one.mixed[level]
         stretch = describe_stretch(one.stretch, space, segments)
-        others = [track for track in range(len(frames)) if track != one.source]
+        others = [track for track in range(len(frames)) if kinds[track] != kinds[one.source]]
         read = lambda track, start, stop: frames[track][start:stop]  # noqa: B023, E731
         moments = find(read, others, stretch, Wanted(apart=stretch.frames, top=5), usable_cores()).moments
         near = [m.track == one.host and abs(m.place - one.place) <= stretch.frames / 2 for m in moments]
@@ -183,8 +193,10 @@ def measure_planted(folder: Path, run: Path, most: int, count: int, seconds: flo
     names = walk_files(folder, is_audio).files
     names = names[:: -(-len(names) // most)] if names else []
     audio = [decode(folder / name, trained.config.sample_rate_hz) for name in names]
-    audio = [each for each in audio if len(each) >= trained.config.frame_samples and rms(each) > 1e-4]
-    planted = plant(trained, audio, count, seconds)
+    heard = [row for row, each in enumerate(audio) if len(each) >= trained.config.frame_samples and rms(each) > 1e-4]
+    audio, names = [audio[row] for row in heard], [names[row] for row in heard]
+    kinds = [name.rpartition("/")[0] or name for name in names]
+    planted = plant(trained, audio, kinds, count, seconds)
     clean = [trained.frame_vectors(log_mel(each, trained.config)) for each in audio]
     length = len(planted[0].stretch)
     places = sum(max(0, len(frames) - length + 1) for frames in clean)
@@ -192,7 +204,7 @@ def measure_planted(folder: Path, run: Path, most: int, count: int, seconds: flo
     print(f"random: {min(1.0, 5 * (length + 1) / places):.3f} among five")
     print("{:44}".format("first / among the first five, at dB") + "".join(f"{level:>14}" for level in LEVELS_DB))
     for name, variant in VARIANTS.items():
-        cells = [share_found(clean, planted, level, *variant) for level in LEVELS_DB]
+        cells = [share_found(clean, kinds, planted, level, *variant) for level in LEVELS_DB]
         chosen = " *" if variant == (MOST_SEGMENTS, MOST_DIRECTIONS, 0.1) else ""
         print(f"{name + chosen:44}" + "".join(f"{first:7.2f} /{five:5.2f}" for first, five in cells), flush=True)
 

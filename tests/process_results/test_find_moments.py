@@ -26,6 +26,9 @@ from utils import ROOT
 RATE_HZ = 16000
 SECONDS = 6.0
 SOURCE, HOST, LOOP = 'calls/a, "b" é.wav', os.fsdecode(b"beds/0 caf\xe9.wav"), "loop.wav"
+SETTINGS = small_settings(
+    "pairs_per_save=60000", "batch_size=128", "hidden_size=64", "output_vector_size=64", "coarse_seconds=0.12"
+)
 PLANTED_AT, CALL = 3.05, (1.0, 2.5)  # seconds: where in HOST, and what of SOURCE
 
 
@@ -66,7 +69,7 @@ def made(tmp_path_factory) -> Path:
     (folder / "audio" / "host.wav").rename(folder / "audio" / HOST)
     audio, mels, run, frames = (str(folder / name) for name in ("audio", "mels", "run", "frames"))
     assert spectrify([audio, mels, "--quiet"]) == 0
-    assert train([mels, run, "--quiet", "--max-saves", "3", *small_settings("pairs_per_save=20000")]) == 0
+    assert train([mels, run, "--quiet", "--max-saves", "3", *SETTINGS]) == 0
     assert calc([mels, run, frames, "--quiet"]) == 0
     return folder
 
@@ -123,11 +126,12 @@ def test_on_the_fly_from_mels_and_from_any_audio_it_is_the_same(made, tmp_path, 
     rows = rows_of(out_of(capfdbinary))
     assert rows[0] == {"filename": SOURCE, "start_seconds": "1.000", "stop_seconds": "2.500", "cosine": "1.0000"}
     assert rows[1]["filename"] == kept[0]["filename"]
-    write_audio(tmp_path / "call.wav", call()[:, None], RATE_HZ)
-    assert run_main(made, "--audio", tmp_path / "call.wav", "--top", "1", "--format", "json") == 0
+    samples, rate = soundfile.read(recorded)
+    write_audio(tmp_path / "cut.wav", samples[round(CALL[0] * rate) : round(CALL[1] * rate), None], rate)
+    assert run_main(made, "--audio", tmp_path / "cut.wav", "--top", "1", "--format", "json") == 0
     (only,) = json.loads(capfdbinary.readouterr().out)
-    assert set(only) == {"filename", "start_seconds", "stop_seconds", "cosine"}
-    assert only["filename"] in (SOURCE, LOOP)
+    assert only.pop("cosine") > 0.8  # not 1: its first and last frames have no sound around them
+    assert only == {"filename": SOURCE, "start_seconds": 1.0, "stop_seconds": 2.5}
 
 
 @pytest.mark.slow
@@ -161,7 +165,7 @@ def test_the_table_is_for_people_and_each_moment_is_cut(made, tmp_path, capfdbin
     assert b"3 cuts, where from is in cuts.csv" in captured.err
     wavs = sorted(out.glob("*.wav"))
     assert [os.path.basename(wav)[:3] for wav in wavs] == ["01_", "02_", "03_"]
-    assert [soundfile.info(os.fsencode(wav)).frames for wav in wavs] == [1.5 * RATE_HZ] * 3
+    assert all(abs(soundfile.info(os.fsencode(wav)).frames - 1.5 * RATE_HZ) <= 1 for wav in wavs)
     (out / "mine.txt").write_text("mine")
     before = tree(out)
     assert run_main(made, *STRETCH, "--top", "1", *cut) == 1
@@ -189,8 +193,7 @@ def test_vectors_that_are_broken_or_stale_are_skipped_and_counted(made, tmp_path
 @pytest.mark.slow
 def test_vectors_of_another_run_are_refused(made, tmp_path, capsys):
     folder = shutil.copytree(made, tmp_path / "copy")
-    settings = small_settings("pairs_per_save=20000")
-    assert train([str(folder / "mels"), str(folder / "run"), "--quiet", "--max-saves", "4", *settings]) == 0
+    assert train([str(folder / "mels"), str(folder / "run"), "--quiet", "--max-saves", "4", *SETTINGS]) == 0
     capsys.readouterr()
     assert run_main(folder, *STRETCH) == 1
     error = capsys.readouterr().err
@@ -207,7 +210,7 @@ def test_vectors_of_another_run_are_refused(made, tmp_path, capsys):
         ([*STRETCH[:3], "0:01"], "--at '0:01' is no stretch of time; write it as 1:23-1:30"),
         ([*STRETCH[:3], "5-4"], "--at '5-4' ends before it has begun"),
         ([*STRETCH[:3], "1:10-1:20"], '--at: calls/a, "b" é.wav: 1:10.00-1:20.00 lies beyond the end'),
-        ([*STRETCH[:3], "1-1.05"], "is 0.05 s, shorter than a frame (0.128 s)"),
+        ([*STRETCH[:3], "1-1.03"], "is 0.03 s, shorter than a frame (0.04 s)"),
         (["--track", "beds", "--at", "1-2"], "'beds': belongs to 9 tracks"),
         ([*STRETCH, "--within", "nothing"], "'nothing': no track of the run has that in its name"),
         ([*STRETCH, "--within", "short"], "no track to look in: 1 shorter than the stretch"),
