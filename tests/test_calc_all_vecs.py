@@ -17,8 +17,9 @@ import pytest
 import yaml
 from conftest import small_settings, tree, write_audio, write_mels
 
-from calc_all_vecs import main, refuse_other_mels
+from calc_all_vecs import main
 from config import DEFAULT_CONFIG, shipped_config
+from learning.matching_mels import refuse_other_mels
 from mels.mel_folder import list_mels
 from runs import run_folder
 from spectrify_all import main as spectrify
