@@ -156,6 +156,20 @@ def match_rows(table: LabelTable, names: Sequence[str], columns: Sequence[str]) 
     return found
 
 
+def column_values(table: LabelTable, names: Sequence[str], columns: Sequence[str]) -> dict[str, list[str]]:
+    """Return what each song has in some columns, by column; empty where the table says nothing of it.
+
+    names   as in music_list.txt; see match_rows for how they are found in the table.
+    Raises  UserError for a missing column, and where no row belongs to a song.
+    """
+    found = match_rows(table, names, columns)
+    if not any(isinstance(key, int) for key in found):
+        raise no_row_matches(table, names, found)
+    nothing = ("",) * len(columns)
+    rows = [found.get(song, nothing) for song in range(len(names))]
+    return {column: [row[place] for row in rows] for place, column in enumerate(columns)}
+
+
 def _no_label(table: LabelTable, names: Sequence[str], found: dict, label_column: str) -> UserError:
     if any(isinstance(key, int) for key in found):
         return UserError(f"{table.path}: column {label_column!r} is empty for every song of the run; fill it in")
