@@ -39,8 +39,8 @@ def match_entries(
 ) -> tuple[list[int], list[str]]:
     """Return the tracks that a playlist's entries are, as rows of the names, and the entries that are none.
 
-    A path below the audio folder is that track alone, where there is one. Else a track's path must be the end of the
-    entry's, or the entry's the end of one track's; with several ends the longest counts, and of two as long neither.
+    A path below the audio folder is that track, where there is one. Else the whole path of a track must be the end of
+    the entry's, or the whole entry the end of the track's: the longest end counts, and of two as long neither.
 
     folder  that the playlist lies in: its relative paths begin there.
     names   as in music_list.txt.
@@ -58,11 +58,13 @@ def match_entries(
             return row
         own = "/".join(part for part in written.split("/") if part not in ("", ".", ".."))
         alike = of_base.get(_key(posixpath.basename(whole)), [])
-        ends = [row for row in alike if _is_end(tracks[row], whole)]
-        longest = max((tracks[row].count("/") for row in ends), default=0)
-        ends = [row for row in ends if tracks[row].count("/") == longest]
-        ends = ends or [row for row in alike if _is_end(own, tracks[row])]
-        return ends[0] if len(ends) == 1 else None
+        # how many folders agree; of as many, a track's whole path says more than a part of it
+        ends = {row: (tracks[row].count("/"), 1) for row in alike if _is_end(tracks[row], whole)}
+        for row in alike:
+            if _is_end(own, tracks[row]):
+                ends[row] = max((own.count("/"), 0), ends.get(row, (0, 0)))
+        best = [row for row, agrees in ends.items() if agrees == max(ends.values())]
+        return best[0] if len(best) == 1 else None
 
     matched = [(entry, match(entry)) for entry in found]
     return [row for _, row in matched if row is not None], [entry for entry, row in matched if row is None]
