@@ -44,13 +44,13 @@ def table(hits: Hits) -> str:
     for rank, name, cosine, shown in hits.rows():
         lines.append((str(rank), _number(cosine, 3), printable_name(name), *map(printable_name, shown)))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = []
+    text, with_seed = [], len({reason["seed"] for reasons in hits.why or () for reason in reasons}) > 1
     for number, line in enumerate(lines):
         left = [value.rjust(width) for value, width in zip(line[:2], widths, strict=False)]
         text.append("  ".join([*left, *map(str.ljust, line[2:], widths[2:])]).rstrip())
         if hits.why is not None and number:
             indent = " " * (widths[0] + widths[1] + 4)
-            text += [f"{indent}{in_words(reason)}" for reason in hits.why[number - 1]]
+            text += [f"{indent}{in_words(reason, with_seed)}" for reason in hits.why[number - 1]]
     return "".join(f"{line}\n" for line in text)
 
 
@@ -79,11 +79,12 @@ def paths(hits: Hits) -> bytes:
     return "".join(f"{track_name(name)}\n" for name in hits.names).encode("utf-8", "surrogateescape")
 
 
-def in_words(reason: Mapping[str, object]) -> str:
+def in_words(reason: Mapping[str, object], with_seed: bool = True) -> str:
     """Return one reason, e.g. '0:12.3-0:15.1 like 1:02.0-1:04.8 of a song.mp3: 300-800 Hz, 2000-3100 Hz'."""
+    of = f" of {printable_name(reason['seed'])}" if with_seed else ""
     spans = [f"{clock(start)}-{clock(stop)}" for start, stop in (reason["seconds"], reason["seed_seconds"])]
     bands = ", ".join(f"{low:.0f}-{high:.0f} Hz" for low, high in reason["hz"])
-    return f"{spans[0]} like {spans[1]} of {printable_name(reason['seed'])}: {bands}"
+    return f"{spans[0]} like {spans[1]}{of}{f': {bands}' if bands else ''}"
 
 
 def clock(seconds: float) -> str:

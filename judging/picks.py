@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from judging.tracks import track_name
-from utils import nearest
+from utils import nearest, plural
 
 FIRST_SOUGHT = 64  # candidates, at least: a few are refused by rules, and a second search costs as much as the first
 GROWTH = 8  # times as many in each further search
@@ -64,6 +64,30 @@ def has_values(columns: Mapping[str, Sequence[str]], wanted: Mapping[str, Collec
     wanted   column -> values, at least one column.
     """
     return np.logical_and.reduce([np.array([v in of for v in columns[c]], bool) for c, of in wanted.items()])
+
+
+def allowed_tracks(
+    names: Sequence[str],
+    columns: Mapping[str, Sequence[str]],
+    wanted: Mapping[str, Sequence[str]],
+    excluded: Sequence[str],
+) -> np.ndarray:
+    """Return which tracks are left of those with the values that are wanted without what globs match, (tracks,) bool.
+
+    Raises ValueError for a value that no track has, naming the nearest, and where none is left.
+    """
+    allowed = np.ones(len(names), bool)
+    if wanted:
+        for column, values in wanted.items():
+            there = set(columns[column])
+            for value in set(values) - there:
+                raise ValueError(f"no track has {column}={value}{nearest(value, sorted(there))}")
+        allowed &= has_values(columns, wanted)
+    if excluded:
+        allowed &= ~matches_glob(names, excluded)
+    if not allowed.any():
+        raise ValueError(f"none of {plural(len(names), 'track')} is left")
+    return allowed
 
 
 class Rule(Protocol):

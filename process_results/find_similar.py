@@ -23,30 +23,36 @@ so and exits 1, and a playlist stays as it is.
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
+from config import MEL_KEYS, refuse_changed_keys
 from judging import hit_tables, picks, pictures
+from judging.explanations import explain
 from judging.hit_tables import Hits
 from judging.journeys import journey
 from judging.labels import column_values, read_label_table
 from judging.neighbours import check_directions, directions
-from judging.playlist_entries import changes, entries, track_of_file
-from judging.playlists import About, check_playlist, playlist, songs_without_audio, write_playlist
+from judging.playlist_entries import track_of_file
+from judging.playlists import check_playlist
 from judging.query import query_direction
 from judging.recipes import parse_with_recipe
+from judging.renewed_playlist import Renewal, about_tracks, renew_playlist
 from judging.seeds import Seed, find_row, in_words, named_seeds, playlist_seeds, split_weight
 from judging.tracks import track_name
 from judging.vector_search import best_matches
-from mels.mel_folder import MEL_SUFFIX, read_ledger
+from mels.mel_folder import MEL_SUFFIX, read_audio_half
+from runs.run_folder import how_to_make_mels
 from runs.vectors import Vectors, add_vectors_argument, read_vectors
 from utils import (
     EXIT_DONE,
@@ -54,13 +60,15 @@ from utils import (
     add_quiet_argument,
     command,
     examples,
-    nearest,
     plural,
     positive_int,
     printable,
     printable_name,
     script_parser,
 )
+
+if TYPE_CHECKING:
+    from learning.trained import TrainedRun
 
 DEFAULT_TOP = 10
 FORMATS = {"csv": hit_tables.csv_table, "json": hit_tables.json_list, "paths": hit_tables.paths}
@@ -74,8 +82,16 @@ class Found:
     rows: list[int]
     cosines: list[float]  # nan where a track is compared with none
     told: str  # in words: what they are like
-    seeds: list[int]  # rows of what was named
+    named: list[int]  # rows of what was named
     left_out: str = ""
+
+
+@functools.lru_cache(maxsize=1)
+def open_trained(folder: Path) -> TrainedRun:
+    """Read a run's networks, once for all that needs them."""
+    from learning.trained import open_run  # TensorFlow, which takes seconds
+
+    return open_run(folder)
 
 
 def audio_seeds(names: Sequence[str], folder: Path, texts: Sequence[str], audio_folder: Path | None) -> list[Seed]:
@@ -84,10 +100,9 @@ def audio_seeds(names: Sequence[str], folder: Path, texts: Sequence[str], audio_
     for name, _ in weighted:
         if not os.path.isfile(name):
             raise UserError(f"{printable(name)}: no such audio file")
-    from learning.trained import open_run  # TensorFlow, which takes seconds
     from mels.one_file import mel_of_file
 
-    trained = open_run(folder)
+    trained = open_trained(folder)
     mels = [mel_of_file(Path(name), trained.config) for name, _ in weighted]
     vectors = trained.song_vectors(iter(mels))
     seeds = []
@@ -129,23 +144,6 @@ def read_columns(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[d
     return column_values(table, names, list(dict.fromkeys(columns))), wanted
 
 
-def allowed_tracks(arguments: argparse.Namespace, names: Sequence[str], columns: dict, wanted: dict) -> np.ndarray:
-    """Return which tracks --within and --exclude leave, (tracks,) bool."""
-    allowed = np.ones(len(names), bool)
-    if wanted:
-        for column, values in wanted.items():
-            there = set(columns[column])
-            for value in set(values) - there:
-                what = f"--within {column}={value}: no track of the run has that value"
-                raise UserError(f"{arguments.labels}: {what}{nearest(value, sorted(there))}")
-        allowed &= picks.has_values(columns, wanted)
-    if arguments.exclude:
-        allowed &= ~picks.matches_glob(names, arguments.exclude)
-    if not allowed.any():
-        raise UserError(f"--within and --exclude leave none of {plural(len(names), 'track')}; ask for less")
-    return allowed
-
-
 def find_on_path(arguments: argparse.Namespace, run: Vectors, allowed: np.ndarray) -> Found:
     """Return the tracks of --path, each with its cosine to the one before."""
     first, last, *via = [find_row(run.names, name) for name in arguments.path]
@@ -167,45 +165,36 @@ def find_like(
     arguments: argparse.Namespace, run: Vectors, seeds: Sequence[Seed], allowed: np.ndarray, columns: dict
 ) -> Found:
     """Return the tracks that sound like the seeds, nearest first."""
-    named = [seed.row for seed in seeds if seed.row is not None]
-    check_directions([seed.name for seed in seeds], np.stack([seed.vector for seed in seeds]))
+    named = list(dict.fromkeys(seed.row for seed in seeds if seed.row is not None))
+    vectors = np.stack([seed.vector for seed in seeds])
+    refuse_without_direction(arguments.run, [seed.name for seed in seeds], vectors)
     try:
-        query = query_direction(np.stack([seed.vector for seed in seeds]), np.array([seed.weight for seed in seeds]))
+        query = query_direction(vectors, np.array([seed.weight for seed in seeds]))
     except ValueError as error:
-        raise UserError(f"what is named: {error}; name other tracks, or other weights") from None
-    allowed[list(dict.fromkeys(named))] = False
-    search = searcher(arguments, run, query, allowed)
+        raise UserError(f"{in_words(seeds)}: {error}; name other tracks, or other weights") from None
+    allowed[named] = False
+    search = searcher(arguments.run, run, query, allowed)
     rules: list[picks.Rule] = [picks.AtMost(columns[column], most) for column, most in arguments.max_per]
-    has_audio = None
+    counts = {}
     if arguments.m3u8 is not None:
-        has_audio = picks.HasAudio(arguments.audio_folder, run.names)
-        rules.append(has_audio)
+        rules.append(has_audio := picks.HasAudio(arguments.audio_folder, run.names))
+        counts["without an audio file"] = lambda: has_audio.missing
+    if arguments.without_duplicates:
+        from judging.once_per_recording import rule_of_mel_folder
+
+        rules.append(once := rule_of_mel_folder(arguments.mel_folder, run.names, seeds))
+        counts["of the same recording"] = lambda: once.same
     top = DEFAULT_TOP if arguments.top is None and arguments.at_least is None else arguments.top
     rows, cosines = picks.pick(picks.in_order(search, top or len(run.names)), top, arguments.at_least, rules)
+    left_out = ", ".join(f"{plural(count(), 'track')} {why}" for why, count in counts.items() if count())
     if not rows:
-        raise nothing_found(arguments, run, search)
-    missing = has_audio.missing if has_audio else 0
-    left_out = f"; left out: {plural(missing, 'track')} without an audio file" if missing else ""
-    return Found(rows, cosines, in_words(seeds), list(dict.fromkeys(named)), left_out)
+        raise nothing_found(arguments, run, search, left_out)
+    if arguments.without_duplicates and once.unknown:
+        print(f"{arguments.mel_folder}: holds no mel of {plural(once.unknown, 'hit')}: not compared", file=sys.stderr)
+    return Found(rows, cosines, in_words(seeds), named, f"; left out: {left_out}" if left_out else "")
 
 
-def searcher(arguments: argparse.Namespace, run: Vectors, query: np.ndarray, allowed: np.ndarray) -> picks.Search:
-    """Return what finds the tracks nearest to a direction."""
-
-    def search(count: int) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            return best_matches(run.vectors, query, count, allowed)
-        except ValueError:  # names the row; people know the track
-            try:
-                check_directions(run.names, run.vectors)
-            except ValueError as error:
-                raise UserError(f"{arguments.run}: {error}") from None
-            raise
-
-    return search
-
-
-def nothing_found(arguments: argparse.Namespace, run: Vectors, search: picks.Search) -> UserError:
+def nothing_found(arguments: argparse.Namespace, run: Vectors, search: picks.Search, left_out: str) -> UserError:
     """Return why no track is left."""
     rows, cosines = search(1)
     if not len(rows):
@@ -213,40 +202,24 @@ def nothing_found(arguments: argparse.Namespace, run: Vectors, search: picks.Sea
     if arguments.at_least is not None and cosines[0] < arguments.at_least:
         nearest_one = f"the nearest is {printable_name(track_name(run.names[rows[0]]))!r} with {cosines[0]:.3f}"
         return UserError(f"no track has a cosine of {arguments.at_least:g} or more: {nearest_one}; lower --at-least")
-    why = "their audio files are not in the --audio-folder" if arguments.m3u8 is not None else ""
-    return UserError(f"no track is left: {why}")
+    return UserError(f"no track is left; left out: {left_out}; check --audio-folder, or ask for less")
 
 
-def about_tracks(arguments: argparse.Namespace, run: Vectors, rows: Sequence[int], columns: dict) -> dict[str, About]:
-    """Return what a player shows of the tracks, as far as the ledger and the label table know it."""
-    ledger = {} if arguments.mel_folder is None else read_ledger(arguments.mel_folder)
-    nothing = [""] * len(run.names)
-    artists, titles = (columns.get(column, nothing) for column in MUSIC_COLUMNS)
-    about = {}
-    for row in rows:
-        of_file = ledger.get(track_name(run.names[row]))
-        about[run.names[row]] = About(None if of_file is None else of_file.seconds, artists[row], titles[row])
-    return about
-
-
-def keep_playlist(arguments: argparse.Namespace, run: Vectors, found: Found, columns: dict) -> str:
-    """Write the playlist, or say what would change, and return the closing line."""
-    path, audio_folder = arguments.m3u8, arguments.audio_folder
-    rows = list(dict.fromkeys([*(found.seeds if arguments.seeds_first else []), *found.rows]))
-    names = [run.names[row] for row in rows]
-    missing = songs_without_audio(audio_folder, names)
-    names = [name for name in names if name not in missing]
-    old = entries(path.read_bytes()) if path.exists() else []
-    come, go = changes(old, entries(playlist("", names, path.parent, audio_folder)))
-    if arguments.dry_run:
-        for sign, lines in (("+", come), ("-", go)):
-            print("".join(f"{sign} {printable_name(line)}\n" for line in lines), end="")
-    else:
-        about = about_tracks(arguments, run, rows, columns)
-        write_playlist(path, audio_folder, names, printable_name(found.told), about)
-    left_out = f"; left out: {plural(len(missing), 'track')} without an audio file" if missing else ""
-    verb = "would have " if arguments.dry_run else ""
-    return f"{path}: {verb}{plural(len(names), 'track')}, {len(come):,} come, {len(go):,} go{left_out}"
+def explanations(arguments: argparse.Namespace, run: Vectors, seeds: Sequence[Seed], found: Found) -> list[list[dict]]:
+    """Return why each hit is one, see hit_tables.Hits."""
+    trained = open_trained(arguments.run)
+    half = {key: value for key, value in read_audio_half(arguments.mel_folder).items() if key in MEL_KEYS}
+    remedy = f"make mels as the run wants them: {how_to_make_mels(arguments.run)}"
+    refuse_changed_keys(half, {key: getattr(trained.config, key) for key in MEL_KEYS}, arguments.mel_folder, remedy)
+    hits, liked = [run.names[row] for row in found.rows], [seed for seed in seeds if seed.weight > 0]
+    of_hits = np.asarray(run.vectors[found.rows])
+    told = explain(
+        hits, of_hits, liked, run.names, arguments.mel_folder, trained.frame_vectors, trained.config, arguments.quiet
+    )
+    told = list(told)
+    if not any(told):
+        print(f"{arguments.mel_folder}: tells nothing of why, for no hit: is it the run's?", file=sys.stderr)
+    return told
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -328,31 +301,51 @@ def refuse_contradictions(arguments: argparse.Namespace) -> None:
         check_playlist(arguments.m3u8)
 
 
+def renew(arguments: argparse.Namespace, run: Vectors, found: Found, columns: dict) -> Renewal:
+    """Write the playlist of --m3u8, or with --dry-run say what it would be."""
+    rows = list(dict.fromkeys([*(found.named if arguments.seeds_first else []), *found.rows]))
+    names, nothing = [run.names[row] for row in rows], [""] * len(run.names)
+    artists, titles = ([columns.get(column, nothing)[row] for row in rows] for column in MUSIC_COLUMNS)
+    about = about_tracks(names, arguments.mel_folder, artists, titles)
+    return renew_playlist(arguments.m3u8, arguments.audio_folder, names, found.told, about, arguments.dry_run)
+
+
+def write_hits(arguments: argparse.Namespace, hits: Hits) -> None:
+    """Write the hits on stdout: bytes as they are, where another program reads them."""
+    if arguments.format == "table":
+        print(hit_tables.table(hits), end="")
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(FORMATS[arguments.format](hits))
+        sys.stdout.buffer.flush()
+
+
 @command
 def main(argv: list[str] | None = None) -> int:
     arguments = parse_with_recipe(build_parser(), argv, several=["path"], pairs=["max-per"])
     refuse_contradictions(arguments)
     run = read_vectors(arguments.run, arguments.vectors, mapped=True)
     columns, wanted = read_columns(arguments, run.names)
-    allowed = allowed_tracks(arguments, run.names, columns, wanted)
-    if arguments.path:
-        found = find_on_path(arguments, run, allowed)
-    else:
-        found = find_like(arguments, run, find_seeds(arguments, run), allowed, columns)
+    try:
+        allowed = picks.allowed_tracks(run.names, columns, wanted, arguments.exclude)
+    except ValueError as error:
+        raise UserError(f"--within and --exclude: {error}") from None
+    seeds = [] if arguments.path else find_seeds(arguments, run)
+    found = find_like(arguments, run, seeds, allowed, columns) if seeds else find_on_path(arguments, run, allowed)
+    names = [run.names[row] for row in found.rows]
+    why = explanations(arguments, run, seeds, found) if arguments.why and not arguments.dry_run else None
 
-    closing = [keep_playlist(arguments, run, found, columns)] if arguments.m3u8 is not None else []
-    shown = {column: [columns[column][row] for row in found.rows] for column in arguments.show}
-    hits = Hits([run.names[row] for row in found.rows], found.cosines, shown)
-    stdout_is_data = arguments.format != "table" and not arguments.dry_run
-    if stdout_is_data:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(FORMATS[arguments.format](hits))
-        sys.stdout.buffer.flush()
-    elif not arguments.dry_run:
-        print(hit_tables.table(hits), end="")
-    closing.insert(0, f"{plural(len(found.rows), 'track')} of {len(run.names):,}, {found.told}{found.left_out}")
+    closing = [f"{plural(len(names), 'track')} of {len(run.names):,}, {found.told}{found.left_out}"]
+    if arguments.m3u8 is not None:
+        renewal = renew(arguments, run, found, columns)
+        closing.append(str(renewal))
+    if arguments.dry_run:
+        print(renewal.lines(), end="")
+    else:
+        shown = {column: [columns[column][row] for row in found.rows] for column in arguments.show}
+        write_hits(arguments, Hits(names, found.cosines, shown, why))
     for line in closing:
-        print(printable(line), file=sys.stderr if stdout_is_data else sys.stdout)
+        print(printable(line), file=sys.stdout if arguments.format == "table" else sys.stderr)
     return EXIT_DONE
 
 
