@@ -7,18 +7,17 @@ import os
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from judging.search import Search
 from judging.tracks import track_name
 from utils import nearest, plural
 
 FIRST_SOUGHT = 64  # candidates, at least: a few are refused by rules, and a second search costs as much as the first
 GROWTH = 8  # times as many in each further search
-
-Search = Callable[[int], tuple[np.ndarray, np.ndarray]]  # how many -> rows and cosines, best first
 
 
 def matches_glob(names: Sequence[str], globs: Iterable[str]) -> np.ndarray:
@@ -129,16 +128,20 @@ class HasAudio:
 def in_order(search: Search, wanted: int) -> Iterator[tuple[int, float]]:
     """Yield all tracks and their cosines, best first, by searches for ever more.
 
-    search  returns the best so many, always in the same order; fewer where there are no more.
+    search  returns the best so many; fewer where there are no more.
     wanted  how many will hardly be too few.
     """
-    done, count = 0, max(FIRST_SOUGHT, wanted)
+    seen: set[int] = set()
+    count = max(FIRST_SOUGHT, wanted)
     while True:
         rows, cosines = search(count)
-        yield from zip(rows[done:].tolist(), cosines[done:].tolist(), strict=True)
+        for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True):
+            if row not in seen:
+                seen.add(row)
+                yield row, cosine
         if len(rows) < count:
             return
-        done, count = len(rows), GROWTH * count
+        count *= GROWTH
 
 
 def pick(

@@ -48,12 +48,12 @@ from judging.playlists import check_playlist
 from judging.query import query_direction
 from judging.recipes import parse_with_recipe
 from judging.renewed_playlist import Renewal, about_tracks, renew_playlist
+from judging.search import Search, quick_search
 from judging.seeds import Seed, find_row, in_words, named_seeds, playlist_seeds, split_weight
 from judging.tracks import track_name
-from judging.vector_search import best_matches
 from mels.mel_folder import MEL_SUFFIX, read_audio_half
 from runs.run_folder import how_to_make_mels
-from runs.vectors import Vectors, add_vectors_argument, read_vectors
+from runs.vectors import SONG, Vectors, add_vectors_argument, read_vectors
 from utils import (
     EXIT_DONE,
     UserError,
@@ -173,7 +173,7 @@ def find_like(
     except ValueError as error:
         raise UserError(f"{in_words(seeds)}: {error}; name other tracks, or other weights") from None
     allowed[named] = False
-    search = searcher(arguments.run, run, query, allowed)
+    search = searcher(arguments, run, query, allowed)
     rules: list[picks.Rule] = [picks.AtMost(columns[column], most) for column, most in arguments.max_per]
     counts = {}
     if arguments.m3u8 is not None:
@@ -194,7 +194,30 @@ def find_like(
     return Found(rows, cosines, in_words(seeds), named, f"; left out: {left_out}" if left_out else "")
 
 
-def nothing_found(arguments: argparse.Namespace, run: Vectors, search: picks.Search, left_out: str) -> UserError:
+def searcher(arguments: argparse.Namespace, run: Vectors, query: np.ndarray, allowed: np.ndarray) -> Search:
+    """Return what finds the tracks nearest to a direction, and say so where it is not exact."""
+    beside = arguments.run / "song_vectors" if arguments.vectors in (None, SONG) else Path(arguments.vectors)
+    index_path = beside.with_suffix(".index")
+    try:
+        search, told = quick_search(run.vectors, query, allowed, index_path, arguments.quiet)
+        search(1)
+    except ValueError:  # names a row; people know the track
+        refuse_without_direction(arguments.run, run.names, run.vectors)
+        raise
+    if told:
+        print(printable(told), file=sys.stderr)
+    return search
+
+
+def refuse_without_direction(folder: Path, names: Sequence[str], vectors: np.ndarray) -> None:
+    """Raise UserError where a vector is zero or not finite."""
+    try:
+        check_directions(names, vectors)
+    except ValueError as error:
+        raise UserError(f"{folder}: {error}") from None
+
+
+def nothing_found(arguments: argparse.Namespace, run: Vectors, search: Search, left_out: str) -> UserError:
     """Return why no track is left."""
     rows, cosines = search(1)
     if not len(rows):
@@ -282,7 +305,7 @@ def refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise UserError("--path needs two tracks at least, from which and to which")
     if arguments.at_least is not None and not -1 <= arguments.at_least <= 1:
         raise UserError(f"--at-least {arguments.at_least}: a cosine lies between -1 and 1")
-    if arguments.audio and arguments.vectors not in (None, "song"):
+    if arguments.audio and arguments.vectors not in (None, SONG):
         raise UserError("--audio and --vectors FILE do not go together: a file's vector is made by the run's networks")
     needs(given("show", "within", "max-per"), "labels")
     needs(given("without-duplicates", "why"), "mel-folder")
