@@ -1,0 +1,137 @@
+"""Whether two mels are of one recording: other bitrate, format or loudness, silence trimmed or added, or a cut of it.
+
+What two takes, two notes of one instrument or two showers of rain have in common are their levels and how these rise
+and fall. What only one recording has is its fine structure: each bin of each frame against the bins and the frames
+around it. That is correlated at every offset; at the best one the smoothed levels must agree too, but for one gain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RANGE = 7.0  # nats below a mel's peak, 61 dB: codecs leave out what is softer
+CONTRAST_SECONDS = 1.0  # an onset stands out from so long a time around it, a steady tone does not
+CONTRAST_SHARE = 0.2  # of all bins: a partial stands out from so many around it, the tilt of a filter does not
+SMOOTH_FRAMES = 5  # levels are compared over so many frames: mels of shifted audio differ in single ones
+LEAST_FRAMES = 4  # of the shorter mel: fewer say nothing
+LEAST_SHARE = 0.5  # of the shorter mel that must lie in the other
+PEAK_FRAMES = 3  # offsets so near to the best one belong to its peak
+LEAST_SCORE = 0.3  # of a proof, where smoothed levels agree ...
+SCORE_PER_NAT = 2.0  # ... and so much more for each nat by which they differ
+LEAST_CLEARNESS = 2.5  # a sound that repeats itself agrees at many offsets
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where one recording lies in another file."""
+
+    offset_seconds: float  # where b begins in a; negative where b begins before it
+    overlap_seconds: float
+    share: float  # of the shorter one that lies in the other, in (0, 1]
+    score: float  # correlation of the fine structure along the overlap, in [-1, 1]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Two mels at the offset at which their fine structures agree best."""
+
+    offset: int  # frames
+    overlap: int  # frames
+    share: float  # as in Match
+    score: float  # as in Match
+    clearness: float  # the score against the root mean square of those at all offsets that are not near; inf without
+    difference: float  # nats: median difference of smoothed levels, beyond one gain
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `align` needs of a mel, for those that are compared with many."""
+
+    levels: np.ndarray  # (frames, mel_bins) float32 nats, nothing further than RANGE below the peak
+    fine: np.ndarray  # (frames, mel_bins) float32
+
+
+def prepare(mel: np.ndarray, hop_seconds: float) -> Prepared:
+    """Return a mel (frames, mel_bins), at least one frame, without its loudness, and its fine structure."""
+    from scipy.ndimage import uniform_filter1d
+
+    levels = np.asarray(mel, np.float32)
+    levels = np.maximum(levels - levels.max(), -RANGE)
+    times, bins = odd(CONTRAST_SECONDS / hop_seconds), odd(CONTRAST_SHARE * levels.shape[1])
+    fine = levels - uniform_filter1d(levels, times, axis=0, mode="nearest")
+    return Prepared(levels, fine - uniform_filter1d(fine, bins, axis=1, mode="nearest"))
+
+
+def odd(length: float) -> int:
+    """Return the odd number at or above a length, at least 3: windows have a middle."""
+    return max(3, round(length) | 1)
+
+
+def correlate(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return offsets of b in a (frames), overlaps (frames) and correlations, for all of LEAST_SHARE or more.
+
+    a, b  fine structures (frames, mel_bins) float32. A correlation is 0 where one of them is silent.
+    """
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    size = next_fast_len(len(a) + len(b) - 1, real=True)
+    products = np.einsum("fb,fb->f", rfft(a, size, axis=0), rfft(b, size, axis=0).conj())
+    offsets = np.arange(1 - len(b), len(a))
+    first, last = np.maximum(offsets, 0), np.minimum(len(a), offsets + len(b))
+    overlaps = last - first
+    energy_a, energy_b = (np.cumsum([0.0, *np.einsum("fb,fb->f", x, x)]) for x in (a, b))
+    energies = (energy_a[last] - energy_a[first]) * (energy_b[last - offsets] - energy_b[first - offsets])
+    correlations = irfft(products, size)[offsets] / np.sqrt(np.maximum(energies, 1e-3))  # negative ones lie at the end
+    kept = overlaps >= max(LEAST_FRAMES, np.ceil(LEAST_SHARE * min(len(a), len(b))))
+    return offsets[kept], overlaps[kept], np.clip(correlations[kept], -1, 1)
+
+
+def align(a: Prepared, b: Prepared) -> Alignment | None:
+    """Return the offset at which b agrees with a best; None where one of them is too short."""
+    offsets, overlaps, correlations = correlate(a.fine, b.fine)
+    if not len(offsets):
+        return None
+    evidence = correlations * np.sqrt(overlaps)  # of equal correlations the longer one is less likely by chance
+    best = int(evidence.argmax())
+    far = evidence[np.abs(offsets - offsets[best]) > PEAK_FRAMES]
+    clearness = float(evidence[best] / np.sqrt(np.mean(far**2))) if far.any() else np.inf
+    offset, overlap = int(offsets[best]), int(overlaps[best])
+    share = overlap / min(len(a.fine), len(b.fine))
+    return Alignment(offset, overlap, share, float(correlations[best]), clearness, difference(a, b, offset, overlap))
+
+
+def difference(a: Prepared, b: Prepared, offset: int, overlap: int) -> float:
+    """Return by how much smoothed levels differ, in nats, beyond one gain: the median, so that a low-pass is forgiven."""
+    from scipy.ndimage import uniform_filter1d
+
+    start = max(offset, 0)
+    one, other = a.levels[start : start + overlap], b.levels[start - offset : start - offset + overlap]
+    heard = np.maximum(one, other) > -RANGE
+    if not heard.any():
+        return np.inf
+    one, other = (uniform_filter1d(x, SMOOTH_FRAMES, axis=0, mode="nearest") for x in (one, other))
+    apart = (one - other)[heard]
+    return float(np.median(np.abs(apart - np.median(apart))))
+
+
+def is_proof(found: Alignment) -> bool:
+    """Tell whether an alignment shows one recording: the less levels agree, the more must the fine structure."""
+    return found.score >= LEAST_SCORE + SCORE_PER_NAT * found.difference and found.clearness >= LEAST_CLEARNESS
+
+
+def match_of(found: Alignment, hop_seconds: float) -> Match:
+    return Match(found.offset * hop_seconds, found.overlap * hop_seconds, found.share, found.score)
+
+
+def same_recording(mel_a: np.ndarray, mel_b: np.ndarray, hop_seconds: float) -> Match | None:
+    """Return where recording b lies in a, or None where nothing proves that they are one recording.
+
+    mel_a, mel_b  (frames, mel_bins) natural log of magnitude, finite, of one configuration.
+    hop_seconds   from one frame to the next.
+    """
+    if not len(mel_a) or not len(mel_b):
+        return None
+    found = align(prepare(mel_a, hop_seconds), prepare(mel_b, hop_seconds))
+    return match_of(found, hop_seconds) if found and is_proof(found) else None
