@@ -1,57 +1,68 @@
-"""The rule that takes one of each recording: by the mels, as other encodings, gains and cuts have other vectors."""
+"""The rule that takes one of each recording: told by the mels, where vectors are near enough for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from config import CONFIG_NAME
 from judging.explanations import usable_mel
-from judging.same_recording import same_recording
+from judging.query import query_direction
+from judging.same_recording import Prepared, align, is_proof, prepare
 from judging.seeds import Seed
 from mels.mel_folder import read_audio_half
 from utils import UserError
 
-ReadMel = Callable[[int], np.ndarray | None]
-IsSame = Callable[[np.ndarray, np.ndarray], bool]
+LEAST_COSINE = 0.5  # of the vectors of one recording: other encodings and gains lie above 0.9, cuts lower
 
 
 class OncePerRecording:
     """No track that is the same recording as one that is named, or as one that was taken before it.
 
-    read_mel  a track's mel (frames, mel_bins); None where there is none: it is taken then, and `unknown` counts it.
-    is_same   tells whether two mels are of the same recording.
-    mels      of what is named.
+    A track without a usable mel is taken; `unknown` counts those, `same` the tracks that were refused.
     """
 
-    def __init__(self, read_mel: ReadMel, is_same: IsSame, mels: Iterable[np.ndarray]) -> None:
-        self.read_mel, self.is_same, self.mels = read_mel, is_same, list(mels)
+    def __init__(self, mel_folder: Path, names: Sequence[str], vectors: np.ndarray, seeds: Sequence[Seed]) -> None:
+        """Take names and vectors (tracks, dims) of a run, and its mel folder.
+
+        Raises UserError where that has no config.yaml.
+        """
+        hop_seconds = read_audio_half(mel_folder).get("hop_seconds")
+        if hop_seconds is None:
+            raise UserError(f"{mel_folder}: has no {CONFIG_NAME} with hop_seconds; name a folder of spectrify_all.py")
+        self.mel_folder, self.names, self.vectors, self.hop_seconds = mel_folder, names, vectors, float(hop_seconds)
         self.same = self.unknown = 0
-        self.asked: np.ndarray | None = None
+        self.known: list[tuple[np.ndarray, Prepared]] = []  # directions and mels
+        self.asked: tuple[np.ndarray, Prepared | None] | None = None  # of the track that was asked for last
+        for seed in seeds:
+            direction = query_direction(seed.vector[None], np.ones(1))
+            mel = self._prepared(usable_mel(mel_folder, names[seed.row]) if seed.mel is None else seed.mel)
+            if mel is not None:
+                self.known.append((direction, mel))
 
     def accepts(self, row: int) -> bool:
-        self.asked = self.read_mel(row)
-        is_same = self.asked is not None and any(self.is_same(self.asked, mel) for mel in self.mels)
+        direction = query_direction(self.vectors[row][None], np.ones(1))
+        mel = self._prepared(usable_mel(self.mel_folder, self.names[row]))
+        self.asked = direction, mel
+        near = [other for towards, other in self.known if towards @ direction >= LEAST_COSINE]
+        is_same = mel is not None and any(self._is_same(mel, other) for other in near)
         self.same += is_same
         return not is_same
 
     def take(self, row: int) -> None:
-        if self.asked is None:
+        direction, mel = self.asked
+        if mel is None:
             self.unknown += 1
         else:
-            self.mels.append(self.asked)
+            self.known.append((direction, mel))
 
+    def _prepared(self, mel: np.ndarray | None) -> Prepared | None:
+        return None if mel is None else prepare(mel, self.hop_seconds)
 
-def rule_of_mel_folder(mel_folder: Path, names: Sequence[str], seeds: Sequence[Seed]) -> OncePerRecording:
-    """Return the rule for the tracks of a run, by its mel folder. Raises UserError where that has no config.yaml."""
-    hop_seconds = read_audio_half(mel_folder).get("hop_seconds")
-    if hop_seconds is None:
-        raise UserError(f"{mel_folder}: has no {CONFIG_NAME} with hop_seconds; name a folder of spectrify_all.py")
-    of_seeds = [seed.mel if seed.row is None else usable_mel(mel_folder, names[seed.row]) for seed in seeds]
-    return OncePerRecording(
-        lambda row: usable_mel(mel_folder, names[row]),
-        lambda one, other: same_recording(one, other, hop_seconds) is not None,
-        [mel for mel in of_seeds if mel is not None],
-    )
+    def _is_same(self, one: Prepared, other: Prepared) -> bool:
+        if one.levels.shape[1] != other.levels.shape[1]:
+            raise UserError(f"{self.mel_folder}: has mels of other bins than the run; name the run's mel folder")
+        found = align(one, other)
+        return found is not None and is_proof(found)

@@ -180,9 +180,9 @@ def find_like(
         rules.append(has_audio := picks.HasAudio(arguments.audio_folder, run.names))
         counts["without an audio file"] = lambda: has_audio.missing
     if arguments.without_duplicates:
-        from judging.once_per_recording import rule_of_mel_folder
+        from judging.once_per_recording import OncePerRecording
 
-        rules.append(once := rule_of_mel_folder(arguments.mel_folder, run.names, seeds))
+        rules.append(once := OncePerRecording(arguments.mel_folder, run.names, run.vectors, seeds))
         counts["of the same recording"] = lambda: once.same
     top = DEFAULT_TOP if arguments.top is None and arguments.at_least is None else arguments.top
     rows, cosines = picks.pick(picks.in_order(search, top or len(run.names)), top, arguments.at_least, rules)
