@@ -303,6 +303,8 @@ def refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise UserError(f"--path and {others[0]} do not go together; leave one out")
     if arguments.path and len(arguments.path) < 2:
         raise UserError("--path needs two tracks at least, from which and to which")
+    if arguments.why and arguments.format == "paths":
+        raise UserError("--why and --format paths do not go together: paths are all that is printed; leave one out")
     if arguments.at_least is not None and not -1 <= arguments.at_least <= 1:
         raise UserError(f"--at-least {arguments.at_least}: a cosine lies between -1 and 1")
     if arguments.audio and arguments.vectors not in (None, SONG):
