@@ -80,7 +80,7 @@ def test_the_nearest_come_first_and_the_seed_never(place, capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0] == "rank  cosine  filename"
-    assert {line[8:] for line in lines[1:3]} == {"1.000  rock/29 søng.mp3", "1.000  rock/31 søng.mp3"}
+    assert {line[7:] for line in lines[1:3]} == {"1.000  rock/29 søng.mp3", "1.000  rock/31 søng.mp3"}
     assert lines[3].startswith("   3   0.999  pop, soft/")
     assert lines[4:] == ["3 tracks of 60, like 'pop, soft/30 søng.mp3'"]
     assert err == ""
