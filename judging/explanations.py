@@ -58,7 +58,7 @@ def explain(
         for hit, place in zip(hits, nearest, strict=True):
             seed = seeds[place]
             of_hit = usable_mel(mel_folder, hit)
-            of_seed = seed.mel if seed.row is None else usable_mel(mel_folder, names[seed.row])
+            of_seed = usable_mel(mel_folder, names[seed.row]) if seed.mel is None else seed.mel
             found: list[Reason] = []
             if of_hit is not None and of_seed is not None:
                 resolution = (config.hop_seconds, config.frame_seconds)
