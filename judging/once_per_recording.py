@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from config import CONFIG_NAME
 from judging.explanations import usable_mel
 from judging.query import query_direction
 from judging.same_recording import Prepared, align, is_proof, prepare
 from judging.seeds import Seed
-from mels.mel_folder import read_audio_half
 from utils import UserError
 
 LEAST_COSINE = 0.5  # of the vectors of one recording: other encodings and gains lie above 0.9, cuts lower
@@ -24,15 +22,16 @@ class OncePerRecording:
     A track without a usable mel is taken; `unknown` counts those, `same` the tracks that were refused.
     """
 
-    def __init__(self, mel_folder: Path, names: Sequence[str], vectors: np.ndarray, seeds: Sequence[Seed]) -> None:
-        """Take names and vectors (tracks, dims) of a run, and its mel folder.
-
-        Raises UserError where that has no config.yaml.
-        """
-        hop_seconds = read_audio_half(mel_folder).get("hop_seconds")
-        if hop_seconds is None:
-            raise UserError(f"{mel_folder}: has no {CONFIG_NAME} with hop_seconds; name a folder of spectrify_all.py")
-        self.mel_folder, self.names, self.vectors, self.hop_seconds = mel_folder, names, vectors, float(hop_seconds)
+    def __init__(
+        self,
+        mel_folder: Path,
+        hop_seconds: float,
+        names: Sequence[str],
+        vectors: np.ndarray,
+        seeds: Sequence[Seed],
+    ) -> None:
+        """Take names and vectors (tracks, dims) of a run, its mel folder and what was named."""
+        self.mel_folder, self.hop_seconds, self.names, self.vectors = mel_folder, hop_seconds, names, vectors
         self.same = self.unknown = 0
         self.known: list[tuple[np.ndarray, Prepared]] = []  # directions and mels
         self.asked: tuple[np.ndarray, Prepared | None] | None = None  # of the track that was asked for last

@@ -36,7 +36,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from config import MEL_KEYS, refuse_changed_keys
+from config import CONFIG_NAME, MEL_KEYS, refuse_changed_keys
 from judging import hit_tables, picks, pictures
 from judging.explanations import explain
 from judging.hit_tables import Hits
@@ -182,7 +182,8 @@ def find_like(
     if arguments.without_duplicates:
         from judging.once_per_recording import OncePerRecording
 
-        rules.append(once := OncePerRecording(arguments.mel_folder, run.names, run.vectors, seeds))
+        mels = arguments.mel_folder
+        rules.append(once := OncePerRecording(mels, hop_seconds(arguments), run.names, run.vectors, seeds))
         counts["of the same recording"] = lambda: once.same
     top = DEFAULT_TOP if arguments.top is None and arguments.at_least is None else arguments.top
     rows, cosines = picks.pick(picks.in_order(search, top or len(run.names)), top, arguments.at_least, rules)
@@ -192,6 +193,16 @@ def find_like(
     if arguments.without_duplicates and once.unknown:
         print(f"{arguments.mel_folder}: holds no mel of {plural(once.unknown, 'hit')}: not compared", file=sys.stderr)
     return Found(rows, cosines, in_words(seeds), named, f"; left out: {left_out}" if left_out else "")
+
+
+def hop_seconds(arguments: argparse.Namespace) -> float:
+    """Return the hop of the mels; of a bare folder of .npy files, what the run took it for."""
+    known = {**read_audio_half(arguments.run), **read_audio_half(arguments.mel_folder)}
+    if "hop_seconds" not in known:
+        raise UserError(
+            f"{arguments.mel_folder}: has no {CONFIG_NAME} with hop_seconds; name a folder of spectrify_all.py"
+        )
+    return known["hop_seconds"]
 
 
 def searcher(arguments: argparse.Namespace, run: Vectors, query: np.ndarray, allowed: np.ndarray) -> Search:

@@ -436,3 +436,22 @@ def test_nothing_heavy_is_imported_that_is_not_needed(place):
         argv = [sys.executable, "-c", code, *words]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_benchmark_counts_hits_of_the_seeds_label(tmp_path, mels):
+    names = sorted(str(path.relative_to(mels)) for path in mels.rglob("*.npy"))
+    vectors = np.array([[1, i / 100] if name.startswith("high") else [i / 100, 1] for i, name in enumerate(names)])
+    (tmp_path / "run").mkdir()
+    costs = [run_folder.CostRow(1, 2.0, 2.1, 1000, 3.0)]
+    run_folder.commit_save(tmp_path / "run", 1, vectors.astype(np.float32), {}, costs, b"seed: 0\n", 5, names)
+    with open(tmp_path / "labels.csv", "w", encoding="utf-8", newline="") as file:
+        rows = [(name[:-4], name.partition("/")[0], f"artist {i % 6}") for i, name in enumerate(names)]
+        csv.writer(file).writerows([("filename", "genre", "artist"), *rows])
+    script = [sys.executable, ROOT / "tests" / "benchmarks" / "similar.py"]
+    argv = [*script, tmp_path / "run", mels, tmp_path / "labels.csv", "--max-per", "artist"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = {line[:50].rstrip(): float(line[50:]) for line in done.stdout.splitlines()[1:]}
+    assert found["song vectors"] == 0.5  # five of the kind, then five of the other
+    assert found["song vectors, one of each artist"] == 1.0  # the five other artists, each nearest by one of the kind
+    assert found["chance"] == 0.5 and len(found) == 8
