@@ -1,7 +1,9 @@
 """Why two tracks are close: the stretches of both that are most alike, and the mel bands that make them so.
 
 Stretches are compared by their mean frame vectors. Bands are found by occlusion (Zeiler and Fergus 2014, Visualizing
-and understanding convolutional networks): what is hidden from the networks matters where the likeness falls.
+and understanding convolutional networks), turned round: all is hidden from the networks but one band, and what both
+tracks still have in common is of that band. Hiding one band and looking at how much the likeness falls tells less, as
+the networks know a sound by the other bands too: of bands that were planted into real tracks it finds fewer.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ STEPS_OF_A_SPAN = 4  # stretches begin so often in the length of one
 MOST_PLACES = 2000  # where stretches begin, in one track: in very long ones they begin more seldom
 MOST_FRAMES = 60_000  # looked at, of one track: of longer ones, excerpts
 EXCERPT_FRAMES = 1500
-LEAST_ALIKE = 0.6  # of the best place's cosine: a stretch grows as long as its cosines lie above that more than below
+LEAST_ALIKE = 0.6  # of the best place's cosine, ...
+MOST_ALIKE = 0.97  # ... and of all pairs of places so many are less alike: a stretch grows while its cosines lie higher
+ROUNDING = 1e-4  # of a cosine: where all places are alike, one stretch goes over all of them
 SILENCE = 6.9  # natural log of magnitude below a track's loudest, 60 dB: silence is no reason
 MARGIN_SECONDS = 2.0  # of context to both sides of what is embedded anew: more than the coarse frames see
 OCCLUDED_SECONDS = 10.0  # of a stretch, its middle: enough to tell the bands
-BAND_BINS = 5  # mel bins that are hidden together
-BAND_SHARE = 0.5  # of the largest fall: what reaches it belongs to the bands, neighbours to one
+BAND_BINS = 8  # mel bins that are shown together
+BAND_SHARE = 0.8  # of the greatest likeness: what reaches it belongs to the bands, neighbours to one
 MOST_BANDS = 3
 
 
@@ -70,11 +74,11 @@ def reasons(
     most = max(1, round(OCCLUDED_SECONDS / hop_seconds))
     found = []
     for stretch_a, stretch_b, cosine in _alike(places_a, places_b, count):
-        falls = occlusion.falls(a, _middle(stretch_a, most), b, _middle(stretch_b, most))
+        likenesses = occlusion.likenesses(a, _middle(stretch_a, most), b, _middle(stretch_b, most))
         spans = [
             (start * hop_seconds, (stop - 1) * hop_seconds + frame_seconds) for start, stop in (stretch_a, stretch_b)
         ]
-        found.append(Reason(spans[0], spans[1], cosine, _bands(falls, edges_hz)))
+        found.append(Reason(spans[0], spans[1], cosine, _bands(likenesses, edges_hz)))
     return found
 
 
@@ -84,27 +88,27 @@ class _Places:
 
     span: int  # frames of each; fewer only where the track has no more
     starts: np.ndarray  # (places,) int64 frames
-    means: np.ndarray  # (places, dims) float32: mean frame vectors, less what all frames share
+    means: np.ndarray  # (places, dims) float32: mean frame vectors, less what all share; silent frames count as 0
     follows: np.ndarray  # (places,) bool: whether the place before is one step before
-    is_silent: np.ndarray  # (places,) bool
+    is_silent: np.ndarray  # (places,) bool: more than half of it
 
 
 def _places(mel: np.ndarray, embed: Embed, common: np.ndarray, span: int, step: int) -> _Places:
     span = min(span, len(mel))
     levels = mel.max(axis=1)
-    starts, means, follows, loudest = [], [], [], []
+    is_heard = levels >= levels.max() - SILENCE
+    starts, means, follows, heard = [], [], [], []
     for first, stop in _excerpts(len(mel), span):
-        vectors = embed(mel[first:stop]) - common
+        vectors = (embed(mel[first:stop]) - common) * is_heard[first:stop, None]
         begins = np.arange(0, stop - first - span + 1, step)
         sums = np.cumsum(np.vstack([np.zeros_like(vectors[:1]), vectors]), axis=0, dtype=np.float64)
         starts.append(first + begins)
         means.append((sums[begins + span] - sums[begins]) / span)
         follows.append(begins > 0)
-        loudest.append(np.lib.stride_tricks.sliding_window_view(levels[first:stop], span)[begins].max(axis=1))
-    levels = np.concatenate(loudest)
-    is_silent = levels < levels.max() - SILENCE
+        heard.append(np.lib.stride_tricks.sliding_window_view(is_heard[first:stop], span)[begins].mean(axis=1))
+    share = np.concatenate(heard)
     means = np.concatenate(means).astype(np.float32)
-    return _Places(span, np.concatenate(starts), means, np.concatenate(follows), is_silent)
+    return _Places(span, np.concatenate(starts), means, np.concatenate(follows), share < min(0.5, share.max()))
 
 
 def _excerpts(frames: int, span: int) -> list[tuple[int, int]]:
@@ -124,9 +128,11 @@ def _alike(a: _Places, b: _Places, count: int) -> list[tuple[Stretch, Stretch, f
     cosines = _unit(a.means) @ _unit(b.means).T
     cosines[a.is_silent] = -np.inf
     cosines[:, b.is_silent] = -np.inf
-    least = LEAST_ALIKE * cosines.max()
+    best = cosines.max()
+    usual = np.quantile(cosines[cosines > -np.inf], MOST_ALIKE)
+    least = max(LEAST_ALIKE * best, min(usual, best - ROUNDING))
     found = []
-    while len(found) < count and cosines.max() > max(0.0, least):
+    while len(found) < count and cosines.max() >= max(1e-6, least):
         row, column, length = _best_run(cosines - least, a.follows, b.follows)
         stretches, means = [], []
         for places, first in ((a, row), (b, column)):
@@ -168,38 +174,40 @@ def _middle(stretch: Stretch, most: int) -> Stretch:
 
 
 class _Occlusion:
-    """Frame vectors of a stretch with some mel bins hidden: replaced by their mean over the collection."""
+    """Frame vectors of a stretch with most of its mel bins hidden: replaced by their mean over the collection."""
 
     def __init__(self, embed: Embed, others: np.ndarray, margin: int) -> None:
         self.embed, self.margin = embed, margin
         self.common = embed(others[:MOST_FRAMES]).mean(axis=0, dtype=np.float64)  # (dims,) what all frames share
         self.stand_in = others.mean(axis=0, dtype=np.float64).astype(np.float32)  # (mel_bins,)
 
-    def falls(self, a: np.ndarray, stretch_a: Stretch, b: np.ndarray, stretch_b: Stretch) -> np.ndarray:
-        """Return by how much the likeness of two stretches falls where each group of bins is hidden: (groups,)."""
-        in_a, in_b = self._means(a, stretch_a), self._means(b, stretch_b)
-        # Divided by the lengths of what is whole. By its own lengths, equal stretches would stay equal whatever is
-        # hidden in both, and have no band.
-        lengths = np.linalg.norm(in_a[0]) * np.linalg.norm(in_b[0])
-        likeness = np.vecdot(in_a, in_b) / max(lengths, 1e-12)
-        return likeness[0] - likeness[1:]
+    def likenesses(self, a: np.ndarray, stretch_a: Stretch, b: np.ndarray, stretch_b: Stretch) -> np.ndarray:
+        """Return how alike two stretches are where all but one group of bins is hidden: (groups,) float64.
 
-    def _means(self, mel: np.ndarray, stretch: Stretch) -> np.ndarray:
-        """Return the mean frame vector of a stretch, whole and with each group of bins hidden: (1 + groups, dims)."""
+        The cosine of what each group alone makes of the two mean frame vectors, times the root of the shorter one's
+        length: a group in which both are as the collection is makes them alike in nothing.
+        """
+        in_a, in_b = self._shown(a, stretch_a), self._shown(b, stretch_b)
+        lengths = np.minimum(np.linalg.norm(in_a, axis=1), np.linalg.norm(in_b, axis=1))
+        return np.vecdot(_unit(in_a), _unit(in_b)) * np.sqrt(lengths)
+
+    def _shown(self, mel: np.ndarray, stretch: Stretch) -> np.ndarray:
+        """Return what each group of bins adds to the mean frame vector of a stretch where all else is hidden."""
         rows = np.clip(np.arange(stretch[0] - self.margin, stretch[1] + self.margin), 0, len(mel) - 1)
-        groups = np.arange(0, mel.shape[1], BAND_BINS)
-        versions = np.repeat(mel[None, rows], 1 + len(groups), axis=0)
+        groups = range(0, mel.shape[1], BAND_BINS)
+        versions = np.tile(self.stand_in, (1 + len(groups), len(rows), 1))  # of the first one nothing is shown
         for version, first in zip(versions[1:], groups, strict=True):
-            version[:, first : first + BAND_BINS] = self.stand_in[first : first + BAND_BINS]
+            version[:, first : first + BAND_BINS] = mel[rows, first : first + BAND_BINS]
         # in one call, one after the other: where they meet lies their margins
         vectors = self.embed(versions.reshape(-1, mel.shape[1])).reshape(len(versions), len(rows), -1)
-        return vectors[:, self.margin : -self.margin].mean(axis=1, dtype=np.float64) - self.common
+        means = vectors[:, self.margin : -self.margin].mean(axis=1, dtype=np.float64)
+        return means[1:] - means[0]
 
 
-def _bands(falls: np.ndarray, edges_hz: np.ndarray) -> list[tuple[float, float]]:
-    """Return the bands whose hiding matters most; neighbouring groups are one band."""
-    matters = np.concatenate([[False], (falls > 0) & (falls >= BAND_SHARE * falls.max()), [False]])
-    changes = np.flatnonzero(matters[1:] != matters[:-1]).reshape(-1, 2)  # first group, and the one behind the last
-    bands = sorted(changes.tolist(), key=lambda band: -falls[band[0] : band[1]].max())[:MOST_BANDS]
+def _bands(likenesses: np.ndarray, edges_hz: np.ndarray) -> list[tuple[float, float]]:
+    """Return the bands in which two stretches are most alike; neighbouring groups are one band."""
+    matters = (likenesses > 0) & (likenesses >= BAND_SHARE * likenesses.max())
+    changes = np.flatnonzero(np.diff(np.concatenate([[0], matters, [0]]))).reshape(-1, 2)  # first, and behind the last
+    bands = sorted(changes.tolist(), key=lambda band: -likenesses[band[0] : band[1]].max())[:MOST_BANDS]
     bins = len(edges_hz) - 2
     return [(float(edges_hz[BAND_BINS * i]), float(edges_hz[min(BAND_BINS * j, bins) + 1])) for i, j in bands]

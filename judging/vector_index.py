@@ -17,7 +17,7 @@ from files import atomic_write
 from judging.vector_search import direction, rank
 from utils import Progress
 
-WORTH_AN_INDEX = 5_000_000  # vectors: exact search takes a second or two beyond that
+WORTH_AN_INDEX = 10_000_000  # vectors: of 8 million, exact search takes a second where they lie in the page cache
 MOST_LISTS = 4096
 TRAINING_ROWS_PER_LIST = 40  # faiss asks for 39 at least
 ADDED_ROWS = 1 << 16  # at a time
