@@ -68,7 +68,7 @@ class Prover:
 
         def match(pair: tuple[int, int]) -> Match | None:
             found = align(prepared(pair[0]), prepared(pair[1]))
-            return match_of(found, self.hop_seconds) if found and is_proof(found, self.hop_seconds) else None
+            return match_of(found, self.hop_seconds) if found and is_proof(found) else None
 
         matches = zip(pairs, self._in_threads(match, pairs, "proving", "pairs"), strict=True)
         return {pair: found for pair, found in matches if found}

@@ -11,9 +11,10 @@ Writes  the groups, a CSV, a row a file: group, filename, seconds, and what show
 
 A pair is looked at where one is among the other's nearest --neighbours by cosine of the song vectors, and their cosine
 is --at-least or more. Proof is in the mels: at one offset their fine structure must agree, which two takes, two notes
-of an instrument or two showers of rain do not share, and smoothed levels but for one gain. The longer the sound, the
-surer: sounds of less than half a second are only found where they are nearly identical, and a shift of half a frame of
-0.1 s hides noise. An excerpt that two recordings share makes no group of them; a mix is one with each track in it.
+of an instrument or two showers of rain do not share, and smoothed levels but for one gain. The more frames show it, the
+surer: a word or a single note must be almost identical, so that a cut of one, or a copy shifted by a part of a frame,
+is often missed; of long sounds a third of it is enough. A short excerpt that two recordings share makes no group of
+them; a mix makes one with each track that lies in it.
 """
 
 from __future__ import annotations
