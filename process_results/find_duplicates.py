@@ -35,7 +35,7 @@ from judging.neighbours import check_directions
 from judging.pictures import check_output, check_table_output
 from judging.playlists import About, check_playlist, songs_without_audio, write_playlist
 from judging.tracks import track_name
-from mels.mel_folder import list_mels, read_audio_half, read_ledger, read_mel
+from mels.mel_folder import MelList, list_mels, read_audio_half, read_ledger, read_mel
 from runs.vectors import Vectors, add_vectors_argument, read_vectors
 from utils import (
     EXIT_DONE,
@@ -87,12 +87,14 @@ def hop_of(mel_folder: Path, run: Path) -> float:
     raise UserError(f"{run / CONFIG_NAME}: has no hop_seconds; write that of the mels into it")
 
 
-def tracks_with_mels(run: Vectors, mel_folder: Path, hop: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def tracks_with_mels(
+    run: Vectors, mels: MelList, mel_folder: Path, hop: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the rows of the run that have a mel, and how long and how large each is: int64, seconds, bytes.
 
     Raises UserError where none has one.
     """
-    mels, ledger = list_mels(mel_folder), read_ledger(mel_folder)
+    ledger = read_ledger(mel_folder)
     frames = dict(zip(mels.names, mels.frames.tolist(), strict=True))
     rows = np.array([row for row, name in enumerate(run.names) if name in frames], np.int64)
     if not len(rows):
@@ -160,8 +162,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     check_arguments(arguments)
     run, mel_folder = read_vectors(arguments.run, arguments.vectors), arguments.mel_folder
-    hop = hop_of(mel_folder, arguments.run)
-    rows, seconds, sizes = tracks_with_mels(run, mel_folder, hop)
+    mels, hop = list_mels(mel_folder), hop_of(mel_folder, arguments.run)
+    rows, seconds, sizes = tracks_with_mels(run, mels, mel_folder, hop)
     names, vectors = [run.names[row] for row in rows], run.vectors[rows]
     try:
         check_directions(names, vectors)
