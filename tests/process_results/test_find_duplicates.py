@@ -165,7 +165,7 @@ def test_a_bare_mel_folder_takes_the_hop_of_the_run(collection, tmp_path, capsys
                 "--output",
                 "OUT/a.csv",
                 "--m3u8",
-                "OUT/mine.m3u8",
+                "OUT/my.m3u8",
                 "--audio-folder",
                 "OUT",
             ],
