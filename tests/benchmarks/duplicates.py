@@ -91,7 +91,8 @@ def make_changes(clip: Path, folder: Path, ffmpeg: str) -> None:
 def run_script(*argv: object) -> float:
     """Run a script of ours; return its seconds."""
     started = time.monotonic()
-    subprocess.run([sys.executable, *map(str, argv), "--quiet"], check=True, cwd=ROOT)
+    if subprocess.run([sys.executable, ROOT / argv[0], *map(str, argv[1:]), "--quiet"]).returncode:
+        raise UserError(f"{argv[0]}: failed, see above")
     return time.monotonic() - started
 
 
