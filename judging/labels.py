@@ -6,6 +6,7 @@ What is wrong with a table is a UserError that names the file and, where there i
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import itertools
 import posixpath
@@ -156,6 +157,20 @@ def match_rows(table: LabelTable, names: Sequence[str], columns: Sequence[str]) 
     return found
 
 
+def column_values(table: LabelTable, names: Sequence[str], columns: Sequence[str]) -> dict[str, list[str]]:
+    """Return what each song has in some columns, by column; empty where the table says nothing of it.
+
+    names   as in music_list.txt; see match_rows for how they are found in the table.
+    Raises  UserError for a missing column, and where no row belongs to a song.
+    """
+    found = match_rows(table, names, columns)
+    if not any(isinstance(key, int) for key in found):
+        raise no_row_matches(table, names, found)
+    nothing = ("",) * len(columns)
+    rows = [found.get(song, nothing) for song in range(len(names))]
+    return {column: [row[place] for row in rows] for place, column in enumerate(columns)}
+
+
 def _no_label(table: LabelTable, names: Sequence[str], found: dict, label_column: str) -> UserError:
     if any(isinstance(key, int) for key in found):
         return UserError(f"{table.path}: column {label_column!r} is empty for every song of the run; fill it in")
@@ -180,14 +195,18 @@ def _match_key(name: str) -> str:
 
 def _song_finder(names: Sequence[str], filenames: Sequence[str]) -> Callable[[str], int | None]:
     exact = {name: song for song, name in enumerate(names)}
-    by_key = _unique({song: _match_key(name) for song, name in enumerate(names)})
-    by_base = _unique({song: posixpath.basename(_match_key(name)) for song, name in enumerate(names)})
-    rows_of_base = Counter(posixpath.basename(key) for key in {_match_key(filename) for filename in filenames})
+
+    @functools.cache  # most tables match exactly, and this takes a second for 100,000 songs
+    def normalised() -> tuple[dict[str, int | None], dict[str, int | None], Counter[str]]:
+        by_key = _unique({song: _match_key(name) for song, name in enumerate(names)})
+        by_base = _unique({song: posixpath.basename(_match_key(name)) for song, name in enumerate(names)})
+        return by_key, by_base, Counter(posixpath.basename(key) for key in {_match_key(each) for each in filenames})
 
     def find_song(filename: str) -> int | None:
         for name in (filename + MEL_SUFFIX, filename):
             if name in exact:
                 return exact[name]
+        by_key, by_base, rows_of_base = normalised()
         key = _match_key(filename)
         base = posixpath.basename(key)
         return by_key[key] if key in by_key else by_base.get(base) if rows_of_base[base] == 1 else None

@@ -44,12 +44,12 @@ def newest(run: Path, read: Callable[[int], T]) -> T:
                 raise
 
 
-def read_song_vectors(run: Path) -> Vectors:
-    """Return the newest song vectors with the names that belong to them.
+def read_song_vectors(run: Path, mapped: bool = False) -> Vectors:
+    """Return the newest song vectors with the names that belong to them; `mapped` as in `read_vectors`.
 
     Raises UserError where there is no save, or where vectors and names do not fit each other.
     """
-    return newest(run, lambda save: _read_paired(run, vectors_path(run, save), save, "song vectors"))
+    return newest(run, lambda save: _read_paired(run, vectors_path(run, save), save, "song vectors", mapped))
 
 
 def add_vectors_argument(parser: argparse.ArgumentParser, **more: object) -> None:
@@ -58,14 +58,15 @@ def add_vectors_argument(parser: argparse.ArgumentParser, **more: object) -> Non
     parser.add_argument("--vectors", metavar="WHICH", help=what, **more)
 
 
-def read_vectors(run: Path, which: str | None) -> Vectors:
+def read_vectors(run: Path, which: str | None, mapped: bool = False) -> Vectors:
     """Return the run's newest song vectors, or those of a file, with the names of their rows.
 
     which   "song" or None, or the path of an .npy file with a row for each line of music_list.txt.
+    mapped  leave the vectors on the disk, as a read-only np.memmap: for who looks at each of them once.
     Raises  UserError where they are not there, or do not fit the names.
     """
     if which in (SONG, None):
-        return read_song_vectors(run)
+        return read_song_vectors(run, mapped)
     if which in GONE:
         raise UserError(f"--vectors {which}: track descriptors are gone; leave the flag out, or use --vectors {SONG}")
     if not which.endswith(".npy"):
@@ -73,18 +74,21 @@ def read_vectors(run: Path, which: str | None) -> Vectors:
     path = Path(which)
     if not path.exists():
         raise UserError(f"--vectors {path}: no such file")
-    found = newest(run, lambda save: _read_paired(run, path, save, path.name))
+    found = newest(run, lambda save: _read_paired(run, path, save, path.name, mapped))
     if found.vectors.dtype.newbyteorder("=") not in FLOATS:
         raise UserError(f"--vectors {path}: holds {found.vectors.dtype}, expected floats of 16, 32 or 64 bits")
     return found
 
 
-def _read_paired(run: Path, path: Path, save: int, kind: str) -> Vectors:
+def _read_paired(run: Path, path: Path, save: int, kind: str, mapped: bool) -> Vectors:
     # The names first: a list goes only after the vectors that need it, so it is right where those are still there.
     names = read_song_list(run, save)
     try:
-        with open(path, "rb") as file:
-            vectors = np.load(file)
+        if mapped:
+            vectors = np.load(path, mmap_mode="r")
+        else:
+            with open(path, "rb") as file:
+                vectors = np.load(file)
     except UNREADABLE as error:
         raise UserError(f"{path}: not readable ({error}), though {SAVE_NUMBER_NAME} says {save}; restore it") from None
     if vectors.ndim != 2 or len(vectors) != len(names):

@@ -1,0 +1,160 @@
+"""Files of one recording among many: which pairs are worth a look, proof of them by their mels, and groups."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
+
+from judging.neighbours import directions, nearest_neighbours
+from judging.same_recording import Match, Prepared, align, is_proof, match_of, may_be_same, prepare, sketch
+from utils import Progress, usable_cores
+
+T = TypeVar("T")
+
+NEAR_LENGTH = 0.97  # of the longest: as long, as far as silence at the ends and encoders' padding go
+WHOLE_SHARE = 0.9  # of a file that lies in another one: all of it, but for the same
+BLOCK = 256  # pairs that a thread takes at a time
+PREPARED_KEPT = 128  # mels of a pair's side that are kept for the next pair
+
+
+def candidate_pairs(
+    vectors: np.ndarray, neighbours: int, least_cosine: float, quiet: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of tracks that are worth a look: one is among the other's nearest, and not too far.
+
+    vectors  (tracks, dims), finite and not zero.
+    Returns  (pairs, 2) int64 rows, the smaller first, sorted; and their cosines, (pairs,) float32.
+    """
+    near, distances = nearest_neighbours(directions(vectors), neighbours, quiet)
+    pairs = np.stack([np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()], axis=1).astype(np.int64)
+    cosines = 1 - distances.ravel()
+    kept = cosines >= least_cosine
+    pairs, places = np.unique(np.sort(pairs[kept], axis=1), axis=0, return_index=True)
+    return pairs, cosines[kept][places]
+
+
+class Prover:
+    """Proof of pairs by the mels of their tracks, in threads. A mel is read once for its sketch, again for survivors.
+
+    Sketches are held in memory: 16 bytes a frame.
+    """
+
+    def __init__(self, read: Callable[[int], np.ndarray], hop_seconds: float, quiet: bool = True) -> None:
+        """`read` returns the mel (frames, mel_bins) of a track; an OSError or ValueError of it leaves the track out."""
+        self.read, self.hop_seconds, self.quiet = read, hop_seconds, quiet
+        self.unreadable: dict[int, str] = {}  # track: why
+        self.aligned = 0  # pairs whose sketches did not rule them out
+
+    def prove(self, pairs: np.ndarray) -> dict[tuple[int, int], Match]:
+        """Return the proven ones of pairs (pairs, 2): where the second track lies in the first."""
+        tracks = np.unique(pairs).tolist()
+        sketches = dict(zip(tracks, self._in_threads(self._sketch, tracks, "reading", "mels"), strict=True))
+
+        def survives(pair: tuple[int, int]) -> bool:
+            one, other = (sketches[track] for track in pair)
+            return one is not None and other is not None and may_be_same(one, other)
+
+        pairs = [tuple(pair) for pair in pairs.tolist()]
+        kept = self._in_threads(survives, pairs, "comparing", "pairs")
+        pairs = [pair for pair, is_kept in zip(pairs, kept, strict=True) if is_kept]
+        self.aligned = len(pairs)
+        prepared = lru_cache(PREPARED_KEPT)(self._prepared)
+
+        def match(pair: tuple[int, int]) -> Match | None:
+            found = align(prepared(pair[0]), prepared(pair[1]))
+            return match_of(found, self.hop_seconds) if found and is_proof(found) else None
+
+        matches = zip(pairs, self._in_threads(match, pairs, "proving", "pairs"), strict=True)
+        return {pair: found for pair, found in matches if found}
+
+    def _prepared(self, track: int) -> Prepared:
+        return prepare(self.read(track), self.hop_seconds)
+
+    def _sketch(self, track: int) -> np.ndarray | None:
+        try:
+            mel = self.read(track)
+            return sketch(prepare(mel, self.hop_seconds)) if len(mel) else None
+        except (OSError, ValueError) as error:
+            self.unreadable[track] = getattr(error, "strerror", None) or str(error)
+            return None
+
+    def _in_threads(self, work: Callable[[object], T], items: list, what: str, unit: str) -> list[T]:
+        progress, found = Progress(len(items), what, unit, self.quiet), []
+        pool = ThreadPoolExecutor(usable_cores())
+        blocks = [items[start : start + BLOCK] for start in range(0, len(items), BLOCK)]
+        try:
+            for done in pool.map(lambda block: [work(item) for item in block], blocks):
+                found += done
+                progress.advance(len(done))
+        finally:
+            pool.shutdown(cancel_futures=True)
+            progress.close()
+        return found
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of a group, and what shows that it belongs there."""
+
+    track: int
+    against: int | None = None  # the file of the group in which it was found; None for the best one
+    match: Match | None = None  # where it lies in that one
+
+
+def group_files(matches: dict[tuple[int, int], Match], seconds: np.ndarray, sizes: np.ndarray) -> list[list[Member]]:
+    """Return the groups of two and more files of one recording, the best file of each first.
+
+    matches  of pairs of tracks: where the second lies in the first.
+    seconds  (tracks,) how long each is, sizes (tracks,) its bytes: the best is the longest, of those about as long the
+             largest.
+    A file is of the group of which a file holds it: of the best one, or of one that lies whole in a file of the group.
+    So a short cut that two recordings share does not make them one.
+    """
+    edges: dict[int, dict[int, Match]] = defaultdict(dict)
+    for (one, other), match in matches.items():
+        edges[one][other] = match
+        edges[other][one] = Match(-match.offset_seconds, match.overlap_seconds, match.share, match.score)
+    pending, groups = set(edges), []
+    for tracks in _components(edges):
+        while tracks := [track for track in tracks if track in pending]:
+            longest = max(seconds[track] for track in tracks)
+            near = (track for track in tracks if seconds[track] >= NEAR_LENGTH * longest)
+            best = max(near, key=lambda track: (sizes[track], seconds[track], -track))
+            members = list(_held_by(best, edges, pending, seconds))
+            pending -= {member.track for member in members}
+            if len(members) > 1:
+                groups.append([members[0], *sorted(members[1:], key=lambda member: member.track)])
+    return sorted(groups, key=lambda group: group[0].track)
+
+
+def _held_by(best: int, edges: dict[int, dict[int, Match]], pending: set[int], seconds: np.ndarray) -> Iterator[Member]:
+    """Yield the best file and all that lie in it, or in what lies in it, nearest first."""
+    seen, queue = {best}, [Member(best)]
+    for member in queue:
+        yield member
+        holder = member.track
+        for track, match in sorted(edges[holder].items(), key=lambda item: (-item[1].score, item[0])):
+            is_held = holder == best or (match.share >= WHOLE_SHARE and NEAR_LENGTH * seconds[track] <= seconds[holder])
+            if track in pending and track not in seen and is_held:
+                seen.add(track)
+                queue.append(Member(track, holder, match))
+
+
+def _components(edges: dict[int, Iterable[int]]) -> Iterator[list[int]]:
+    seen: set[int] = set()
+    for start in sorted(edges):
+        if start in seen:
+            continue
+        seen.add(start)
+        queue = [start]
+        for track in queue:
+            more = sorted(set(edges[track]) - seen)
+            seen.update(more)
+            queue += more
+        yield sorted(queue)
