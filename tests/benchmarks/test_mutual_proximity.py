@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import clustered
+from mutual_proximity import describe_collection, mutual_matches
 from scipy.stats import norm
 
-from judging.mutual_proximity import describe_collection, mutual_matches
 from judging.vector_search import best_matches
 
 
