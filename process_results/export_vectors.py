@@ -41,7 +41,17 @@ from judging.labels import FILENAME_COLUMN, match_rows, no_row_matches, read_lab
 from judging.tracks import track_name
 from judging.vector_formats import PROJECTOR_NAMES, VECTOR_COLUMN, WRITERS, VectorTable
 from runs.vectors import Vectors, add_vectors_argument, read_vectors
-from utils import EXIT_DONE, UserError, command, nearest, plural, printable, printable_name, script_parser
+from utils import (
+    EXIT_DONE,
+    UserError,
+    add_quiet_argument,
+    command,
+    nearest,
+    plural,
+    printable,
+    printable_name,
+    script_parser,
+)
 
 FORMATS = (*WRITERS, "projector")
 EXTRAS = {"parquet": "pyarrow"}  # libraries that nobody needs but for this
@@ -164,6 +174,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_vectors_argument(parser)
     parser.add_argument("--keras", type=Path, metavar="FILE.keras", help="write the frame network")
     parser.add_argument("--overwrite", action="store_true", help="replace what exists")
+    add_quiet_argument(parser)  # as every script takes it; it shows no progress
     return parser
 
 
