@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from judging.neighbours import directions, nearest_neighbours
-from judging.same_recording import Match, Prepared, align, is_proof, match_of, may_be_same, prepare, sketch
+from judging.same_recording import Match, Prepared, align, is_proof, match_of, may_be_same, prepare, sketch, spectrum
 from utils import Progress, usable_cores
 
 T = TypeVar("T")
@@ -20,72 +20,85 @@ T = TypeVar("T")
 NEAR_LENGTH = 0.97  # of the longest: as long, as far as silence at the ends and encoders' padding go
 WHOLE_SHARE = 0.9  # of a file that lies in another one: all of it, but for the same
 BLOCK = 256  # pairs that a thread takes at a time
+SAME = 1e-3  # a bin that hardly differs between tracks says as little
 PREPARED_KEPT = 128  # mels of a pair's side that are kept for the next pair
 
 
-def candidate_pairs(
-    vectors: np.ndarray, neighbours: int, least_cosine: float, quiet: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of tracks that are worth a look: one is among the other's nearest, and not too far.
+def near_pairs(vectors: np.ndarray, neighbours: int, least_cosine: float = -1, quiet: bool = True) -> np.ndarray:
+    """Return the pairs of tracks of which one is among the other's nearest by cosine, and not too far.
 
     vectors  (tracks, dims), finite and not zero.
-    Returns  (pairs, 2) int64 rows, the smaller first, sorted; and their cosines, (pairs,) float32.
+    Returns  (pairs, 2) int64 rows, the smaller first, sorted.
     """
     near, distances = nearest_neighbours(directions(vectors), neighbours, quiet)
     pairs = np.stack([np.repeat(np.arange(len(near)), near.shape[1]), near.ravel()], axis=1).astype(np.int64)
-    cosines = 1 - distances.ravel()
-    kept = cosines >= least_cosine
-    pairs, places = np.unique(np.sort(pairs[kept], axis=1), axis=0, return_index=True)
-    return pairs, cosines[kept][places]
+    return np.unique(np.sort(pairs[1 - distances.ravel() >= least_cosine], axis=1), axis=0)
+
+
+def standardised(spectra: np.ndarray) -> np.ndarray:
+    """Return spectra (tracks, mel_bins) of mean 0 and deviation 1 in each bin, and a column by which none is zero."""
+    scaled = (spectra - spectra.mean(axis=0)) / (spectra.std(axis=0) + SAME)
+    return np.concatenate([scaled, np.full((len(scaled), 1), SAME)], axis=1).astype(np.float32)
 
 
 class Prover:
-    """Proof of pairs by the mels of their tracks, in threads. A mel is read once for its sketch, again for survivors.
+    """Which pairs of tracks are one recording, by their mels, in threads. Sketches are held: 16 bytes a frame.
 
-    Sketches are held in memory: 16 bytes a frame.
+    unreadable  track: why, of those that were left out.
+    aligned     pairs whose sketches did not rule them out.
     """
 
-    def __init__(self, read: Callable[[int], np.ndarray], hop_seconds: float, quiet: bool = True) -> None:
-        """`read` returns the mel (frames, mel_bins) of a track; an OSError or ValueError of it leaves the track out."""
-        self.read, self.hop_seconds, self.quiet = read, hop_seconds, quiet
-        self.unreadable: dict[int, str] = {}  # track: why
-        self.aligned = 0  # pairs whose sketches did not rule them out
+    def __init__(self, read: Callable[[int], np.ndarray], tracks: int, hop_seconds: float, quiet: bool = True) -> None:
+        """Read the mel of each track once.
+
+        read  returns the mel (frames, mel_bins) of a track in [0, tracks); an OSError or ValueError leaves it out.
+        """
+        self._read, self._hop_seconds, self._quiet = read, hop_seconds, quiet
+        self.unreadable: dict[int, str] = {}
+        self.aligned = 0
+        looked = self._in_threads(self._look, list(range(tracks)), "reading", "mels")
+        self._sketches = {track: found[0] for track, found in enumerate(looked) if found is not None}
+        self._spectra = [found[1] for found in looked if found is not None]
+
+    def near_pairs(self, neighbours: int) -> np.ndarray:
+        """Return the pairs whose mean spectra are among the nearest of each other's: (pairs, 2) int64, sorted."""
+        if len(self._sketches) < 2:
+            return np.empty((0, 2), np.int64)
+        tracks = np.array(sorted(self._sketches))
+        return tracks[near_pairs(standardised(np.stack(self._spectra)), neighbours, quiet=self._quiet)]
 
     def prove(self, pairs: np.ndarray) -> dict[tuple[int, int], Match]:
         """Return the proven ones of pairs (pairs, 2): where the second track lies in the first."""
-        tracks = np.unique(pairs).tolist()
-        sketches = dict(zip(tracks, self._in_threads(self._sketch, tracks, "reading", "mels"), strict=True))
-
-        def survives(pair: tuple[int, int]) -> bool:
-            one, other = (sketches[track] for track in pair)
-            return one is not None and other is not None and may_be_same(one, other)
-
-        pairs = [tuple(pair) for pair in pairs.tolist()]
-        kept = self._in_threads(survives, pairs, "comparing", "pairs")
+        sketches = self._sketches
+        pairs = [(one, other) for one, other in pairs.tolist() if one in sketches and other in sketches]
+        kept = self._in_threads(lambda pair: may_be_same(*map(sketches.get, pair)), pairs, "comparing", "pairs")
         pairs = [pair for pair, is_kept in zip(pairs, kept, strict=True) if is_kept]
         self.aligned = len(pairs)
         prepared = lru_cache(PREPARED_KEPT)(self._prepared)
 
         def match(pair: tuple[int, int]) -> Match | None:
             found = align(prepared(pair[0]), prepared(pair[1]))
-            return match_of(found, self.hop_seconds) if found and is_proof(found) else None
+            return match_of(found, self._hop_seconds) if found and is_proof(found) else None
 
         matches = zip(pairs, self._in_threads(match, pairs, "proving", "pairs"), strict=True)
         return {pair: found for pair, found in matches if found}
 
     def _prepared(self, track: int) -> Prepared:
-        return prepare(self.read(track), self.hop_seconds)
+        return prepare(self._read(track), self._hop_seconds)
 
-    def _sketch(self, track: int) -> np.ndarray | None:
+    def _look(self, track: int) -> tuple[np.ndarray, np.ndarray] | None:
         try:
-            mel = self.read(track)
-            return sketch(prepare(mel, self.hop_seconds)) if len(mel) else None
+            mel = self._read(track)
+            if not len(mel):
+                raise ValueError("holds no frame")
         except (OSError, ValueError) as error:
             self.unreadable[track] = getattr(error, "strerror", None) or str(error)
             return None
+        prepared = prepare(mel, self._hop_seconds)
+        return sketch(prepared), spectrum(prepared)
 
     def _in_threads(self, work: Callable[[object], T], items: list, what: str, unit: str) -> list[T]:
-        progress, found = Progress(len(items), what, unit, self.quiet), []
+        progress, found = Progress(len(items), what, unit, self._quiet), []
         pool = ThreadPoolExecutor(usable_cores())
         blocks = [items[start : start + BLOCK] for start in range(0, len(items), BLOCK)]
         try:

@@ -22,6 +22,7 @@ SCORE_OF_FEW = 2.0  # ... this more, divided by the frames that count: of a word
 MOST_SCORE = 0.65  # ... never more than this, and ...
 SCORE_PER_NAT = 2.5  # ... this for each nat by which smoothed levels differ
 BANDS = 8  # of a sketch
+AUDIBLE = 1.5  # nats above the softest level: a frame of silence, or of what a codec makes of it, has no such bin
 SKETCH_SCORE = 0.2  # those of one recording had 0.38 and more, of other songs by the same artist 0.14 and less
 
 
@@ -159,6 +160,13 @@ def may_be_same(a: np.ndarray, b: np.ndarray) -> bool:
     """Tell by their sketches whether two mels are worth to be aligned."""
     _, _, correlations = correlate(a.astype(np.float32), b.astype(np.float32))
     return bool(len(correlations)) and correlations.max() >= SKETCH_SCORE
+
+
+def spectrum(prepared: Prepared) -> np.ndarray:
+    """Return the mean of the audible frames, beyond one gain: (mel_bins,) float32. Copies and cuts are near by it."""
+    audible = prepared.levels.max(axis=1) > AUDIBLE - RANGE
+    mean = prepared.levels[audible].mean(axis=0) if audible.any() else prepared.levels.mean(axis=0)
+    return mean - mean.mean()
 
 
 def match_of(found: Alignment, hop_seconds: float) -> Match:

@@ -9,12 +9,13 @@ Writes  the groups, a CSV, a row a file: group, filename, seconds, and what show
         fine structure). The first of a group is its best file: the longest, of those about as long the largest.
         With --m3u8 FILE --audio-folder AUDIO a playlist of all the others: what could go. Listen; nothing is deleted.
 
-A pair is looked at where one is among the other's nearest --neighbours by cosine of the song vectors, and their cosine
-is --at-least or more. Proof is in the mels: at one offset their fine structure must agree, which two takes, two notes
-of an instrument or two showers of rain do not share, and smoothed levels but for one gain. The more frames show it, the
-surer: a word or a single note must be almost identical, so that a cut of one, or a copy shifted by a part of a frame,
-is often missed; of long sounds a third of it is enough. A short excerpt that two recordings share makes no group of
-them; a mix makes one with each track that lies in it.
+A pair is looked at where one is among the other's nearest --neighbours by cosine of the song vectors, and that is
+--at-least or more, or among those by the mean spectrum, which find copies that a short training has not. Proof is in
+the mels: at one offset their fine structure must agree, which two takes, two notes of an instrument or two showers of
+rain do not share, and smoothed levels but for one gain. The more frames show it, the surer: a word or a single note
+must be almost identical, so that a cut of one, or a copy shifted by a part of a frame, is often missed; of long sounds
+a third of it is enough. A short excerpt that two recordings share makes no group of them; a mix makes one with each
+track that lies in it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared mo
 
 from config import CONFIG_NAME, read_config_file
 from files import csv_bytes, write_file
-from judging.duplicates import Member, Prover, candidate_pairs, group_files
+from judging.duplicates import Member, Prover, group_files, near_pairs
 from judging.neighbours import check_directions
 from judging.pictures import check_output, check_table_output
 from judging.playlists import About, check_playlist, songs_without_audio, write_playlist
@@ -52,7 +53,7 @@ from utils import (
 TABLE_HEADER = (
     "group", "filename", "seconds", "against", "cosine", "offset_seconds", "overlap_seconds", "share", "score",
 )  # fmt: skip
-NEIGHBOURS = 20  # tracks looked at for each
+NEIGHBOURS = 10  # tracks looked at for each; of more copies each one's nearest are others, and so all hang together
 LEAST_COSINE = 0.5
 
 
@@ -135,10 +136,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, required=True, metavar="OUT.csv", help="table to write")
     parser.add_argument(
         "--neighbours", type=positive_int, default=NEIGHBOURS, metavar="N",
-        help="nearest tracks of each that are looked at; more where there are more copies of one recording",
+        help="nearest tracks of each that are looked at, by vector and by spectrum",
     )  # fmt: skip
     parser.add_argument(
-        "--at-least", type=cosine, default=LEAST_COSINE, metavar="COSINE", help="of a pair that is looked at"
+        "--at-least",
+        type=cosine,
+        default=LEAST_COSINE,
+        metavar="COSINE",
+        help="least, of neighbours by vector",
     )
     add_vectors_argument(parser)
     parser.add_argument("--m3u8", type=Path, metavar="FILE", help="playlist of what could go")
@@ -170,8 +175,10 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         raise UserError(f"{arguments.run}: {error}") from None
 
-    pairs, _ = candidate_pairs(vectors, arguments.neighbours, arguments.at_least, arguments.quiet)
-    prover = Prover(lambda track: read_mel(mel_folder / names[track]), hop, arguments.quiet)
+    quiet, neighbours = arguments.quiet, arguments.neighbours
+    by_vectors = near_pairs(vectors, neighbours, arguments.at_least, quiet)
+    prover = Prover(lambda track: read_mel(mel_folder / names[track]), len(names), hop, quiet)
+    pairs = np.unique(np.concatenate([by_vectors, prover.near_pairs(neighbours)]), axis=0)
     groups = group_files(prover.prove(pairs), seconds, sizes)
 
     write_file(arguments.output, duplicates_table(groups, names, vectors, seconds))

@@ -10,9 +10,9 @@ Writes  SCRATCH: audio/CLIP/KIND.ext, each clip as it is and changed by ffmpeg (
 
 A right pair are two files of one clip in one group. Recall of a kind is of the pairs of it and the clip as it is;
 precision of all pairs in groups of which one file is of the kind. Thresholds were chosen on every eighth clip (and on
-others' pairs of different recordings), so these are counted apart from the rest. "by vectors" is how much of the
-recall the neighbours alone allow: directly, and by way of other files of the clip. Pairs of different clips that are in
-one group are listed: listen to them, two clips may be one recording after all.
+others' pairs of different recordings), so these are counted apart from the rest. "by vectors", "by spectra" and "by
+both" are how much of the recall the neighbours alone allow, by way of other files of the clip too. Pairs of different
+clips that are in one group are listed: listen to them, two clips may be one recording after all.
 
 With --tracks nothing is read: so many vectors around random directions, and random mels with a copy of every hundredth,
 are searched and proved in this process. Prints seconds, of the clock and of the processor. Nothing is asserted.
@@ -37,10 +37,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the shared modules lie in the repository root
 
 from config import DEFAULT_CONFIG, shipped_config
-from judging.duplicates import Prover, candidate_pairs, group_files
+from judging.duplicates import Prover, group_files, near_pairs
 from judging.tracks import track_name
 from mels.decoding import find_decoders
 from mels.file_ends import header_seconds
+from mels.mel_folder import read_audio_half, read_mel
 from process_results.find_duplicates import LEAST_COSINE, NEIGHBOURS
 from runs.vectors import read_song_vectors
 from utils import EXIT_DONE, ROOT, UserError, command, positive_float, positive_int, script_parser
@@ -122,45 +123,45 @@ def pairs_by_kind(groups: Iterable[Iterable[str]]) -> tuple[Counter, Counter, Co
     return right, every, wrong
 
 
-def reach(names: list[str], pairs: np.ndarray) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """Return the (clip, kind) that a candidate pair joins with the clip as it is: directly, and over others of it."""
+def reach(names: list[str], pairs: np.ndarray) -> set[tuple[str, str]]:
+    """Return the (clip, kind) that candidate pairs join with the clip as it is, directly or over others of the clip."""
     near = defaultdict(set)
     for one, other in pairs.tolist():
         (clip, kind), (other_clip, other_kind) = clip_and_kind(names[one]), clip_and_kind(names[other])
         if clip == other_clip:
             near[clip, kind].add((clip, other_kind))
             near[clip, other_kind].add((clip, kind))
-    direct, reached = set(), set()
+    reached = set()
     for clip in {clip for clip, _ in near}:
         seen, queue = {(clip, ORIGINAL)}, [(clip, ORIGINAL)]
         for key in queue:
             more = near[key] - seen
             seen |= more
             queue += sorted(more)
-        direct |= near[clip, ORIGINAL]
         reached |= seen
-    return direct, reached
+    return reached
 
 
-def report(names: list[str], groups: list[list[str]], pairs: np.ndarray, chosen: set[str]) -> None:
-    """Print the tables. `chosen` are the clips that thresholds were chosen on."""
+def report(names: list[str], groups: list[list[str]], candidates: dict[str, np.ndarray], chosen: set[str]) -> None:
+    """Print the tables.
+
+    candidates  way of finding them -> pairs (pairs, 2) rows of names.
+    chosen      the clips that thresholds were chosen on.
+    """
     right, every, wrong = pairs_by_kind(groups)
     group_of = {clip_and_kind(name): number for number, group in enumerate(groups) for name in group}
     keys = {clip_and_kind(name) for name in names}
-    keys = {(clip, kind) for clip, kind in keys if (clip, ORIGINAL) in keys}
-    direct, reached = reach(names, pairs)
+    keys = {(clip, kind) for clip, kind in keys if (clip, ORIGINAL) in keys and kind != ORIGINAL}
+    reached = [reach(names, pairs) for pairs in candidates.values()]
     for what, is_part in (("chosen on", chosen.__contains__), ("held out", lambda clip: clip not in chosen)):
-        print(f"{what:<14}{'files':>8}{'precision':>11}{'recall':>9}{'by vectors':>12}{'over others':>13}")
-        totals = np.zeros(6)
-        for kind in [*sorted({kind for _, kind in keys} - {ORIGINAL}), "all"]:
-            of_kind = [key for key in keys if key[1] == kind and is_part(key[0])]
+        print(f"{what:<12}{'files':>7}{'precision':>11}{'recall':>9}" + "".join(f"{way:>13}" for way in candidates))
+        for kind in [*sorted({kind for _, kind in keys}), "all"]:
+            of_kind = [key for key in keys if kind in (key[1], "all") and is_part(key[0])]
             found = sum(group_of.get(key, -1) == group_of.get((key[0], ORIGINAL), -2) for key in of_kind)
-            counts = [len(of_kind), sum(right[key] for key in of_kind), sum(every[key] for key in of_kind), found]
-            counts += [len(direct.intersection(of_kind)), len(reached.intersection(of_kind))]
-            totals += counts
-            files, good, pairs_of, found, near, far = totals if kind == "all" else counts
-            shares = (good / max(pairs_of, 1), found / max(files, 1), near / max(files, 1), far / max(files, 1))
-            print(f"{kind:<14}{int(files):>8}" + "{:>11.4f}{:>9.3f}{:>12.3f}{:>13.3f}".format(*shares))
+            precision = sum(right[key] for key in of_kind) / max(1, sum(every[key] for key in of_kind))
+            shares = [found, *(len(way.intersection(of_kind)) for way in reached)]
+            line = "".join(f"{share / max(1, len(of_kind)):>{13 if i else 9}.3f}" for i, share in enumerate(shares))
+            print(f"{kind:<12}{len(of_kind):>7}{precision:>11.4f}{line}")
     for (one, other), count in wrong.most_common():
         print(f"in one group, {count} pairs of files: {one} and {other}")
 
@@ -181,8 +182,12 @@ def measure(audio: Path, scratch: Path, config: Path | None, minutes: float, wor
     seconds = run_script("process_results/find_duplicates.py", scratch / "run", *flags)
     print(f"find_duplicates.py: {seconds:.1f} s by the clock")
     run = read_song_vectors(scratch / "run")
-    pairs, _ = candidate_pairs(run.vectors, NEIGHBOURS, LEAST_COSINE)
-    report(run.names, read_groups(table), pairs, set(names[::CHOSEN_EVERY]))
+    hop = float(read_audio_half(scratch / "mels")["hop_seconds"])
+    prover = Prover(lambda track: read_mel(scratch / "mels" / run.names[track]), len(run.names), hop)
+    by_vectors, by_spectra = near_pairs(run.vectors, NEIGHBOURS, LEAST_COSINE), prover.near_pairs(NEIGHBOURS)
+    both = np.concatenate([by_vectors, by_spectra])
+    candidates = {"by vectors": by_vectors, "by spectra": by_spectra, "by both": both}
+    report(run.names, read_groups(table), candidates, set(names[::CHOSEN_EVERY]))
 
 
 def measure_many(tracks: int, frames: int, dims: int) -> None:
@@ -204,8 +209,10 @@ def measure_many(tracks: int, frames: int, dims: int) -> None:
         print(f"{what:<12}{time.monotonic() - started:>9.1f} s{time.process_time() - cpu:>9.1f} s CPU", flush=True)
         return found
 
-    pairs, _ = clocked("neighbours", candidate_pairs, vectors, NEIGHBOURS, LEAST_COSINE)
-    prover = Prover(read, HOP_SECONDS)
+    by_vectors = clocked("by vectors", near_pairs, vectors, NEIGHBOURS, LEAST_COSINE)
+    prover = clocked("mels", Prover, read, tracks, HOP_SECONDS)
+    by_spectra = clocked("by spectra", prover.near_pairs, NEIGHBOURS)
+    pairs = np.unique(np.concatenate([by_vectors, by_spectra]), axis=0)
     matches = clocked("proof", prover.prove, pairs)
     lengths = np.full(tracks, frames * HOP_SECONDS)
     groups = clocked("groups", group_files, matches, lengths, lengths)

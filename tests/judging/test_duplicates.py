@@ -1,6 +1,6 @@
 import numpy as np
 
-from judging.duplicates import Prover, candidate_pairs, group_files
+from judging.duplicates import Prover, group_files, near_pairs
 from judging.same_recording import Match
 
 WHOLE = Match(0.0, 10.0, 1.0, 0.9)
@@ -12,29 +12,40 @@ def tracks_of(groups) -> list[list[int]]:
 
 def test_candidates_are_near_and_told_once():
     vectors = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1], [-1, -1]], np.float32)
-    pairs, cosines = candidate_pairs(vectors, 2, 0.9)
-    assert pairs.tolist() == [[0, 1], [2, 3]]
-    np.testing.assert_allclose(cosines, [0.995, 0.995], atol=1e-3)
-    assert len(candidate_pairs(vectors, 4, -1)[0]) == 10
-    assert candidate_pairs(vectors[:1], 4, -1)[0].shape == (0, 2)
+    assert near_pairs(vectors, 2, 0.9).tolist() == [[0, 1], [2, 3]]
+    assert near_pairs(vectors, 4).tolist() == [[i, j] for i in range(5) for j in range(i + 1, 5)]
+    assert near_pairs(vectors[:1], 4).shape == (0, 2)
 
 
 def test_only_copies_are_proven_and_what_cannot_be_read_is_told():
     draws = np.random.default_rng(0)
-    mels = [draws.standard_normal((200, 40)) for _ in range(4)]
+    mels = [draws.standard_normal((200, 40)) for _ in range(5)]
     mels[3] = mels[1][50:180]
+    mels[4] = np.zeros((0, 40))
 
     def read(track: int) -> np.ndarray:
         if track == 2:
             raise ValueError("ends before its frames")
         return mels[track]
 
-    prover = Prover(read, 0.1)
-    pairs = np.array([(i, j) for i in range(4) for j in range(i + 1, 4)])
+    prover = Prover(read, 5, 0.1)
+    pairs = np.array([(i, j) for i in range(5) for j in range(i + 1, 5)])
     matches = prover.prove(pairs)
     assert list(matches) == [(1, 3)] and matches[1, 3].offset_seconds == 5
-    assert prover.unreadable == {2: "ends before its frames"} and prover.aligned == 1
+    assert prover.unreadable == {2: "ends before its frames", 4: "holds no frame"} and prover.aligned == 1
     assert prover.prove(pairs[:0]) == {}
+    assert prover.near_pairs(2).tolist() == [[0, 1], [0, 3], [1, 3]]
+
+
+def test_pairs_are_near_by_the_mean_spectrum_whatever_the_gain_and_the_silence():
+    draws = np.random.default_rng(0)
+    mels = [draws.standard_normal(40) + 0.5 * draws.standard_normal((100, 40)) for _ in range(20)]
+    copies = [np.concatenate([np.full((60, 40), -13.8), mel[20:] - 2]) for mel in mels]
+    prover = Prover((mels + copies).__getitem__, 40, 0.1)
+    assert {(i, i + 20) for i in range(20)} <= set(map(tuple, prover.near_pairs(1).tolist()))
+    alike = Prover(lambda track: mels[0], 3, 0.1)
+    assert alike.near_pairs(5).tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert Prover(mels.__getitem__, 1, 0.1).near_pairs(5).shape == (0, 2)
 
 
 def test_the_best_is_the_longest_and_of_those_about_as_long_the_largest():

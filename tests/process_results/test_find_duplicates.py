@@ -1,5 +1,6 @@
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,22 +105,26 @@ def test_what_could_go_is_a_playlist_and_nothing_is_deleted(collection, tmp_path
     assert ((tmp_path / "found.csv").read_bytes(), (tmp_path / "could go.m3u8").read_bytes()) == first
 
 
-def test_far_vectors_are_not_looked_at_and_no_playlist_is_written_of_nothing(collection, tmp_path, capsys):
+def test_copies_that_training_has_not_brought_together_are_found_by_spectrum(collection, tmp_path, capsys):
     np.save(tmp_path / "apart.npy", np.eye(7, dtype=np.float32))
-    flags = ("--m3u8", tmp_path / "go.m3u8", "--audio-folder", collection / "the music")
-    assert run_main(collection, tmp_path / "found.csv", "--vectors", tmp_path / "apart.npy", *flags) == 0
-    out = capsys.readouterr().out
-    assert "go.m3u8: not written, there is nothing that could go\n" in out
-    assert "0 groups of 0 files, 0 of which could go (7 tracks, 0 pairs looked at, 0 of them closely)" in out
-    assert read_rows(tmp_path / "found.csv") == [] and not (tmp_path / "go.m3u8").exists()
-    vectors = ("--vectors", tmp_path / "apart.npy", "--at-least", "-1")
-    assert run_main(collection, tmp_path / "found.csv", *vectors) == 0
+    assert run_main(collection, tmp_path / "found.csv", "--vectors", tmp_path / "apart.npy") == 0
     assert "2 groups of 5 files" in capsys.readouterr().out
 
 
-def test_mels_that_are_gone_or_broken_are_left_out_and_told(collection, tmp_path, capsys):
-    import shutil
+def test_no_playlist_is_written_of_nothing(collection, tmp_path, capsys):
+    alone = shutil.copytree(collection, tmp_path / "alone")
+    ledger = alone / "mels" / "spectrify_log.csv"
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    ledger.write_bytes(b"".join(line for line in lines if line.startswith((b"filename", b"c/"))))
+    flags = ("--m3u8", tmp_path / "go.m3u8", "--audio-folder", collection / "the music")
+    assert run_main(alone, tmp_path / "found.csv", *flags) == 0
+    out = capsys.readouterr().out
+    assert "go.m3u8: not written, there is nothing that could go\n" in out
+    assert "0 groups of 0 files, 0 of which could go (2 tracks, 1 pair looked at, " in out
+    assert read_rows(tmp_path / "found.csv") == [] and not (tmp_path / "go.m3u8").exists()
 
+
+def test_mels_that_are_gone_or_broken_are_left_out_and_told(collection, tmp_path, capsys):
     place = shutil.copytree(collection, tmp_path / "copy")
     (place / "mels" / "a/one.wav.npy").unlink()
     (place / "mels" / f"{AWKWARD}.npy").write_bytes(b"no mel")
@@ -134,8 +139,6 @@ def test_mels_that_are_gone_or_broken_are_left_out_and_told(collection, tmp_path
 
 
 def test_a_bare_mel_folder_takes_the_hop_of_the_run(collection, tmp_path, capsys):
-    import shutil
-
     place = shutil.copytree(collection, tmp_path / "copy")
     (place / "mels" / "config.yaml").rename(place / "run" / "config.yaml")
     (place / "mels" / "spectrify_log.csv").unlink()
