@@ -13,9 +13,8 @@ from judging.same_recording import Prepared, align, is_proof, prepare
 from judging.seeds import Seed
 from utils import UserError
 
-LEAST_COSINE = (
-    0.2  # of the vectors of one recording: cuts have 0.6 and more, poor encodings at a tenth of the level less
-)
+# Of the vectors of one recording: cuts have 0.6 and more, soft copies of a low bitrate 0.2 and more
+LEAST_COSINE = 0.2
 
 
 class OncePerRecording:
