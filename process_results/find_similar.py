@@ -36,7 +36,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from config import CONFIG_NAME, MEL_KEYS, refuse_changed_keys
+from config import CONFIG_NAME
 from judging import hit_tables, picks, pictures
 from judging.explanations import explain
 from judging.hit_tables import Hits
@@ -51,8 +51,8 @@ from judging.renewed_playlist import Renewal, about_tracks, renew_playlist
 from judging.search import Search, quick_search
 from judging.seeds import Seed, find_row, in_words, named_seeds, playlist_seeds, split_weight
 from judging.tracks import track_name
-from mels.mel_folder import MEL_SUFFIX, read_audio_half
-from runs.run_folder import how_to_make_mels
+from learning.matching_mels import refuse_other_mels
+from mels.mel_folder import MEL_SUFFIX, list_mels, read_audio_half
 from runs.vectors import SONG, Vectors, add_vectors_argument, read_vectors
 from utils import (
     EXIT_DONE,
@@ -242,9 +242,7 @@ def nothing_found(arguments: argparse.Namespace, run: Vectors, search: Search, l
 def explanations(arguments: argparse.Namespace, run: Vectors, seeds: Sequence[Seed], found: Found) -> list[list[dict]]:
     """Return why each hit is one, see hit_tables.Hits."""
     trained = open_trained(arguments.run)
-    half = {key: value for key, value in read_audio_half(arguments.mel_folder).items() if key in MEL_KEYS}
-    remedy = f"make mels as the run wants them: {how_to_make_mels(arguments.run)}"
-    refuse_changed_keys(half, {key: getattr(trained.config, key) for key in MEL_KEYS}, arguments.mel_folder, remedy)
+    refuse_other_mels(arguments.mel_folder, list_mels(arguments.mel_folder), trained.folder, trained.config)
     hits, liked = [run.names[row] for row in found.rows], [seed for seed in seeds if seed.weight > 0]
     of_hits = np.asarray(run.vectors[found.rows])
     told = explain(
