@@ -193,7 +193,9 @@ def main(argv: list[str] | None = None) -> int:
         lines.append(write_what_could_go(arguments.m3u8, arguments.audio_folder, groups, names, seconds))
     files = sum(map(len, groups))
     looked = f"{plural(len(rows), 'track')}, {plural(len(pairs), 'pair')} looked at, {prover.aligned:,} of them closely"
-    found = f"{plural(len(groups), 'group')} of {plural(files, 'file')}, {files - len(groups):,} of which could go"
+    found = "no two files are found to be one recording"
+    if groups:
+        found = f"{plural(len(groups), 'group')} of {plural(files, 'file')}, {files - len(groups):,} of which could go"
     lines.append(f"{arguments.output}: {found} ({looked})")
     print(printable("\n".join(lines)))
     return EXIT_DONE

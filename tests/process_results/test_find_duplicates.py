@@ -120,7 +120,7 @@ def test_no_playlist_is_written_of_nothing(collection, tmp_path, capsys):
     assert run_main(alone, tmp_path / "found.csv", *flags) == 0
     out = capsys.readouterr().out
     assert "go.m3u8: not written, there is nothing that could go\n" in out
-    assert "0 groups of 0 files, 0 of which could go (2 tracks, 1 pair looked at, " in out
+    assert "no two files are found to be one recording (2 tracks, 1 pair looked at, " in out
     assert read_rows(tmp_path / "found.csv") == [] and not (tmp_path / "go.m3u8").exists()
 
 
