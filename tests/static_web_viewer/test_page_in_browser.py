@@ -209,15 +209,17 @@ def open_page(browser: Browser, made: Made, hash_: str = "") -> None:
 
 # What the page shows, read without its own code: plotly's traces, the elements, the audio element
 
-TRACES = """return document.getElementById('map').data.map((trace) => ({
-    x: [...trace.x], y: [...trace.y], colour: trace.marker.color, opacity: trace.marker.opacity, kind: trace.type}))"""
+# While the map is drawn anew, as after each click of a double one, plotly's layers have no markers for a moment
+TRACES = """const layers = document.getElementById('map').data;
+    return layers.every((trace) => trace.marker) && {layers: layers.map((trace) => ({
+        x: [...trace.x], y: [...trace.y], colour: trace.marker.color, opacity: trace.marker.opacity, kind: trace.type}))}"""
 
 
 def traces(browser: Browser, made: Made) -> list[dict]:
     """Return the drawn layers, the lowest first: colour, opacity, kind, and tracks."""
     track_at = {(float(x), float(y)): track for track, (x, y) in enumerate(made.xy)}
     assert len(track_at) == len(made.xy)
-    found = browser.run(TRACES)
+    found = browser.wait(TRACES)["layers"]
     return [
         {**trace, "tracks": {track_at[place] for place in zip(trace["x"], trace["y"], strict=True)}} for trace in found
     ]
