@@ -212,7 +212,8 @@ def open_page(browser: Browser, made: Made, hash_: str = "") -> None:
 # While the map is drawn anew, as after each click of a double one, plotly's layers have no markers for a moment
 TRACES = """const layers = document.getElementById('map').data;
     return layers.every((trace) => trace.marker) && {layers: layers.map((trace) => ({
-        x: [...trace.x], y: [...trace.y], colour: trace.marker.color, opacity: trace.marker.opacity, kind: trace.type}))}"""
+        x: [...trace.x], y: [...trace.y],
+        colour: trace.marker.color, opacity: trace.marker.opacity, kind: trace.type}))}"""
 
 
 def traces(browser: Browser, made: Made) -> list[dict]:
