@@ -25,6 +25,8 @@ from utils import UserError
 if TYPE_CHECKING:
     from learning.model import Model
 
+METHOD = 1  # of infer_songs.py: counts up where it finds other vectors, which must not stand beside those of before
+
 
 @dataclass(frozen=True)
 class TrainedRun:
@@ -59,7 +61,8 @@ class TrainedRun:
     def song_digest(self) -> str:
         """Return a digest of everything that decides a song vector."""
         names = ("target_", "context_", "input_", "difference_", "reference", "log_scale", "bias")
-        return self._digest(*names, also=repr(self.lengths))
+        keys = [getattr(self.config, key) for key in ("window", "coarse_hops", "frame_dropout", "song_learning_rate")]
+        return self._digest(*names, also=repr((METHOD, self.config.logit, self.lengths, *keys)))
 
     def _digest(self, *beginnings: str, also: str = "") -> str:
         digest = hashlib.blake2b(also.encode(), digest_size=16)
