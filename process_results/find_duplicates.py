@@ -29,14 +29,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from config import CONFIG_NAME, read_config_file
 from files import csv_bytes, write_file
 from judging.duplicates import Member, Prover, group_files, near_pairs
+from judging.mel_hop import mel_hop_seconds
 from judging.neighbours import check_directions
 from judging.pictures import check_output, check_table_output
 from judging.playlists import About, check_playlist, songs_without_audio, write_playlist
 from judging.tracks import track_name
-from mels.mel_folder import MelList, list_mels, read_audio_half, read_ledger, read_mel
+from mels.mel_folder import MelList, list_mels, read_ledger, read_mel
 from runs.vectors import Vectors, add_vectors_argument, read_vectors
 from utils import (
     EXIT_DONE,
@@ -78,14 +78,6 @@ def duplicates_table(
 def cosine_of(one: np.ndarray, other: np.ndarray) -> float:
     one, other = one.astype(np.float64), other.astype(np.float64)
     return float(one @ other / np.sqrt((one @ one) * (other @ other)))
-
-
-def hop_of(mel_folder: Path, run: Path) -> float:
-    """Return the hop of a mel folder in seconds; of a bare folder of mels that of the run which was trained on it."""
-    for settings in (read_audio_half(mel_folder), read_config_file(run / CONFIG_NAME)):
-        if "hop_seconds" in settings:
-            return float(settings["hop_seconds"])
-    raise UserError(f"{run / CONFIG_NAME}: has no hop_seconds; write that of the mels into it")
 
 
 def tracks_with_mels(
@@ -167,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     check_arguments(arguments)
     run, mel_folder = read_vectors(arguments.run, arguments.vectors), arguments.mel_folder
-    mels, hop = list_mels(mel_folder), hop_of(mel_folder, arguments.run)
+    mels, hop = list_mels(mel_folder), mel_hop_seconds(mel_folder, arguments.run)
     rows, seconds, sizes = tracks_with_mels(run, mels, mel_folder, hop)
     names, vectors = [run.names[row] for row in rows], run.vectors[rows]
     try:

@@ -36,12 +36,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from config import CONFIG_NAME
 from judging import hit_tables, picks, pictures
 from judging.explanations import explain
 from judging.hit_tables import Hits
 from judging.journeys import journey
 from judging.labels import column_values, read_label_table
+from judging.mel_hop import mel_hop_seconds
 from judging.neighbours import check_directions, directions
 from judging.playlist_entries import track_of_file
 from judging.playlists import check_playlist
@@ -52,7 +52,7 @@ from judging.search import Search, quick_search
 from judging.seeds import Seed, find_row, in_words, named_seeds, playlist_seeds, split_weight
 from judging.tracks import track_name
 from learning.matching_mels import refuse_other_mels
-from mels.mel_folder import MEL_SUFFIX, list_mels, read_audio_half
+from mels.mel_folder import MEL_SUFFIX, list_mels
 from runs.vectors import SONG, Vectors, add_vectors_argument, read_vectors
 from utils import (
     EXIT_DONE,
@@ -183,7 +183,11 @@ def find_like(
         from judging.once_per_recording import OncePerRecording
 
         mels = arguments.mel_folder
-        rules.append(once := OncePerRecording(mels, hop_seconds(arguments), run.names, run.vectors, seeds))
+        rules.append(
+            once := OncePerRecording(
+                mels, mel_hop_seconds(arguments.mel_folder, arguments.run), run.names, run.vectors, seeds
+            )
+        )
         counts["of the same recording"] = lambda: once.same
     top = DEFAULT_TOP if arguments.top is None and arguments.at_least is None else arguments.top
     rows, cosines = picks.pick(picks.in_order(search, top or len(run.names)), top, arguments.at_least, rules)
@@ -193,16 +197,6 @@ def find_like(
     if arguments.without_duplicates and once.unknown:
         print(f"{arguments.mel_folder}: holds no mel of {plural(once.unknown, 'hit')}: not compared", file=sys.stderr)
     return Found(rows, cosines, in_words(seeds), named, f"; left out: {left_out}" if left_out else "")
-
-
-def hop_seconds(arguments: argparse.Namespace) -> float:
-    """Return the hop of the mels; of a bare folder of .npy files, what the run took it for."""
-    known = {**read_audio_half(arguments.run), **read_audio_half(arguments.mel_folder)}
-    if "hop_seconds" not in known:
-        raise UserError(
-            f"{arguments.mel_folder}: has no {CONFIG_NAME} with hop_seconds; name a folder of spectrify_all.py"
-        )
-    return known["hop_seconds"]
 
 
 def searcher(arguments: argparse.Namespace, run: Vectors, query: np.ndarray, allowed: np.ndarray) -> Search:
