@@ -1,364 +1,286 @@
 "use strict";
 
-/* The map itself: plotly draws the points and answers hover, click and lasso; rings and the tooltip lie above it. */
+/* The map: the cloud of points, and what lies on it: names, rings, the way from track to track, the tooltip. */
 const map = (() => {
-  const SVG_POINTS = 5000;  // what a page without WebGL can draw and still be moved
-  const EDGE = 28;  // pixels that stay free around the whole map
+  const EDGE = 22;  // pixels that stay free around the whole map
+  const CLOSEST = 60;  // times that one can look closer than at the whole map, and more where there are many tracks
   const FAINT = { light: 0.15, dark: 0.24 };  // opacity of what a list or a search leaves out
+  const MOST_NAMES = 60;
+  const LINE = 17;  // pixels from one name to another below it
   const stage = document.getElementById("stage");
   const plot = document.getElementById("map");
-  const overlay = document.getElementById("overlay");
   const tooltip = document.getElementById("tooltip");
-  const notice = document.getElementById("notice");
+  const layer = (id) => document.getElementById(id);
+  const measure = document.createElement("canvas").getContext("2d");
+  const on = { pick: () => {}, whole: () => {}, lasso: () => {}, view: () => {}, describe: () => [], hover: () => {} };
 
-  let webgl = true, lost = false, started = false, home = true, size = 0, waiting = 0;
-  let painted = { colouring: null, shown: null, marked: null };
-  let layers = [];  // of each plotly trace, the tracks of its points
-  let rings = { selected: -1, playing: -1, neighbours: [] };
-  let pinched = false;  // whether the touch that goes on, or went last, was one of two fingers
-  let pointed = -1;  // the track whose row in a list the mouse is over
-  let range = { x: [0, 1], y: [0, 1] };
-  let asked = null;  // the view that an address asked for, as long as it is the one that is seen
-  let box = null;  // around all tracks
-  let heading = 0;  // height in pixels when the whole map was last fitted below it
-  const layout = {
-    margin: { l: 0, r: 0, t: 0, b: 0 }, showlegend: false, hovermode: "closest", dragmode: "pan", selectionrevision: 0,
-    hoverdistance: 12, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    xaxis: { visible: false, autorange: false, range: [0, 1] }, yaxis: { visible: false, autorange: false, range: [0, 1] },
-    newselection: { line: { color: "#888", width: 1.5, dash: "solid" } },
-  };
-  const config = { displayModeBar: false, scrollZoom: true, doubleClick: false, showTips: false, responsive: false, plotGlPixelRatio: Math.max(1, window.devicePixelRatio) };
-  const on = { pick: () => {}, lasso: () => {}, view: () => {}, describe: () => [] };
+  let view = null, home = true, settled = 0;
+  let shown = { order: null, names: [], track: -1, near: [], path: [], pointed: -1, sounding: false, mask: null };
+  let hovered = -1, fittedTo = "";
+  let shuffled = null;  // all tracks in an order that says nothing, so that no colour hides another
+  let box = [0, 1, 0, 1];
+  const widths = new Map();  // of names, in pixels
 
-  function hasWebGL() {
-    try {
-      const canvas = document.createElement("canvas");
-      return Boolean(canvas.getContext("webgl") || canvas.getContext("experimental-webgl"));
-    } catch {
-      return false;
+  // Which points are drawn, the lowest first
+
+  function shuffle(count) {
+    const order = Uint32Array.from({ length: count }, (_, i) => i);
+    for (let i = count - 1, seed = 1; i > 0; i--) {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+      const other = seed % (i + 1);
+      [order[i], order[other]] = [order[other], order[i]];
     }
+    return order;
   }
 
-  function extent() {
-    const { x, y, count } = tracks.all;
-    const found = { left: Infinity, right: -Infinity, bottom: Infinity, top: -Infinity };
-    for (let i = 0; i < count; i++) {
-      found.left = Math.min(found.left, x[i]);
-      found.right = Math.max(found.right, x[i]);
-      found.bottom = Math.min(found.bottom, y[i]);
-      found.top = Math.max(found.top, y[i]);
-    }
-    return found;
+  /** Shown tracks: those that a list leaves out lie lowest, then what has no colour of its own, then by rank or mixed. */
+  function drawOrder(colouring, mask, marked) {
+    const { rank, groups, groupOf } = colouring;
+    const low = groups.map((group) => group.key === "other" || group.key === "none");
+    const levels = [[], [], []];
+    for (const i of shuffled) if (mask[i]) levels[marked && !marked[i] ? 0 : low[groupOf[i]] ? 1 : 2].push(i);
+    if (rank) for (const level of levels) level.sort((a, b) => rank[a] - rank[b] || a - b);
+    return Uint32Array.from(levels.flat());
   }
 
-  /** Ranges that show a box whole, with the same scale in both directions, beside `inset` pixels at each side. */
-  function around(left, right, bottom, top, inset = { left: 0, right: 0, bottom: 0, top: 0 }) {
-    const width = Math.max(stage.clientWidth - inset.left - inset.right, 50);
-    const height = Math.max(stage.clientHeight - inset.bottom - inset.top, 50);
-    const scale = Math.max((right - left) / width, (top - bottom) / height) || 1 / width;
-    return centred((left + right - scale * (inset.left - inset.right)) / 2, (bottom + top - scale * (inset.bottom - inset.top)) / 2, scale);
-  }
-
-  /** Ranges around a place; `scale` is how much of the map a pixel is. */
-  function centred(x, y, scale) {
-    const [across, up] = [(scale * stage.clientWidth) / 2, (scale * stage.clientHeight) / 2];
-    return { x: [x - across, x + across], y: [y - up, y + up] };
-  }
-
-  /** How much of the map a pixel is at present. */
-  function unit() {
-    return (range.x[1] - range.x[0]) / stage.clientWidth;
-  }
-
-  /** The middle of what is seen. */
-  function middle() {
-    return [(range.x[0] + range.x[1]) / 2, (range.y[0] + range.y[1]) / 2];
-  }
-
-  function showWhole() {
-    range = whole();
-    heading = headHeight();
-  }
-
-  function headHeight() {
-    return document.getElementById("head").clientHeight;
-  }
-
-  /** Whether the legend is a strip along the lower edge. */
-  function legendBelow() {
-    return document.getElementById("legend").clientWidth > stage.clientWidth / 2;
-  }
-
-  /** Ranges that show every track, none below the heading, the legend or the tools. */
-  function whole() {
-    const { left, right, bottom, top } = box;
-    const size_ = (id) => document.getElementById(id).getBoundingClientRect();
-    const [head, legend, view] = [size_("head"), size_("legend"), size_("stage")];
-    const below = legendBelow();
-    return around(left, right, bottom, top, {
-      left: EDGE + (below ? 0 : legend.width),
-      right: EDGE + size_("tools").width,
-      bottom: EDGE + (below ? legend.height : 0),
-      top: EDGE + Math.max(0, Math.min(head.bottom - view.top, view.height / 4)),
-    });
+  function withOpacity(packed, order, marked) {
+    const colours_ = packed.slice();
+    const bytes = new Uint8Array(colours_.buffer);
+    const [full, faint] = [255 * (order.length > 20000 ? 0.8 : 0.92), 255 * FAINT[colours.scheme()]];
+    for (const i of order) bytes[4 * i + 3] = marked && !marked[i] ? faint : full;
+    return colours_;
   }
 
   /** Points are small where there are many, and grow as one looks closer. */
   function pointSize() {
-    const points = Math.max(painted.drawn, 1);
-    const all = whole();
-    const closer = (all.x[1] - all.x[0]) / (range.x[1] - range.x[0]);
-    const screen = Math.min(Math.max(Math.min(stage.clientWidth, stage.clientHeight) / 800, 0.75), 1.4);
-    const dense = 1.3 * Math.sqrt((0.4 * stage.clientWidth * stage.clientHeight) / points);  // more would be one blot
-    const wanted = Math.min(19 * points ** -0.14 * screen, dense) * Math.max(closer, 0.5) ** 0.35;
-    return Math.round(4 * Math.min(Math.max(wanted, 1.25), 16)) / 4;
+    const [width, height] = [stage.clientWidth, stage.clientHeight];
+    const points = Math.max(shown.order ? shown.order.length : 1, 1);
+    const screen = Math.min(Math.max(Math.min(width, height) / 800, 0.75), 1.4);
+    const dense = 1.3 * Math.sqrt((0.4 * width * height) / points);  // more would be one blot
+    const wanted = Math.min(19 * points ** -0.14 * screen, dense) * Math.max(closer(), 0.5) ** 0.35;
+    return Math.round(4 * Math.min(Math.max(wanted, 1.5), 16)) / 4;
   }
 
-  function taken(values, places) {
-    const some = new Float32Array(places.length);
-    for (let i = 0; i < some.length; i++) some[i] = values[places[i]];
-    return some;
+  // The view
+
+  /** How much closer one looks than at the whole map. */
+  function closer() {
+    return wholeUnit() / view.unit();
   }
 
-  function traces() {
-    const { x, y } = tracks.all;
-    layers = layered(painted, webgl ? Infinity : SVG_POINTS);
-    painted.drawn = layers.reduce((sum, layer) => sum + layer.tracks.length, 0);
-    size = pointSize();
-    const [full, low] = [painted.drawn > 20000 ? 0.8 : 0.92, FAINT[colours.scheme()]];
-    const made = layers.map((layer) => ({
-      type: webgl ? "scattergl" : "scatter", mode: "markers", hoverinfo: "none",
-      x: taken(x, layer.tracks), y: taken(y, layer.tracks),
-      marker: { size, color: layer.colour, opacity: layer.faint ? low : full, line: { width: 0 } },
-      selected: { marker: {} }, unselected: { marker: { opacity: layer.faint ? low : 0.5 } },
-    }));
-    // Plotly needs one trace to have axes; it draws nothing
-    return made.length ? made : [{ type: "scatter", mode: "markers", x: [], y: [], hoverinfo: "none" }];
+  /** Pixels at each side of the whole map that the heading, the legend, the tools and the sheet take. */
+  function insets() {
+    const edge = stage.getBoundingClientRect();
+    const taken = (id) => layer(id).getBoundingClientRect();
+    const [head, legend_, tools, panel] = ["head", "legend", "tools", "panel"].map(taken);
+    const sheet = Math.max(0, edge.bottom - Math.max(panel.top, edge.top));
+    const isSheet = panel.left < edge.right - 1 && panel.width > 0;
+    const below = legend_.width > edge.width / 2;
+    return {
+      left: EDGE + (below || !legend_.width ? 0 : legend_.right - edge.left),
+      right: EDGE + tools.width,
+      bottom: EDGE + (below ? edge.bottom - legend_.top : isSheet ? Math.min(sheet, edge.height / 3) : 0),
+      top: EDGE + Math.max(0, Math.min(head.bottom - edge.top, edge.height / 3)),
+    };
   }
 
-  async function draw() {
-    layout.selections = [];
-    layout.selectionrevision += 1;
-    layout.width = stage.clientWidth;
-    layout.height = stage.clientHeight;
-    layout.xaxis.range = [...range.x];
-    layout.yaxis.range = [...range.y];
-    await (started ? Plotly.react : Plotly.newPlot)(plot, traces(), layout, config);
-    if (!started) listen();
-    started = true;
-    tell();
-    drawRings();
-    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-    document.documentElement.dataset.drawn = painted.drawn;
+  /** Map units a pixel where the whole map is seen. */
+  function wholeUnit() {
+    const free = insets();
+    const [left, right, bottom, top] = box;
+    const across = (right - left) / Math.max(stage.clientWidth - free.left - free.right, 50);
+    const up = (top - bottom) / Math.max(stage.clientHeight - free.bottom - free.top, 50);
+    return Math.max(across, up) || 1 / stage.clientWidth;
   }
 
-  /** Say what the map cannot show here. */
-  function tell() {
-    notice.hidden = webgl;
-    if (webgl) return;
-    const shown = painted.shown.reduce((sum, each) => sum + each, 0);
-    const left = shown > painted.drawn ? `: ${painted.drawn.toLocaleString("en")} of ${shown.toLocaleString("en")} tracks; filter or search to see others` : "";
-    notice.textContent = `${lost ? "The browser has taken its WebGL away; load the page again to have it back. Drawn" : "This browser has no WebGL; drawn"} as SVG${left}.`;
+  function fit() {
+    home = true;
+    fittedTo = JSON.stringify([stage.clientWidth, stage.clientHeight, ...Object.values(insets())]);
+    view.show(box, insets());
+    settle();
   }
 
-  function paint(colouring, shown, marked) {
-    Object.assign(painted, { colouring, shown, marked });
-    if (!started) {
-      webgl = hasWebGL();
-      box = extent();
-    }
-    // A legend that is a strip changes its height with the colour, and the heading with filters; a legend at the side
-    // may not move the map
-    if (home && (!started || legendBelow() || headHeight() !== heading)) showWhole();
-    return draw();
+  /** The whole map again where what lies beside it has changed its size; a view of somebody's own stays. */
+  function refit() {
+    const unit = wholeUnit();
+    view.bounds({ box, closest: unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * unit });
+    if (home && fittedTo !== JSON.stringify([stage.clientWidth, stage.clientHeight, ...Object.values(insets())])) fit();
   }
 
-  function setRange(wanted, isHome) {
-    range = wanted;
-    asked = null;
-    home = isHome;
-    return Plotly.relayout(plot, { "xaxis.range": [...range.x], "yaxis.range": [...range.y] });
+  function leaveHome() {
+    home = false;
   }
 
-  function moved(event, done) {
-    const read = (axis) => [event[`${axis}.range[0]`], event[`${axis}.range[1]`]];
-    const [x, y] = [read("xaxis"), read("yaxis")];
-    if (x[0] !== undefined) range.x = x;
-    if (y[0] !== undefined) range.y = y;
-    if (x[0] !== undefined || y[0] !== undefined) {
-      home = false;
-      asked = null;
-    }
-    drawRings();
+  function moved() {
     hideTooltip();
-    const upright = (range.y[1] - range.y[0]) / stage.clientHeight;
-    // With the shift key plotly zooms to a box, of any shape
-    if (done && Math.abs(unit() / upright - 1) > 0.01) setRange(around(...range.x, ...range.y), false).catch(store.fail);
-    if (done) settle();
+    drawOver();
+    settle();
   }
 
+  /** What need not follow every frame of a gesture. */
   function settle() {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      if (pointSize() !== size) draw().catch(store.fail);
+    clearTimeout(settled);
+    settled = setTimeout(() => {
+      view.size(pointSize());
+      drawOver();
       on.view();
-    }, 200);
+    }, 120);
   }
 
-  function trackOf(event) {
-    const point = event.points && event.points[0];
-    const layer = point && layers[point.curveNumber];
-    return layer ? layer.tracks[point.pointNumber] : -1;
-  }
+  // Over the points
 
-  function listen() {
-    plot.on("plotly_relayouting", (event) => moved(event, false));
-    plot.on("plotly_relayout", (event) => moved(event, true));
-    plot.on("plotly_hover", (event) => showTooltip(trackOf(event)));
-    plot.on("plotly_unhover", hideTooltip);
-    plot.on("plotly_click", (event) => { const track = trackOf(event); if (track >= 0 && !pinched) on.pick(track); });
-    plot.on("plotly_selected", (event) => {
-      const found = event && event.points ? event.points.map((point) => layers[point.curveNumber].tracks[point.pointNumber]) : [];
-      lasso(false);
-      if (found.length) on.lasso(found.sort((a, b) => a - b));
-      else draw().catch(store.fail);
-    });
-    plot.on("plotly_webglcontextlost", () => { webgl = false; lost = true; draw().catch(store.fail); });
-    plot.addEventListener("dblclick", () => { if (!plot.classList.contains("over")) fit().catch(store.fail); });
-    // What had the focus would get the keys that are meant for the map
-    plot.addEventListener("pointerdown", () => document.activeElement.blur());
-    listenToFingers();
-    new ResizeObserver(() => resized().catch(store.fail)).observe(stage);
-  }
+  const svg = (kind, attributes) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", kind);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  };
 
-  /** Two fingers zoom and move the map; plotly knows one alone. */
-  function listenToFingers() {
-    let before = null;
-    const read = ([one, other]) => {
-      const edge = stage.getBoundingClientRect();
-      const [dx, dy] = [one.clientX - other.clientX, one.clientY - other.clientY];
-      return { x: (one.clientX + other.clientX) / 2 - edge.left, y: (one.clientY + other.clientY) / 2 - edge.top, apart: Math.hypot(dx, dy) || 1 };
-    };
-    const follow = (event) => {
-      // Plotly saw the first finger come and go, and takes that for a click
-      if (event.type === "touchstart") pinched = event.touches.length > 1;
-      if (event.touches.length !== 2) {
-        before = null;
-        return;
-      }
-      event.preventDefault();
-      event.stopPropagation();  // or plotly would move the map by the first finger
-      const now = read(event.touches);
-      if (before) {
-        const wanted = unit() * (before.apart / now.apart);
-        // What was between the fingers stays between them
-        const x = range.x[0] + unit() * before.x + wanted * (stage.clientWidth / 2 - now.x);
-        const y = range.y[1] - unit() * before.y - wanted * (stage.clientHeight / 2 - now.y);
-        setRange(centred(x, y, wanted), false);
-      }
-      before = now;
-    };
-    for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"]) plot.addEventListener(kind, follow, { capture: true, passive: false });
-  }
-
-  async function resized() {
-    if (stage.clientWidth === layout.width && stage.clientHeight === layout.height) return;
-    if (home) showWhole();
-    else range = centred(...middle(), (range.x[1] - range.x[0]) / layout.width);
-    await draw();
-  }
-
-  function lasso(wanted) {
-    document.getElementById("lasso").setAttribute("aria-pressed", String(wanted));
-    // By plotly alone, which would not see a change that is in its layout already
-    return Plotly.relayout(plot, { dragmode: wanted ? "lasso" : "pan" });
-  }
-
-  function place(track) {
-    const { x, y } = tracks.all;
-    return [
-      ((x[track] - range.x[0]) / (range.x[1] - range.x[0])) * stage.clientWidth,
-      stage.clientHeight - ((y[track] - range.y[0]) / (range.y[1] - range.y[0])) * stage.clientHeight,
-    ];
+  function drawOver() {
+    drawRings();
+    drawNames();
   }
 
   function drawRings() {
-    const radius = size / 2;
+    const radius = pointSize() / 2;
     const circle = (track, kind, more) => {
-      const made = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-      const [x, y] = place(track);
-      made.setAttribute("class", kind);
-      made.setAttribute("cx", x);
-      made.setAttribute("cy", y);
-      made.setAttribute("r", radius + more);
-      return made;
+      const [x, y] = view.pixel(track);
+      return svg("circle", { class: kind, cx: x, cy: y, r: radius + more });
     };
-    const made = rings.neighbours.filter((track) => painted.shown[track]).map((track, rank) => {
+    const made = shown.near.map((track, rank) => {
       const ring = circle(track, "neighbour", 2.5);
-      ring.style.opacity = 0.9 - (0.7 * rank) / rings.neighbours.length;
+      ring.style.opacity = 0.9 - (0.7 * rank) / shown.near.length;
       return ring;
     });
-    if (rings.selected >= 0) made.push(circle(rings.selected, "selected", 5));
-    if (rings.playing >= 0) made.push(circle(rings.playing, "playing", 9));
-    if (pointed >= 0) made.push(circle(pointed, "pointed", 7));
-    overlay.replaceChildren(...made);
+    if (shown.track >= 0) made.push(circle(shown.track, shown.sounding ? "selected playing" : "selected", 5));
+    for (const track of new Set([shown.pointed, hovered])) if (track >= 0) made.push(circle(track, "pointed", 4));
+    layer("rings").replaceChildren(...made);
+    layer("path").setAttribute("points", shown.path.map((track) => view.pixel(track).map((place) => place.toFixed(1)).join(",")).join(" "));
+  }
+
+  function width(text) {
+    if (!widths.has(text)) widths.set(text, measure.measureText(text).width);
+    return widths.get(text);
+  }
+
+  function drawNames() {
+    const edge = stage.getBoundingClientRect();
+    const covered = [...document.querySelectorAll("#head .name, #head .controls, #chips, #legend, #tools, #panel")].map((each) => each.getBoundingClientRect()).filter((each) => each.width)
+      .map((each) => ({ left: each.left - edge.left, top: each.top - edge.top, right: each.right - edge.left, bottom: each.bottom - edge.top }));
+    const [left, right, bottom, top] = view.window();
+    const [across, up] = [stage.clientWidth / (right - left), stage.clientHeight / (top - bottom)];
+    const placed = names.layout(shown.names, {
+      toPixel: (x, y) => [(x - left) * across, (top - y) * up],
+      width: stage.clientWidth, height: stage.clientHeight, measure: width, lineHeight: LINE, taken: covered, most: MOST_NAMES, closer: closer(),
+    });
+    layer("names").replaceChildren(...placed.map(({ text, x, y }) => {
+      const made = svg("text", { x, y });
+      made.textContent = text;
+      return made;
+    }));
+  }
+
+  function hover(track) {
+    if (track === hovered) return;
+    hovered = track;
+    plot.classList.toggle("over", track >= 0);
+    if (track < 0) hideTooltip();
+    else showTooltip(track);
+    drawRings();
+    on.hover(track);
   }
 
   function showTooltip(track) {
-    if (track < 0) return hideTooltip();
     const lines = on.describe(track).map((text, i) => {
       const line = document.createElement(i ? "span" : "strong");
       line.dir = "auto";
       line.textContent = text;
       return line;
     });
-    if (!lines.length) return;
     tooltip.replaceChildren(...lines);
-    tooltip.hidden = false;
-    const [x, y] = place(track);
+    tooltip.hidden = !lines.length;
+    const [x, y] = view.pixel(track);
     const flip = x > stage.clientWidth / 2;
     tooltip.style.left = flip ? "" : `${x + 14}px`;
     tooltip.style.right = flip ? `${stage.clientWidth - x + 14}px` : "";
     tooltip.style.top = `${Math.min(Math.max(y - 14, 4), stage.clientHeight - tooltip.offsetHeight - 4)}px`;
-    plot.classList.add("over");
   }
 
   function hideTooltip() {
     tooltip.hidden = true;
-    plot.classList.remove("over");
   }
 
-  function fit() {
-    showWhole();
-    return setRange(range, true);
+  // From outside
+
+  function start() {
+    const { x, y, count } = tracks.all;
+    shuffled = shuffle(count);
+    box = [Infinity, -Infinity, Infinity, -Infinity];
+    for (let i = 0; i < count; i++) box = [Math.min(box[0], x[i]), Math.max(box[1], x[i]), Math.min(box[2], y[i]), Math.max(box[3], y[i])];
+    view = cloud(plot, {
+      view: (moving) => { if (moving) leaveHome(); moved(); },
+      hover,
+      pick: (track, event) => on.pick(track, event),
+      double: (track) => { if (track < 0) fit(); },
+      lasso: (found) => { showLasso(); on.lasso(found); },
+      drawn: (points) => { document.documentElement.dataset.drawn = points; },
+      fallback: tell,
+    });
+    view.place(x, y);
+    measure.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
+    new ResizeObserver(() => { refit(); moved(); }).observe(stage);
+    // What had the focus would get the keys that are meant for the map
+    plot.addEventListener("pointerdown", () => document.activeElement.blur());
   }
 
-  /** Zoom around the middle: above 1 closer. */
-  function zoom(factor) {
-    return setRange(centred(...middle(), unit() / factor), false);
+  /** Say what the map is drawn by where it is not WebGL. */
+  function tell(why) {
+    const texts = { missing: "This browser has no WebGL; the map is drawn without it.", lost: "The browser has taken its WebGL away; the map is drawn without it." };
+    layer("notice").textContent = texts[why] || "";
+    layer("notice").hidden = !why;
   }
 
-  /** Move the view, not its scale, so that a track is on it. */
+  /** Draw the points: `mask` tells which, `marked` which of them in full. */
+  function paint(colouring, mask, marked) {
+    const order = drawOrder(colouring, mask, marked);
+    shown.order = order;
+    view.paint(withOpacity(colouring.packed, order, marked), order);
+    if (hovered >= 0 && !mask[hovered]) hover(-1);
+    view.size(pointSize());
+    refit();
+  }
+
+  /** Draw what lies over the points: {names, track, near, path, pointed, sounding}, each only where it has changed. */
+  function over(what) {
+    Object.assign(shown, what);
+    if ("names" in what) drawOver();
+    else drawRings();
+  }
+
+  function showLasso() {
+    layer("lasso").setAttribute("aria-pressed", String(view.isLasso()));
+  }
+
+  /** Move the view, not its scale, so that a track is on it and under nothing. */
   function reveal(track) {
-    const [x, y] = place(track);
-    const edge = 24;
-    if (x >= edge && y >= edge && x <= stage.clientWidth - edge && y <= stage.clientHeight - edge) return;
-    setRange(centred(tracks.all.x[track], tracks.all.y[track], unit()), false);
+    const [x, y] = view.pixel(track);
+    const free = insets();
+    const beyond = (at, low, high) => (at < low ? low - at : at > high ? high - at : 0);
+    const dx = beyond(x, Math.min(free.left, stage.clientWidth / 3), stage.clientWidth - free.right);
+    const dy = beyond(y, free.top, stage.clientHeight - free.bottom);
+    if (!dx && !dy) return;
+    leaveHome();
+    view.pan(dx, dy);
   }
 
   return {
-    paint, fit, zoom, reveal, lasso, on,
-    fits: () => !home || headHeight() === heading,
-    isLasso: () => layout.dragmode === "lasso",
-    point: (track) => { pointed = track; drawRings(); },
-    ring: (wanted) => { rings = wanted; drawRings(); },
+    start, paint, over, fit, refit, reveal, on,
+    zoom: (factor) => { leaveHome(); view.zoom(factor); },
+    lasso: (wanted) => { view.lasso(wanted); showLasso(); },
+    isLasso: () => view.isLasso(),
     /** The part of the map that is seen, null where it is all of it: [left, right, bottom, top]. */
-    view: () => (home ? null : asked || [...range.x, ...range.y]),
-    setView: (view) => {
-      range = around(...view);
-      home = false;
-      if (started) setRange(range, false);
-      asked = view;
-    },
+    window: () => (home ? null : view.window()),
+    show: (window_) => { leaveHome(); view.show(window_); moved(); },
+    pixel: (track) => view.pixel(track),
+    drawn: () => view.drawn(),
   };
 })();

@@ -2,10 +2,11 @@
 
 /* The tracks: their columns, titles, audio, neighbours, and distances by the real vectors. */
 const tracks = (() => {
-  const all = { count: 0, x: null, y: null, filenames: null, columns: [], audio: null, about: [] };
+  const all = { count: 0, x: null, y: null, filenames: null, columns: [], audio: null, strips: null, about: [] };
   const byKey = new Map();
-  const byName = new Map();  // the label table's, by their heading in small letters: title, artist and citation have a place
-  let neighbourTable = null, vectors = null, haystacks = null, wordsOf = null;
+  const said = { title: () => "", artist: () => "", citation: () => "" };  // what the data says of a track
+  const told = new Set();  // keys of the columns that have a place of their own
+  let near = null, vectors = null, haystacks = null, wordsOf = null;
 
   function addColumn(content) {
     const column = {
@@ -14,9 +15,18 @@ const tracks = (() => {
       values: content.values,
       codes: store.codes(content.codes, content.bytes),
       numbers: content.numbers ? store.floats(content.numbers) : null,
+      dates: Boolean(content.dates),
     };
     byKey.set(column.key, column);
-    if (column.key.startsWith("label:")) byName.set(column.name.toLowerCase(), column);
+  }
+
+  /** How a text is found of a track: {column} names the column it stands in, {texts} holds one a track, null has none. */
+  function reader(source) {
+    if (!source) return () => "";
+    if (source.texts) return (track) => source.texts[track];
+    const column = byKey.get(source.column);
+    told.add(source.column);
+    return (track) => column.values[column.codes[track]];
   }
 
   function takeMap(content) {
@@ -27,12 +37,14 @@ const tracks = (() => {
   function takeTracks(content) {
     all.filenames = content.filenames;
     all.audio = content.audio;
+    all.strips = content.strips;
     content.columns.forEach(addColumn);
     all.columns = all.order.map((key) => byKey.get(key));
+    for (const what of Object.keys(said)) said[what] = reader(content[what]);
   }
 
   function takeNeighbours(content) {
-    neighbourTable = { count: content.count, tracks: store.words(content.tracks), distances: store.floats(content.distances) };
+    near = { count: content.count, tracks: store.words(content.tracks), distances: store.floats(content.distances) };
   }
 
   function takeVectors(content) {
@@ -59,25 +71,38 @@ const tracks = (() => {
     return distances;
   }
 
-  /** The nearest tracks by the exact vectors: [{track, distance}], nearest first. */
-  function neighbours(track) {
-    if (!neighbourTable) return [];
-    const from = track * neighbourTable.count;
-    return Array.from({ length: neighbourTable.count }, (_, i) => ({ track: neighbourTable.tracks[from + i], distance: neighbourTable.distances[from + i] }));
+  /** The nearest tracks: [{track, distance}], nearest first. Of all by the exact vectors; of `shown` alone by the page's. */
+  function neighbours(track, shown) {
+    if (!near) return [];
+    const from = track * near.count;
+    const exact = Array.from({ length: near.count }, (_, i) => ({ track: near.tracks[from + i], distance: near.distances[from + i] }));
+    if (!shown || !vectors || exact.every((each) => shown[each.track])) return exact.filter((each) => !shown || shown[each.track]);
+    const distances = distancesTo(track);
+    const others = [];
+    for (let i = 0; i < shown.length; i++) if (shown[i] && i !== track) others.push(i);
+    others.sort((a, b) => distances[a] - distances[b] || a - b);
+    return others.slice(0, near.count).map((other) => ({ track: other, distance: Math.max(0, distances[other]) }));
   }
 
-  /** What the label table says of a track in a column, "" where it has none. */
-  function labelled(track, name) {
-    const column = byName.get(name);
-    return column ? column.values[column.codes[track]] : "";
-  }
-
-  /** The title column's, else the file's name without folder and extension. */
+  /** The title, else the file's name without folder and extension. */
   function title(track) {
-    const given = labelled(track, "title");
-    if (given || !all.filenames) return given || "";
-    const base = all.filenames[track].split("/").pop();
-    return base.replace(/(.)\.[^.]*$/, "$1");
+    const given = said.title(track);
+    if (given || !all.filenames) return given;
+    return all.filenames[track].split("/").pop().replace(/(.)\.[^.]*$/, "$1");
+  }
+
+  /** "Artist - title", as playlists have it. */
+  function fullTitle(track) {
+    const artist = said.artist(track);
+    return artist ? `${artist} - ${title(track)}` : title(track);
+  }
+
+  /** Where the picture of the track's mel is: row `row` of `rows` in a file; null where the page has none. */
+  function strip(track) {
+    if (!all.strips) return null;
+    const { files, tracks: each, width, height } = all.strips;
+    const first = Math.floor(track / each) * each;
+    return { file: files[first / each], row: track - first, rows: Math.min(each, all.count - first), width, height };
   }
 
   /** Where the audio is, relative to the page; null where there is none. */
@@ -107,9 +132,15 @@ const tracks = (() => {
     return found;
   }
 
-  function find(filename) {
-    return all.filenames.indexOf(filename);
-  }
-
-  return { all, takeMap, takeTracks, takeNeighbours, takeVectors, distancesTo, neighbours, column: (key) => byKey.get(key), labelled, title, address, search, find, hasVectors: () => vectors !== null };
+  return {
+    all, takeMap, takeTracks, takeNeighbours, takeVectors, distancesTo, neighbours, title, fullTitle, address, strip, search,
+    artist: (track) => said.artist(track),
+    citation: (track) => said.citation(track),
+    column: (key) => byKey.get(key),
+    value: (track, column) => column.values[column.codes[track]],
+    hasPlace: (column) => told.has(column.key),
+    find: (filename) => all.filenames.indexOf(filename),
+    near: () => near,
+    vectors: () => vectors,
+  };
 })();

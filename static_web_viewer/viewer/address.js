@@ -1,0 +1,60 @@
+"use strict";
+
+/* The page's address: a link shows what its sender saw, and Back is the trail of what was heard. */
+const address = (() => {
+  const FIELDS = ["track", "colour", "view", "filter", "search"];
+
+  const list = (value) => (Array.isArray(value) ? value : []);
+
+  function isView(box) {
+    return box.length === 4 && box.every((number) => Math.abs(number) < 1e16) && box[0] < box[1] && box[2] < box[3];
+  }
+
+  /** The filter that `save` has made; whatever else an address holds is passed over. */
+  function filter(text) {
+    let saved = null;
+    try {
+      saved = JSON.parse(text);
+    } catch { /* an address that somebody cut short */ }
+    const chosen = new Map();
+    for (const pair of list(saved && saved.chosen)) {
+      const [key, wanted] = list(pair);
+      const column = tracks.column(key);
+      if (column && !column.numbers && Array.isArray(wanted)) chosen.set(key, new Set(wanted));
+      if (column && column.numbers && wanted && Number.isFinite(wanted.low) && Number.isFinite(wanted.high)) chosen.set(key, { low: wanted.low, high: wanted.high });
+    }
+    return { chosen, hidden: new Set(list(saved && saved.hidden)), promoted: list(saved && saved.promoted).filter((value) => typeof value === "string") };
+  }
+
+  function save({ chosen, hidden, promoted }) {
+    const saved = { hidden: [...hidden], chosen: [...chosen].map(([key, wanted]) => [key, wanted instanceof Set ? [...wanted] : wanted]) };
+    if (promoted.length) saved.promoted = promoted;
+    return saved.hidden.length || saved.chosen.length || promoted.length ? JSON.stringify(saved) : null;
+  }
+
+  /** What the address asks for, {track, colour, view, search, filter: a text}; null where it is none of ours. */
+  function read() {
+    const fields = new URLSearchParams(location.hash.slice(1));
+    if (location.hash && !FIELDS.some((name) => fields.has(name))) return null;
+    const view = (fields.get("view") || "").split(",").map(Number);
+    return { track: fields.get("track"), colour: fields.get("colour"), view: isView(view) ? view : null, search: fields.get("search") || "", filter: fields.get("filter") || "{}" };
+  }
+
+  /** Make the address say what is seen; with `push` Back leads to what it said before. */
+  function write(state, view, push) {
+    const fields = new URLSearchParams();
+    if (state.track >= 0) fields.set("track", tracks.all.filenames[state.track]);
+    if (state.colour !== tracks.all.first) fields.set("colour", state.colour);
+    if (view) fields.set("view", view.map((number) => Number(number.toPrecision(6))).join(","));
+    if (state.search) fields.set("search", state.search);
+    const saved = save(state);
+    if (saved) fields.set("filter", saved);
+    const hash = String(fields) ? `#${fields}` : "";
+    if (hash === location.hash) return;
+    try {
+      history[push ? "pushState" : "replaceState"](null, "", hash || location.pathname + location.search);
+    } catch { /* a browser that finds this too often in a row; the next change writes it */ }
+  }
+
+  return { read, write, filter };
+})();
