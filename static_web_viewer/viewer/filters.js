@@ -1,58 +1,49 @@
 "use strict";
 
-/* What is shown: values of columns that the user chose, and legend entries that were switched off. */
+/* What is shown: the values of columns that the user has chosen, as boxes, fields and chips. */
 const filters = (() => {
   const FEW_VALUES = 40;  // listed with a box each; of more, those that hold what is typed
   const element = (id) => document.getElementById(id);
-  const chosen = new Map();  // key of a column -> Set of values, or {low, high}
-  let hidden = new Set();  // keys of the legend's groups
-  const on = { change: () => {}, list: () => {} };
+  let chosen = new Map();  // as it was rendered last: key of a column -> Set of values, or {low, high}
+  const on = { choose: () => {}, list: () => {} };
 
-  /** Which tracks are shown, (count,) of 0 and 1. */
-  function shown(colouring) {
-    const mask = new Uint8Array(tracks.all.count).fill(1);
-    for (const [key, wanted] of chosen) {
+  /** Which tracks have the chosen values, (count,) of 0 and 1. */
+  function mask(wanted_) {
+    const kept = new Uint8Array(tracks.all.count).fill(1);
+    for (const [key, wanted] of wanted_) {
       const column = tracks.column(key);
       if (!column) continue;
       if (wanted instanceof Set) {
         const allowed = column.values.map((value) => wanted.has(value));
-        for (let i = 0; i < mask.length; i++) if (!allowed[column.codes[i]]) mask[i] = 0;
+        for (let i = 0; i < kept.length; i++) if (!allowed[column.codes[i]]) kept[i] = 0;
       } else {
-        for (let i = 0; i < mask.length; i++) if (!(column.numbers[i] >= wanted.low && column.numbers[i] <= wanted.high)) mask[i] = 0;
+        for (let i = 0; i < kept.length; i++) if (!(column.numbers[i] >= wanted.low && column.numbers[i] <= wanted.high)) kept[i] = 0;
       }
     }
-    if (colouring.kind === "categories" && hidden.size) {
-      const off = colouring.groups.map((group) => hidden.has(group.key));
-      for (let i = 0; i < mask.length; i++) if (off[colouring.groupOf[i]]) mask[i] = 0;
-    }
-    return mask;
+    return kept;
   }
 
-  function choose(key, wanted) {
-    if (wanted instanceof Set ? wanted.size : wanted) chosen.set(key, wanted);
-    else chosen.delete(key);
-    chips();
-    on.change();
-  }
-
-  function chips() {
-    const made = [...chosen].map(([key, wanted]) => {
-      const item = document.createElement("li");
-      const button = document.createElement("button");
-      const name = tracks.column(key) ? tracks.column(key).name : key;
-      const what = wanted instanceof Set ? [...wanted].map((value) => value || "no value").join(", ") : `${number(wanted.low)} to ${number(wanted.high)}`;
-      button.type = "button";
-      button.className = "chip";
-      button.textContent = `${name}: ${what} ×`;
-      button.setAttribute("aria-label", `Remove the filter ${name}: ${what}`);
-      button.addEventListener("click", (event) => {
-        choose(key, null);
-        values();
-        if (!event.detail) element("filters").querySelector("summary").focus();
-      });
-      item.append(button);
-      return item;
+  function chip(key, wanted) {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    const column = tracks.column(key);
+    const text = (number_) => (column && column.dates ? new Date(864e5 * number_).toISOString().slice(0, 10) : number(number_));
+    const what = wanted instanceof Set ? [...wanted].map((value) => value || "no value").join(", ") : `${text(wanted.low)} to ${text(wanted.high)}`;
+    button.type = "button";
+    button.className = "chip";
+    button.textContent = `${column ? column.name : key}: ${what} ×`;
+    button.setAttribute("aria-label", `Remove the filter ${column ? column.name : key}: ${what}`);
+    button.addEventListener("click", (event) => {
+      on.choose(key, null);
+      if (!event.detail) element("filters").querySelector("summary").focus();
     });
+    item.append(button);
+    return item;
+  }
+
+  function render(chosen_) {
+    chosen = chosen_;
+    const made = [...chosen].map(([key, wanted]) => chip(key, wanted));
     if (made.length) {
       const item = document.createElement("li");
       const button = document.createElement("button");
@@ -63,6 +54,7 @@ const filters = (() => {
       made.push(item);
     }
     element("chips").replaceChildren(...made);
+    if (!element("filter-values").contains(document.activeElement)) values();
   }
 
   const number = (value) => String(Number(value.toPrecision(6)));
@@ -71,7 +63,6 @@ const filters = (() => {
     const options = tracks.all.columns.map((column) => new Option(column.name, column.key));
     element("filter-column").replaceChildren(...options);
     values();
-    chips();
   }
 
   /** The boxes of the chosen column's values, or two fields for a column of numbers. */
@@ -98,7 +89,7 @@ const filters = (() => {
           const set = wanted();
           if (box.checked) set.add(value);
           else set.delete(value);
-          choose(column.key, set);
+          on.choose(column.key, set);
         });
         const name = document.createElement("span");
         name.dir = "auto";
@@ -129,13 +120,14 @@ const filters = (() => {
     const fields = ["low", "high"].map((end) => {
       const label = document.createElement("label");
       const field = document.createElement("input");
-      field.type = "number";
-      field.step = "any";
-      field.value = number(wanted[end]);
+      field.type = column.dates ? "date" : "number";
+      if (!column.dates) field.step = "any";
+      field.value = column.dates ? new Date(864e5 * wanted[end]).toISOString().slice(0, 10) : number(wanted[end]);
       field.addEventListener("change", () => {
         const bounds_ = { ...(chosen.get(column.key) || { low, high }) };
-        bounds_[end] = field.value === "" || !Number.isFinite(field.valueAsNumber) ? { low, high }[end] : field.valueAsNumber;
-        choose(column.key, bounds_);
+        const given = field.valueAsNumber / (column.dates ? 864e5 : 1);
+        bounds_[end] = field.value === "" || !Number.isFinite(given) ? { low, high }[end] : given;
+        on.choose(column.key, bounds_);
       });
       label.className = "bound";
       label.append(end === "low" ? "from " : "to ", field);
@@ -148,26 +140,5 @@ const filters = (() => {
   element("filters").addEventListener("focusout", (event) => { if (event.relatedTarget && !element("filters").contains(event.relatedTarget)) element("filters").open = false; });
   document.addEventListener("click", (event) => { if (!element("filters").contains(event.target)) element("filters").open = false; });
 
-  return {
-    shown, columnsReady, on,
-    any: () => chosen.size > 0 || hidden.size > 0,
-    toggle: (key) => { if (!hidden.delete(key)) hidden.add(key); },
-    only: (key, keys) => { hidden = new Set(keys.filter((each) => each !== key)); },
-    isHidden: (key) => hidden.has(key),
-    showAll: () => hidden.clear(),
-    /** For the page's address. */
-    save: () => ({ hidden: [...hidden], chosen: [...chosen].map(([key, wanted]) => [key, wanted instanceof Set ? [...wanted] : wanted]) }),
-    /** Take what `save` has made; whatever else an address holds is passed over. */
-    restore: (saved) => {
-      const list = (value) => (Array.isArray(value) ? value : []);
-      hidden = new Set(list(saved && saved.hidden));
-      chosen.clear();
-      for (const pair of list(saved && saved.chosen)) {
-        const [key, wanted] = list(pair);
-        const column = tracks.column(key);
-        if (column && !column.numbers && Array.isArray(wanted)) chosen.set(key, new Set(wanted));
-        if (column && column.numbers && wanted && Number.isFinite(wanted.low) && Number.isFinite(wanted.high)) chosen.set(key, { low: wanted.low, high: wanted.high });
-      }
-    },
-  };
+  return { mask, render, columnsReady, on };
 })();

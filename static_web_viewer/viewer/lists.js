@@ -1,175 +1,147 @@
 "use strict";
 
-/* Lists of tracks beside the map: the nearest to the selected one, and one that a lasso, a search or a filter makes. */
+/* What stands beside the map: the current track, what is most alike to it, and one list that a lasso, a search, a filter
+ * or a way across the map has made. */
 const lists = (() => {
   const ROWS = 200;  // shown at a time
+  const FEW_COLUMNS = 6;  // the others are folded
   const element = (id) => document.getElementById(id);
-  let list = { tracks: [], rows: 0 };
-  const on = { select: () => {}, play: () => {}, playAll: () => {}, close: () => {}, point: () => {}, colour: () => "" };
+  let list = { tracks: [], rows: 0, value: () => "" };
+  const on = { pick: () => {}, point: () => {}, more: () => {}, close: () => {}, playAll: () => {} };
 
-  /** A row: play button, title that selects, and a note at its end. */
-  function row(track, note, queue) {
+  const text = (kind, content, className = "") => {
+    const made = document.createElement(kind);
+    made.dir = "auto";
+    made.textContent = content;
+    made.className = className;
+    return made;
+  };
+
+  /** A row: it plays by its button and by its title alike. `value` says what it is by the coloured column. */
+  function row(track, value, queue) {
     const item = document.createElement("li");
     item.dataset.track = track;
-    const play = document.createElement("button");
-    play.type = "button";
-    play.className = "play";
-    play.addEventListener("click", () => on.play(track, queue()));
     const title = document.createElement("button");
     title.type = "button";
     title.className = "plain";
-    title.dir = "auto";
-    title.textContent = tracks.title(track);
-    const artist = tracks.labelled(track, "artist");
-    if (artist) {
-      const by = document.createElement("small");
-      by.dir = "auto";
-      by.textContent = artist;
-      title.append(" ", by);
-    }
-    title.addEventListener("click", () => on.select(track));
+    title.append(text("span", tracks.title(track), "title"));
+    const more = [tracks.artist(track), value].filter(Boolean).join(" · ");
+    if (more) title.append(text("small", more));
+    title.addEventListener("click", () => on.pick(track, queue, false));
     item.addEventListener("mouseenter", () => on.point(track));
     item.addEventListener("mouseleave", () => on.point(-1));
-    const dot = document.createElement("i");
-    item.append(...(tracks.all.audio ? [play, dot, title] : [dot, title]));
-    if (note) {
-      const end = document.createElement("span");
-      end.className = "note";
-      end.textContent = note;
-      item.append(end);
+    item.append(document.createElement("i"), title);
+    if (tracks.all.audio) {
+      const play = document.createElement("button");
+      play.type = "button";
+      play.className = "play";
+      play.addEventListener("click", () => on.pick(track, queue, true));
+      item.prepend(play);
     }
+    const picture = strip.thumbnail(track);
+    if (picture) item.append(picture);
     return item;
   }
 
-  function showNeighbours(track) {
-    const near = tracks.neighbours(track);
-    const queue = [track, ...near.map((each) => each.track)];
-    element("neighbours").replaceChildren(...near.map((each) => row(each.track, each.distance.toFixed(3), () => queue)));
-    mark(player.current(), player.playing());
-    paint();
-    return queue;
+  /** How alike a track is, as a bar: whole at distance 0, nothing at that of any two tracks. */
+  function bar(distance, far) {
+    const made = document.createElement("span");
+    const part = document.createElement("span");
+    const near = Math.min(Math.max(1 - distance / far, 0), 1);
+    made.className = "near";
+    made.setAttribute("role", "img");
+    made.dataset.distance = distance;
+    made.title = `cosine distance ${distance.toFixed(3)}`;
+    made.setAttribute("aria-label", `alike ${Math.round(100 * near)} %, cosine distance ${distance.toFixed(3)}`);
+    part.style.width = `${100 * near}%`;
+    made.append(part);
+    return made;
   }
 
-  function showDetails(track) {
+  /** The nearest tracks, [{track, distance}]; `far` is the distance of any two. */
+  function showNeighbours(near, queue, value, far) {
+    element("neighbours").replaceChildren(...near.map(({ track, distance }) => {
+      const item = row(track, value(track), queue);
+      item.append(bar(distance, far));
+      return item;
+    }));
+  }
+
+  function showTrack(track) {
+    element("player").hidden = element("track").hidden = track < 0;
+    if (track < 0) return;
     element("track-title").textContent = tracks.title(track);
-    element("track-artist").textContent = tracks.labelled(track, "artist");
+    element("track-artist").textContent = tracks.artist(track);
     element("track-file").textContent = tracks.all.filenames[track];
-    element("track-citation").textContent = tracks.labelled(track, "citation");
+    element("track-citation").textContent = tracks.citation(track);
     const rows = [];
     for (const column of tracks.all.columns) {
-      const value = column.values[column.codes[track]];
-      if (!value || /^label:(title|artist|citation)$/i.test(column.key) || (column.key === "new" && value !== "new")) continue;
-      const [name, text] = [document.createElement("dt"), document.createElement("dd")];
-      name.textContent = column.name;
-      text.textContent = value;
-      name.dir = text.dir = "auto";
-      rows.push(name, text);
+      const value = tracks.value(track, column);
+      if (value && !tracks.hasPlace(column) && !(column.key === "new" && value !== "new")) rows.push([text("dt", column.name), text("dd", value)]);
     }
-    element("track-columns").replaceChildren(...rows);
-    element("track").hidden = false;
-    element("intro").hidden = true;
+    // One column is not worth a fold
+    const few = rows.length > FEW_COLUMNS + 1 ? FEW_COLUMNS : rows.length;
+    element("track-columns").replaceChildren(...rows.slice(0, few).flat());
+    element("track-more").hidden = few === rows.length;
+    element("track-more").querySelector("summary").textContent = `${rows.length - few} more columns`;
+    element("track-more").querySelector("dl").replaceChildren(...rows.slice(few).flat());
   }
 
-  function hideDetails() {
-    element("track").hidden = true;
-    element("intro").hidden = !element("list").hidden;
-  }
-
-  /** Show a list; it stays until it is closed. */
-  function show(title, found) {
-    list = { tracks: found, rows: 0 };
+  /** Show a list, null: none. Where only what it shows of a track has changed it keeps its rows and its place. */
+  function showList(found, title, value) {
+    element("list").hidden = !found;
+    if (!found) {
+      list = { tracks: [], rows: 0, value };
+      element("list").querySelector("ol").replaceChildren();
+      return;
+    }
+    const before = list;
+    const rows = before.tracks === found ? before.rows : 0;
+    list = { tracks: found, rows: 0, value };
     element("list-title").textContent = title;
     element("list-play").hidden = element("list-m3u8").hidden = !tracks.all.audio;
-    element("list").querySelector("ol").replaceChildren();
-    element("list-play").disabled = element("list-m3u8").disabled = element("list-csv").disabled = !found.length;
-    more();
-    element("list").hidden = false;
-    element("intro").hidden = true;
-    element("list").scrollIntoView({ block: "start" });
-    store.tell(title);
+    for (const id of ["list-play", "list-m3u8", "list-csv"]) element(id).disabled = !found.length;
+    const ol = element("list").querySelector("ol");
+    const place = ol.scrollTop;
+    ol.replaceChildren();
+    do more(); while (list.rows < rows);
+    ol.scrollTop = before.tracks === found ? place : 0;
   }
 
   function more() {
-    const first = list.rows;
-    const rows = list.tracks.slice(list.rows, list.rows + ROWS).map((track) => row(track, "", () => list.tracks));
-    element("list").querySelector("ol").append(...rows);
-    list.rows += rows.length;
+    const added = list.tracks.slice(list.rows, list.rows + ROWS).map((track) => row(track, list.value(track), list.tracks));
+    element("list").querySelector("ol").append(...added);
+    list.rows += added.length;
     const left = list.tracks.length - list.rows;
     element("list-more").hidden = left <= 0;
     element("list-more").textContent = `${Math.min(left, ROWS)} more of ${left.toLocaleString("en")}`;
-    mark(player.current(), player.playing());
-    paint();
-    if (first && left <= 0) rows[0].querySelector("button").focus();  // the button that had the focus is gone
+    return added[0];
   }
 
-  function close() {
-    element("list").hidden = true;
-    element("intro").hidden = !element("track").hidden;
-    list = { tracks: [], rows: 0 };
-  }
-
-  /** Mark the track that plays in every list. */
-  function mark(track, playing) {
+  /** Mark the current track in every list, and give each row the colour that its track has on the map. */
+  function mark(current, sounding, colour) {
     for (const item of document.querySelectorAll("#panel ol.tracks > li")) {
-      const its = Number(item.dataset.track) === track;
+      const track = Number(item.dataset.track);
+      const its = track === current;
       item.classList.toggle("current", its);
-      item.classList.toggle("sounding", its && playing);
+      item.classList.toggle("sounding", its && sounding);
+      item.querySelector("i").style.background = colour(track);
       const [button] = item.getElementsByClassName("play");
-      if (button) button.setAttribute("aria-label", `${its && playing ? "Pause" : "Play"} ${tracks.title(Number(item.dataset.track))}`);
+      if (button) button.setAttribute("aria-label", `${its && sounding ? "Pause" : "Play"} ${tracks.title(track)}`);
       if (its) item.setAttribute("aria-current", "true");
       else item.removeAttribute("aria-current");
     }
   }
 
-  /** Give every row the colour that its track has on the map. */
-  function paint() {
-    for (const item of document.querySelectorAll("#panel ol.tracks > li")) item.querySelector("i").style.background = on.colour(Number(item.dataset.track));
-  }
-
-  function save(name, kind, text) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: `${kind};charset=utf-8` }));
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  }
-
-  /** Where a player finds a track: a path for a page opened from a file, an address for one from a server. */
-  function location_(track) {
-    const url = new URL(tracks.address(track), document.baseURI);
-    if (url.protocol !== "file:") return url.href;
-    try {
-      return decodeURIComponent(url.pathname).replace(/^\/(?=[A-Za-z]:)/, "");
-    } catch {
-      return url.href;  // the name is not UTF-8
-    }
-  }
-
-  const line = (text) => text.replace(/[\r\n]+/g, " ");
-
-  function m3u8(found) {
-    const entries = found.filter((track) => tracks.address(track) !== null).map((track) => {
-      const artist = tracks.labelled(track, "artist");
-      return `#EXTINF:-1,${line(artist ? `${artist} - ${tracks.title(track)}` : tracks.title(track))}\n${line(location_(track))}\n`;
-    });
-    return `#EXTM3U\n${entries.join("")}`;
-  }
-
-  function csv(found) {
-    const field = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-    const { x, y, filenames, columns } = tracks.all;
-    const lines = found.map((track) => [filenames[track], String(x[track]), String(y[track]), ...columns.map((column) => column.values[column.codes[track]])]);
-    // A table may have a column of the name of one of ours
-    const ours = ["filename", "x", "y", ...columns.filter((column) => !column.key.startsWith("label:")).map((column) => column.name)];
-    const heading = (column) => (column.key.startsWith("label:") && ours.includes(column.name) ? `${column.name} (table)` : column.name);
-    return [["filename", "x", "y", ...columns.map(heading)], ...lines].map((fields) => `${fields.map(field).join(",")}\n`).join("");
-  }
-
-  element("list-more").addEventListener("click", more);
+  element("list-more").addEventListener("click", () => {
+    const first = more();
+    on.more();
+    if (element("list-more").hidden) first.querySelector("button").focus();  // the button that had the focus is gone
+  });
   element("list-close").addEventListener("click", () => on.close());
   element("list-play").addEventListener("click", () => on.playAll(list.tracks));
-  element("list-m3u8").addEventListener("click", () => save("tracks.m3u8", "audio/x-mpegurl", m3u8(list.tracks)));
-  element("list-csv").addEventListener("click", () => save("tracks.csv", "text/csv", csv(list.tracks)));
+  element("list-m3u8").addEventListener("click", () => saved.playlist(list.tracks));
+  element("list-csv").addEventListener("click", () => saved.table(list.tracks));
 
-  return { show, close, paint, showNeighbours, showDetails, hideDetails, mark, on, isOpen: () => !element("list").hidden };
+  return { showTrack, showNeighbours, showList, mark, on };
 })();
