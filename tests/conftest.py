@@ -18,6 +18,8 @@ from config import DEFAULT_CONFIG, Config, build_config, read_config_file
 from judging.neighbours import directions
 from mels.decoding import find_decoders
 
+pytest_plugins = ["pages"]  # fixtures of the page in a browser
+
 RATE_HZ = 44100
 
 hypothesis.settings.register_profile("no clock", deadline=None)  # nothing is timed in a test
