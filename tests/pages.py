@@ -216,29 +216,23 @@ def open_page(browser: Browser, made: Made, hash_: str = "") -> None:
     browser.open(made.address + hash_, made.folder, made.music)
 
 
-# While the map is drawn anew, as after each click of a double one, plotly's layers have no markers for a moment
-TRACES = """const layers = document.getElementById('map').data;
-    return layers.every((trace) => trace.marker) && {layers: layers.map((trace) => ({
-        x: [...trace.x], y: [...trace.y],
-        colour: trace.marker.color, opacity: trace.marker.opacity, kind: trace.type}))}"""
+DRAWN = """const {x, y, packed, order} = map.drawn();
+    return [...order].map((track) => [track, x[track], y[track], packed[track]])"""
 
 
-def traces(browser: Browser, made: Made) -> list[dict]:
-    """Return the drawn layers, the lowest first: colour, opacity, kind, and tracks."""
-    track_at = {(float(x), float(y)): track for track, (x, y) in enumerate(made.xy)}
-    assert len(track_at) == len(made.xy)
-    found = browser.wait(TRACES)["layers"]
-    return [
-        {**trace, "tracks": {track_at[place] for place in zip(trace["x"], trace["y"], strict=True)}} for trace in found
-    ]
+def points(browser: Browser, made: Made) -> list[tuple[int, tuple[int, ...], float]]:
+    """Return (track, colour, opacity) of every point that is drawn, the lowest first: what the graphics card was given."""
+    found = browser.run(DRAWN)
+    np.testing.assert_array_equal([place[1:3] for place in found], made.xy[[place[0] for place in found]])
+    return [(track, (c & 255, c >> 8 & 255, c >> 16 & 255), (c >> 24 & 255) / 255) for track, _, _, c in found]
 
 
-def coloured(browser: Browser, made: Made, faint: bool = False) -> dict[str, set[int]]:
+def coloured(browser: Browser, made: Made, faint: bool = False) -> dict[tuple[int, ...], set[int]]:
     """Return colour -> tracks, of what is drawn in full or of what is left faint."""
     found: dict[tuple[int, ...], set[int]] = {}
-    for trace in traces(browser, made):
-        if (trace["opacity"] < 0.3) == faint:
-            found.setdefault(rgb(trace["colour"]), set()).update(trace["tracks"])  # a colour is drawn in rounds
+    for track, colour, opacity in points(browser, made):
+        if (opacity < 0.3) == faint:
+            found.setdefault(colour, set()).add(track)
     return found
 
 
@@ -251,10 +245,11 @@ def rgb(colour: str) -> tuple[int, ...]:
 
 def pixels(browser: Browser, made: Made) -> np.ndarray:
     """Return where in the window each track lies, (tracks, 2)."""
-    left, top, width, height, x, y = browser.run("""
-        const map = document.getElementById('map'), box = map.getBoundingClientRect();
-        return [box.left, box.top, box.width, box.height, [...map.layout.xaxis.range], [...map.layout.yaxis.range]]""")
-    share = (made.xy - [x[0], y[0]]) / [x[1] - x[0], y[1] - y[0]]
+    left, top, width, height = browser.run(
+        "const box = document.getElementById('map').getBoundingClientRect(); return [box.left, box.top, box.width, box.height]"
+    )
+    seen = view(browser)
+    share = (made.xy - [seen[0], seen[2]]) / [seen[1] - seen[0], seen[3] - seen[2]]
     return share * [width, -height] + [left, top + height]
 
 
@@ -303,9 +298,8 @@ def path_of(made: Made, track: int) -> bytes:
 
 
 def view(browser: Browser) -> list[float]:
-    return browser.run(
-        "const {xaxis, yaxis} = document.getElementById('map').layout; return [...xaxis.range, ...yaxis.range]"
-    )
+    """Return what is seen of the map: left, right, bottom, top."""
+    return browser.run("return map.seen()")
 
 
 def colour_by(browser: Browser, name: str) -> None:

@@ -279,8 +279,8 @@ const map = (() => {
     isLasso: () => view.isLasso(),
     /** The part of the map that is seen, null where it is all of it: [left, right, bottom, top]. */
     window: () => (home ? null : view.window()),
+    seen: () => view.window(),
     show: (window_) => { leaveHome(); view.show(window_); moved(); },
-    pixel: (track) => view.pixel(track),
     drawn: () => view.drawn(),
   };
 })();

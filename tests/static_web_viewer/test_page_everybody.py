@@ -96,7 +96,7 @@ const contrast = (a, b) => {
 
 
 TEXTS = """h1 #count .select #search #filters>summary #colour #filter-column .popover~span .boxes~span .boxes~small
-#chips~button #legend~li~span #legend~li~small #playing-title #elapsed #trouble #track-title #track-artist #track-file
+#chips~button #legend~li~span #legend~li~small #elapsed #trouble #track-title #track-artist #track-file
 #track-columns~dt #track-columns~dd #track-citation h3 #by-distance #neighbours~.plain #neighbours~small
 #neighbours~.note .current~.plain #list-title .actions~button footer~summary #about~li #lasso #play #next #tooltip~span
 #tooltip~strong #notices~p"""

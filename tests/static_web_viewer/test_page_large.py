@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from browser import Browser
-from pages import ARTEFACTS, click_track, open_page, pixels
+from pages import ARTEFACTS, LARGE_LEAST_SECONDS, click_track, open_page, pixels
 from selenium.webdriver.common.keys import Keys
 
 pytestmark = pytest.mark.slow

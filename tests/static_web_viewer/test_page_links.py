@@ -32,17 +32,17 @@ def test_the_keys_do_what_the_page_says(page, collection):
     wait_sounding(page)
     for key, track in [(Keys.ARROW_RIGHT, near[0]), (Keys.ARROW_DOWN, near[1]), (Keys.ARROW_LEFT, near[0])]:
         page.keys(key)
-        page.wait_text("#playing-title", collection.titles()[track])
+        page.wait_text("#track-title", collection.titles()[track])
         assert sound(page) == path_of(collection, track)
     page.run("document.activeElement.blur()")
     page.keys("0")
     whole = view(page)
     page.keys("+")
-    page.wait("return document.getElementById('map').layout.xaxis.range[0] > arguments[0]", whole[0])
+    page.wait("return map.seen()[0] > arguments[0]", whole[0])
     closer = view(page)
     assert (whole[1] - whole[0]) / (closer[1] - closer[0]) == pytest.approx(1.5)
     page.keys("-")
-    page.wait("return document.getElementById('map').layout.xaxis.range[0] < arguments[0]", closer[0])
+    page.wait("return map.seen()[0] < arguments[0]", closer[0])
     assert view(page) == pytest.approx(whole)
     page.keys("-", "0")
     page.wait("return !location.hash.includes('view')")
@@ -65,10 +65,10 @@ def test_the_keys_do_what_the_page_says(page, collection):
 def test_the_buttons_zoom_and_show_the_whole_map(page):
     whole = view(page)
     page.click("#zoom-in")
-    page.wait("return document.getElementById('map').layout.xaxis.range[0] > arguments[0]", whole[0])
+    page.wait("return map.seen()[0] > arguments[0]", whole[0])
     page.click("#zoom-out")
     page.click("#zoom-out")
-    page.wait("return document.getElementById('map').layout.xaxis.range[0] < arguments[0]", whole[0])
+    page.wait("return map.seen()[0] < arguments[0]", whole[0])
     page.click("#reset")
     page.wait("return !location.hash.includes('view')")
     assert view(page) == pytest.approx(whole)
@@ -94,7 +94,7 @@ def test_a_link_shows_what_its_sender_saw(page, collection):
         page.show()
         page.open(link, collection.folder, collection.music)
         assert page.drawn() == expected
-        assert page.text("#track-title") == page.text("#playing-title") == collection.titles()[13]
+        assert page.text("#track-title") == page.text("#track-title") == collection.titles()[13]
         assert page.run(
             "const audio = document.getElementById('audio'); return audio.paused && audio.currentTime === 0"
         )

@@ -33,7 +33,7 @@ def test_a_click_on_a_point_plays_it_and_shows_what_is_known_of_it(page, collect
         click_track(page, collection, track)
         wait_sounding(page)
         assert sound(page) == path_of(collection, track)
-        assert page.text("#playing-title") == collection.titles()[track]
+        assert page.text("#track-title") == collection.titles()[track]
         assert page.text("#track-file") == collection.names[track]
         assert page.text("#track-artist") == artist
         assert page.text("#track-citation") == "Synthesised for a test, CC0"
@@ -90,7 +90,7 @@ def test_the_keys_are_the_maps_again_after_a_click_on_it(page, collection):
     click_track(page, collection, 9)
     wait_sounding(page)
     page.keys(Keys.ARROW_RIGHT)
-    page.wait_text("#playing-title", collection.titles()[collection.neighbours(9)[0]])
+    page.wait_text("#track-title", collection.titles()[collection.neighbours(9)[0]])
     assert page.run("return document.getElementById('colour').selectedOptions[0].text") == "mood"
     page.keys("/", "folk")
     page.wait("return !document.getElementById('list').hidden")
@@ -116,7 +116,7 @@ def test_a_link_makes_a_track_ready_with_what_comes_after_it(browser, collection
     assert sound(browser) == path_of(collection, track)
     second = collection.neighbours(track)[0]
     browser.click("#next")
-    browser.wait_text("#playing-title", collection.titles()[second])
+    browser.wait_text("#track-title", collection.titles()[second])
 
 
 def test_play_all_plays_the_list_also_where_its_first_track_plays_already(page, collection):
@@ -128,7 +128,7 @@ def test_play_all_plays_the_list_also_where_its_first_track_plays_already(page, 
     page.click("#list-play")
     page.wait("return !document.getElementById('audio').paused")
     page.click("#next")
-    page.wait_text("#playing-title", collection.titles()[second])
+    page.wait_text("#track-title", collection.titles()[second])
 
 
 def test_two_fingers_zoom_and_play_nothing(page, collection):
