@@ -221,7 +221,7 @@ DRAWN = """const {x, y, packed, order} = map.drawn();
 
 
 def points(browser: Browser, made: Made) -> list[tuple[int, tuple[int, ...], float]]:
-    """Return (track, colour, opacity) of every point that is drawn, the lowest first: what the graphics card was given."""
+    """Return (track, colour, opacity) of every point that is drawn, the lowest first: what is given to the GPU."""
     found = browser.run(DRAWN)
     np.testing.assert_array_equal([place[1:3] for place in found], made.xy[[place[0] for place in found]])
     return [(track, (c & 255, c >> 8 & 255, c >> 16 & 255), (c >> 24 & 255) / 255) for track, _, _, c in found]
@@ -246,7 +246,7 @@ def rgb(colour: str) -> tuple[int, ...]:
 def pixels(browser: Browser, made: Made) -> np.ndarray:
     """Return where in the window each track lies, (tracks, 2)."""
     left, top, width, height = browser.run(
-        "const box = document.getElementById('map').getBoundingClientRect(); return [box.left, box.top, box.width, box.height]"
+        "const {x, y, width, height} = document.getElementById('map').getBoundingClientRect(); return [x, y, width, height]"
     )
     seen = view(browser)
     share = (made.xy - [seen[0], seen[2]]) / [seen[1] - seen[0], seen[3] - seen[2]]
