@@ -220,7 +220,7 @@ const map = (() => {
       view: (moving) => { if (moving) leaveHome(); moved(); },
       hover,
       pick: (track, event) => on.pick(track, event),
-      double: (track) => { if (track < 0) fit(); },
+      double: (track) => { if (track < 0) { on.whole(); fit(); } },
       lasso: (found) => { showLasso(); on.lasso(found); },
       drawn: (points) => { document.documentElement.dataset.drawn = points; },
       fallback: tell,

@@ -1,0 +1,137 @@
+"use strict";
+
+/* What a person can do to the page: choose a track, go on, walk to another, make a list, colour. */
+const actions = (() => {
+  const DOUBLE_CLICK = 300;  // milliseconds in which a second click may come
+  const element = (id) => document.getElementById(id);
+  const { state, change } = page;
+  let before = "";  // the column that was coloured before the distances
+  let typing = 0, leaving = 0;
+
+  // The current track and the queue
+
+  /** Make a track the current one, and play it. */
+  function go(track, queue) {
+    if (state.walking && state.track >= 0 && track !== state.track) return wayTo(track);
+    const other = track !== state.track;
+    Object.assign(state, { track, queue, walking: false });
+    preview.hover(-1);
+    if (other) player.open(track, true);
+    else if (!player.playing()) player.toggle();
+    if (other) element("panel").scrollTop = 0;
+    return change({}, other);
+  }
+
+  /** Go on in the queue; tells whether there was a track. */
+  function step(by) {
+    const next = state.track < 0 ? undefined : page.at(by);
+    if (next === undefined) return false;
+    map.reveal(next);
+    state.walking = false;
+    go(next, state.queue);
+    return true;
+  }
+
+  /** A click on the map. */
+  function pick(track, event) {
+    clearTimeout(leaving);
+    if (track < 0) leaving = setTimeout(leave, DOUBLE_CLICK);  // unless it is the first of a double one
+    else if (event.shiftKey && state.track >= 0 && track !== state.track) wayTo(track);
+    else go(track, [track, ...tracks.neighbours(track, page.shown()).map((each) => each.track)]);
+  }
+
+  function leave() {
+    if (state.walking) change({ walking: false });
+    else if (state.list) closeList();
+    else if (state.track >= 0) deselect();
+  }
+
+  function deselect() {
+    player.open(-1, false);
+    change({ track: -1, queue: [], walking: false, colour: state.colour === page.DISTANCE ? before || tracks.all.first : state.colour }, true);
+  }
+
+  /** The way over the nearest neighbours from the current track to another becomes queue and list. */
+  function wayTo(track) {
+    const way = walk.path(tracks.near(), state.track, track, page.shown()) || [state.track, track];
+    const [from, to] = [tracks.title(state.track), tracks.title(track)];
+    if (!player.playing()) player.toggle();
+    clearSearch();
+    openList({ tracks: way, title: (count) => `${count} from ${from} to ${to}`, isWay: true }, { queue: way, walking: false });
+  }
+
+  // Lists
+
+  function openList(list, more = {}) {
+    change({ list, sheet: true, ...more });
+    element("panel").scrollTop = 0;
+    store.tell(element("list-title").textContent);
+  }
+
+  function clearSearch() {
+    clearTimeout(typing);
+    element("search").value = state.search = "";
+  }
+
+  function closeList() {
+    clearSearch();
+    change({ list: null });
+  }
+
+  function search() {
+    clearTimeout(typing);
+    const text = element("search").value.trim();
+    if (!text) return state.list && closeList();
+    return openList({ tracks: tracks.search(text), title: (count) => `${count} with “${text}”` }, { search: text });
+  }
+
+  /** Enter in the search: its first hit. */
+  function takeFirst() {
+    search();
+    const listed = page.listed();
+    if (listed && listed.length) {
+      map.reveal(listed[0]);
+      go(listed[0], listed);
+    }
+  }
+
+  function listShown() {
+    clearSearch();
+    openList({ tracks: Array.from({ length: tracks.all.count }, (_, track) => track), title: (count) => `${count} by the filter` });
+  }
+
+  function listLasso(found) {
+    clearSearch();
+    if (found.length) openList({ tracks: found, title: (count) => `${count} in the lasso` });
+  }
+
+  /** Play a list by sound: each track near the one before. A way is in its order already. */
+  function playAll(found) {
+    const queue = state.list.isWay ? found : walk.order(found, tracks.near(), tracks.vectors());
+    state.track = -1;  // also where its first plays already, it begins
+    go(queue[0], queue);
+  }
+
+  // Colours and filters
+
+  function colourBy(key) {
+    if (state.colour !== page.DISTANCE) before = state.colour;
+    change({ colour: key, hidden: new Set(), promoted: [] });
+  }
+
+  function choose(column, values) {
+    const chosen = new Map(state.chosen);
+    if (values instanceof Set ? values.size : values) chosen.set(column, values);
+    else chosen.delete(column);
+    change({ chosen });
+  }
+
+  return {
+    go, step, pick, leave, search, takeFirst, openList, closeList, listShown, listLasso, playAll, colourBy, choose,
+    byDistance: () => colourBy(state.colour === page.DISTANCE ? before || tracks.all.first : page.DISTANCE),
+    /** A search a little after the last letter. */
+    searchSoon: () => { clearTimeout(typing); typing = setTimeout(search, 120); },
+    /** A double click was none on empty ground. */
+    stay: () => clearTimeout(leaving),
+  };
+})();
