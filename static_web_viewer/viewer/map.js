@@ -38,9 +38,24 @@ const map = (() => {
     const { rank, groups, groupOf } = colouring;
     const low = groups.map((group) => group.key === "other" || group.key === "none");
     const levels = [[], [], []];
-    for (const i of shuffled) if (mask[i]) levels[marked && !marked[i] ? 0 : low[groupOf[i]] ? 1 : 2].push(i);
-    if (rank) for (const level of levels) level.sort((a, b) => rank[a] - rank[b] || a - b);
+    for (const i of rank ? ranked(rank) : shuffled) if (mask[i]) levels[marked && !marked[i] ? 0 : low[groupOf[i]] ? 1 : 2].push(i);
     return Uint32Array.from(levels.flat());
+  }
+
+  /** All tracks by rank in a thousand steps, which take a tenth of a sort's time. */
+  function ranked(rank) {
+    let [low, high] = [Infinity, -Infinity];
+    for (const each of rank) {
+      if (each < low) low = each;
+      if (each > high) high = each;
+    }
+    const step = (i) => Math.floor(((rank[i] - low) / (high - low || 1)) * 1000);
+    const starts = new Uint32Array(1002);
+    for (let i = 0; i < rank.length; i++) starts[step(i) + 1]++;
+    for (let at = 1; at < starts.length; at++) starts[at] += starts[at - 1];
+    const order = new Uint32Array(rank.length);
+    for (let i = 0; i < rank.length; i++) order[starts[step(i)]++] = i;
+    return order;
   }
 
   function withOpacity(packed, order, marked) {
