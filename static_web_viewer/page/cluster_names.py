@@ -11,6 +11,7 @@ from judging.labels import encode
 from static_web_viewer.page.scales import is_number
 
 LEAST_RESIDUAL = 3.0  # standard deviations above what chance would put there; more than 1 in 700 of chance's
+LEAST_ODDS = 2.0  # times those in the whole: of many tracks the least excess is no chance, and yet not typical
 LEAST_TRACKS = 3  # of a value in a cluster: one or two are chance, whatever the residual of so few says
 LEAST_SHARE = 1 / 3  # of a cluster's labelled tracks that must be what it is called
 SECOND_SHARE = 1 / 2  # a second value must have that many tracks of the first one's
@@ -43,8 +44,9 @@ def cluster_names(clusters: np.ndarray, ranks: Sequence[Sequence[NamedValues]]) 
 def typical(clusters: np.ndarray, count: int, heading: str, values: Sequence[str]) -> dict[int, tuple[float, str]]:
     """Return for each cluster that has something typical by a column how far that is above chance, and its name.
 
-    A cluster is called by the value of the largest adjusted residual, with the next one where that is half as frequent
-    or more, if a third of the cluster's labelled tracks are what it is called.
+    A value is typical where a cluster holds it more often than chance would have it, by its adjusted residual, and much
+    more often than the whole does, by its odds. A cluster is called by the one of the largest residual, with the next
+    one where that is half as frequent or more, if a third of the cluster's labelled tracks are what it is called.
 
     Reference: Haberman 1973, The analysis of residuals in cross-classified tables, Biometrics 29.
     """
@@ -53,15 +55,17 @@ def typical(clusters: np.ndarray, count: int, heading: str, values: Sequence[str
         return {}
     kinds, codes = encode([value for value in values if value])
     counts = contingency(codes, clusters[labelled], (len(kinds), count))  # (values, clusters)
-    residuals = adjusted_residuals(counts)
+    above = adjusted_residuals(counts)
+    shares = counts / np.maximum(counts.sum(axis=0), 1)  # of each cluster's labelled tracks
+    whole = counts.sum(axis=1, keepdims=True) / counts.sum()
+    is_typical = (counts >= LEAST_TRACKS) & (above >= LEAST_RESIDUAL)
+    is_typical &= shares * (1 - whole) >= LEAST_ODDS * whole * (1 - shares)
     found = {}
     for cluster in range(count):
-        there, above = counts[:, cluster], residuals[:, cluster]
-        best = [kind for kind in np.argsort(-above, kind="stable")[:2] if there[kind] >= LEAST_TRACKS]
-        best = [kind for kind in best if above[kind] >= LEAST_RESIDUAL]
-        best = [kind for kind in best if there[kind] >= SECOND_SHARE * there[best[0]]]
-        if best and there[best].sum() >= LEAST_SHARE * there.sum():
-            found[cluster] = (float(above[best[0]]), _name(heading, [kinds[kind] for kind in best]))
+        best = [kind for kind in np.argsort(-above[:, cluster], kind="stable")[:2] if is_typical[kind, cluster]]
+        best = [kind for kind in best if shares[kind, cluster] >= SECOND_SHARE * shares[best[0], cluster]]
+        if best and shares[best, cluster].sum() >= LEAST_SHARE:
+            found[cluster] = (float(above[best[0], cluster]), _name(heading, [kinds[kind] for kind in best]))
     return found
 
 
