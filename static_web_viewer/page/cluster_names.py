@@ -10,8 +10,8 @@ from judging.clustering import contingency
 from judging.labels import encode
 from static_web_viewer.page.scales import is_number
 
-LEAST_RESIDUAL = 3.0  # standard deviations above what chance would put there; more than 1 in 700 of chance's
-LEAST_ODDS = 2.0  # times those in the whole: of many tracks the least excess is no chance, and yet not typical
+LEAST_RESIDUAL = 2.0  # standard deviations above chance: of labels drawn by chance about 1 cluster in 20 gets a name
+LEAST_ODDS = 2.0  # times those in the whole: where tracks are many, a small excess is no chance, and yet not typical
 LEAST_TRACKS = 3  # of a value in a cluster: one or two are chance, whatever the residual of so few says
 LEAST_SHARE = 1 / 3  # of a cluster's labelled tracks that must be what it is called
 SECOND_SHARE = 1 / 2  # a second value must have that many tracks of the first one's

@@ -14,7 +14,7 @@ from static_web_viewer.page.columns import Column
 from static_web_viewer.page.page_audio import AudioRoot
 from static_web_viewer.page.scales import meant
 from static_web_viewer.page.transcode import Source
-from utils import Progress, UserError, printable
+from utils import Progress, UserError, printable, printable_name
 
 # In small letters, with spaces for "_" and "-"; the first that a table has counts. "track" is most often a number
 TITLE_HEADINGS = ("title", "track title", "song title", "track name", "song name", "song", "name")
@@ -69,8 +69,12 @@ def _content(column: Column | None, tags: dict[int, str], tracks: int) -> dict |
 
 
 def _summary(column: Column | None, tags: dict[int, str]) -> str:
-    by_column = [] if column is None else [f"{sum(map(bool, column.values)):,} by column {printable(column.name)!r}"]
-    return ", ".join(by_column + ([f"{len(tags):,} by tags"] if tags else [])) or "none"
+    parts = []
+    if column is not None:
+        parts.append(f"{sum(map(bool, column.values)):,} by column '{printable_name(column.name)}'")
+    if tags:
+        parts.append(f"{len(tags):,} by tags")
+    return ", ".join(parts) or "none"
 
 
 def find_text_columns(
