@@ -7,7 +7,8 @@ on the same OUT, it starts from OUT/layout.csv: tracks that stay keep their plac
 
 Reads   RUN, the run folder of spectrogram_doc2vec.py; AUDIO_ROOT, the folder of audio that it was made of; LABELS.csv,
         a table with the column filename (the audio file's path relative to AUDIO_ROOT) and any others: title, artist
-        and citation are shown as such, every column can be coloured, searched and filtered by.
+        and citation are shown as such, every column can be coloured, searched and filtered by. Where it has no title
+        or no artist of a track, the audio file's tags say it, else its file name.
 Writes  OUT: index.html, data/ and viewer/ (what it loads), layout.csv (filename,x,y,new), map.png, with --audio copy
         or link audio/, page.json and lock. Prints how true map and distances are. --output-table writes
         filename,x,y,folder,cluster,new and the label table's columns as CSV.
@@ -36,7 +37,7 @@ from files import folder_lock, write_file
 from judging import clustering, pictures
 from judging.neighbours import check_directions, directions, nearest_neighbours
 from runs.vectors import Vectors, add_vectors_argument, read_vectors
-from static_web_viewer.page import layout, layout_file, page_audio, page_data, page_folder
+from static_web_viewer.page import layout, layout_file, page_audio, page_data, page_folder, track_texts
 from static_web_viewer.page.columns import (
     TABLE_COLUMNS,
     Column,
@@ -166,6 +167,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("audio_root", type=Path, metavar="AUDIO_ROOT", help="folder of audio that the run was made of")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of the page: new, empty, or an earlier page")
     parser.add_argument("--labels", type=Path, metavar="CSV", help="label table; without it: folder, cluster and new")
+    for what in ("title", "artist"):
+        parser.add_argument(f"--{what}-column", metavar="NAME", help=f"column of tracks' {what} (default: by heading)")
     parser.add_argument("--title", help="the page's heading (default: the name of AUDIO_ROOT)")
     parser.add_argument(
         "--audio", choices=page_audio.MODES, default=page_audio.MODES[0], help="how the page gets at the audio"
@@ -195,10 +198,11 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"{arguments.run}: {error}") from None
     print(printable(f"vectors: {found}"))
     labels = label_columns(arguments.labels, found.names, arguments.list_left_out)
+    called = track_texts.find_text_columns(arguments.labels, labels, arguments.title_column, arguments.artist_column)
     out.mkdir(parents=True, exist_ok=True)
     with folder_lock(out):
         page_folder.clean(out)
-        places, audio = write(arguments, found, labels)
+        places, audio = write(arguments, found, labels, called)
     print(audio.summary())
     newcomers = f", {int(places.new.sum()):,} of them new" if places.new.any() else ""
     print(f"page: {plural(len(found.names), 'track')}{newcomers}; open {out / page_folder.INDEX_NAME} in a browser")
@@ -219,7 +223,9 @@ def check_arguments(arguments: argparse.Namespace, names: list[str]) -> None:
         pictures.check_table_output(arguments.output_table, TABLE_COLUMNS, inputs, more=True)
 
 
-def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -> tuple[Map, page_audio.PageAudio]:
+def write(
+    arguments: argparse.Namespace, found: Vectors, labels: list[Column], called: track_texts.TextColumns
+) -> tuple[Map, page_audio.PageAudio]:
     """Make all that the page shows, and write it; needs OUT's lock. An earlier page stays whole until the end."""
     names, out, seed, quiet = found.names, arguments.out, arguments.seed, arguments.quiet
     rows = directions(found.vectors)
@@ -229,17 +235,19 @@ def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -
     table = layout_file.layout_table(names, places.xy, places.new)
     write_file(out / page_folder.LAYOUT_NAME, table)  # at once: it took longest
     clusters = clustering.spherical_kmeans(rows, min(arguments.clusters, len(rows)), seed)
-    columns = labels + own_columns(names, clusters, places.new)
+    columns = labels + own_columns(names, clusters, places.new, called.others(labels), called.artists())
     first = default_column(columns, len(names))
     listed = page_data.NEIGHBOURS
     distances = page_data.page_distances(rows, neighbours[:, :listed], exact[:, :listed], seed)
     print(distances.description())
     audio = page_audio.provide_audio(arguments.audio, arguments.audio_root, out, names, quiet)
+    texts = track_texts.complete_by_tags(called, arguments.audio_root, names, quiet)
+    print(texts.summary())
     title = printable(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
     addresses = page_data.audio_addresses(names, audio.urls)
     about = [f"vectors: {found}", f"map: {places.state['made']}", distances.description()]
     contents = [column.content() for column in columns]
-    data = page_data.data_files(names, places.xy, contents, first, distances, addresses, about)
+    data = page_data.data_files(names, places.xy, contents, first, distances, addresses, about, texts.content())
     pictures.save_figure(draw_map(places.xy, columns[first], title), out / page_folder.PICTURE_NAME)
     if arguments.output_table is not None:
         write_file(arguments.output_table, output_table(names, places.xy, columns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ import numpy as np
 from files import csv_bytes
 from judging.labels import FILENAME_COLUMN, match_rows, no_row_matches, read_label_table
 from mels.mel_folder import MEL_SUFFIX
+from static_web_viewer.page.cluster_names import cluster_names
 from static_web_viewer.page.page_data import packed
+from static_web_viewer.page.scales import Scale, meant, scale_of
 from utils import plural, printable
 
-FEWEST_NUMBERS = 13  # different values that make a column of numbers a scale; fewer are categories
 MOST_GROUPS = 60  # values of a column that colours the map unasked; the page tells the largest 19 apart, or all of 20
 LABEL = "label:"  # what the keys of the label table's columns begin with
 TABLE_COLUMNS = ("filename", "x", "y", "folder", "cluster", "new")
@@ -29,21 +31,10 @@ class Column:
     name: str  # as it is shown
     values: Sequence[str]  # of every track, empty where it has none
 
-    def numbers(self) -> np.ndarray | None:
-        """Return (tracks,) float32, NaN where there is no value; None where the column is no scale of numbers."""
-        given = {value for value in self.values if value}
-        if len(given) < FEWEST_NUMBERS:
-            return None
-        if any("_" in value for value in given):  # which Python would read as digits' separator
-            return None
-        try:
-            known = {value: float(value) for value in given}
-        except ValueError:
-            return None
-        # float32 is what the page computes with; larger numbers are categories, as "nan" and "inf" are
-        if not all(abs(number) < float(np.finfo(np.float32).max) for number in known.values()):
-            return None
-        return np.array([known.get(value, np.nan) for value in self.values], np.float32)
+    @functools.cached_property
+    def scale(self) -> Scale | None:
+        """The scale that the values make; None where they are categories."""
+        return scale_of(self.values)
 
     def encoded(self) -> tuple[list[str], np.ndarray]:
         """Return the different values, the most frequent first and none last, and (tracks,) positions in them."""
@@ -62,8 +53,11 @@ class Column:
             "codes": packed(codes),
             "bytes": codes.itemsize,
         }
-        numbers = self.numbers()
-        return content if numbers is None else content | {"numbers": packed(numbers)}
+        if self.scale is not None:
+            content["numbers"] = packed(self.scale.numbers)
+        if self.scale is not None and self.scale.dates:
+            content["dates"] = True
+        return content
 
 
 def _smallest_type(values: int) -> type:
@@ -73,10 +67,15 @@ def _smallest_type(values: int) -> type:
 def default_column(columns: Sequence[Column], tracks: int) -> int:
     """Return which column colours the map at first: the first that divides it into a readable number of groups."""
     for place, column in enumerate(columns):
-        groups = len({value for value in column.values if value})
-        if column.numbers() is None and 2 <= groups <= min(MOST_GROUPS, max(2, tracks // 2)):
+        if divides(column, tracks):
             return place
     return len(columns) - 1
+
+
+def divides(column: Column, tracks: int) -> bool:
+    """Tell whether a column divides the tracks into a number of groups that can be told apart."""
+    groups = len({value for value in column.values if value})
+    return column.scale is None and 2 <= groups <= min(MOST_GROUPS, max(2, tracks // 2))
 
 
 def label_columns(labels: Path | None, names: Sequence[str], listed: bool) -> list[Column]:
@@ -99,19 +98,35 @@ def label_columns(labels: Path | None, names: Sequence[str], listed: bool) -> li
             print(f"row without a track: {printable(filename)}")
     nothing = [""] * len(headings)
     rows = [found.get(track, nothing) for track in range(len(names))]
-    return [Column(LABEL + heading, heading, [row[place] for row in rows]) for place, heading in enumerate(headings)]
+    return [
+        Column(LABEL + heading, heading, [meant(row[place]) for row in rows]) for place, heading in enumerate(headings)
+    ]
 
 
-def own_columns(names: Sequence[str], clusters: np.ndarray, new: np.ndarray) -> list[Column]:
-    """Return the columns that need no label table: the first folder of each track's path, its cluster, and new."""
-    sizes = np.bincount(clusters)
-    number = np.argsort(np.argsort(-sizes, kind="stable")) + 1  # cluster 1 is the largest
-    folders = [name.split("/", 1)[0] if "/" in name else "" for name in names]
-    columns = [
-        Column("cluster", "cluster", [f"cluster {number[cluster]}" for cluster in clusters]),
+def own_columns(
+    names: Sequence[str],
+    clusters: np.ndarray,
+    new: np.ndarray,
+    naming: Sequence[Column] = (),
+    naming_last: Sequence[Column] = (),
+) -> list[Column]:
+    """Return the columns that need no label table: the first folder of each track's path, its cluster, and new.
+
+    clusters     (tracks,) int. What is typical of a cluster by the columns `naming` is its name, else by the folders,
+                 else by `naming_last`.
+    """
+    folder = Column("folder", "folder", [name.split("/", 1)[0] if "/" in name else "" for name in names])
+    folders = [folder] if len(set(folder.values)) > 1 else []
+    ranks = [
+        [(column.name, column.values) for column in rank if divides(column, len(names))]
+        for rank in (naming, folders, naming_last)
+    ]
+    kinds = cluster_names(clusters, ranks)
+    return [
+        *folders,
+        Column("cluster", "cluster", [kinds[cluster] for cluster in clusters]),
         Column("new", "new", ["new" if track else "known" for track in new]),
     ]
-    return [Column("folder", "folder", folders), *columns] if len(set(folders)) > 1 else columns
 
 
 def output_table(names: Sequence[str], xy: np.ndarray, columns: Sequence[Column]) -> bytes:

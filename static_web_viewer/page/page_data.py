@@ -123,6 +123,7 @@ def data_files(
     distances: Distances,
     audio: dict | None,
     about: Sequence[str],
+    texts: dict,
 ) -> dict[str, bytes]:
     """Return what index.html loads: data/map.js is all that the first draw needs, the others come after it.
 
@@ -130,6 +131,7 @@ def data_files(
     columns  Column.content() of each; `first` colours the map at first.
     audio    see audio_addresses.
     about    lines that the page shows about itself.
+    texts    what tracks are called, see TrackTexts.content.
     """
     x, y = xy.T
     parts = {
@@ -145,6 +147,7 @@ def data_files(
             "filenames": [printable(name.removesuffix(MEL_SUFFIX)) for name in names],
             "audio": audio,
             "columns": [*columns[:first], *columns[first + 1 :]],
+            **texts,
         },
         "neighbours": {
             "count": distances.neighbours.shape[1],

@@ -34,30 +34,20 @@ def test_codes_are_as_small_as_can_be(count, size):
     assert [content["values"][code] for code in codes[-3:]] == [f"value {number}" for number in range(count)][-3:]
 
 
-def test_many_numbers_are_a_scale():
-    numbers = column([*(f"{year}" for year in range(1990, 2020)), "", "1.5e3"]).numbers()
-    assert numbers[:2].tolist() == [1990, 1991] and np.isnan(numbers[30]) and numbers[31] == 1500
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [str(number % 12) for number in range(100)],  # few different ones: months, ratings
-        [*map(str, range(30)), "unknown"],
-        [*map(str, range(30)), "nan"],
-        [f"{year}_01" for year in range(30)],
-        [*map(str, range(30)), "inf"],
-        [*map(str, range(30)), "1e300"],  # more than the page's float32 can hold
-    ],
-)
-def test_what_is_no_scale(values):
-    assert column(values).numbers() is None
+def test_numbers_and_dates_are_sent_beside_the_values():
+    years = column([*map(str, range(1990, 2020)), ""]).content()
+    numbers = unpacked(years["numbers"], "f4")
+    assert numbers[:2].tolist() == [1990, 1991] and np.isnan(numbers[30]) and "dates" not in years
+    days = column(["2019-05-01", "", "1970-01-02"]).content()
+    assert unpacked(days["numbers"], "f4")[[0, 2]].tolist() == [18017, 1] and days["dates"] is True
+    assert days["values"] == ["1970-01-02", "2019-05-01", ""]
 
 
 def test_the_map_is_coloured_by_the_first_readable_column():
     title, genre = column(["a", "b", "c", "d", "e", "f"]), column(["x", "x", "x", "y", "y", "y"])
+    day = column(["2019-05-01", "2019-05-02"] * 3)
     same, cluster = column(["one"] * 6), column(["cluster 1"] * 6)
-    assert default_column([title, same, genre, cluster], 6) == 2
+    assert default_column([title, day, genre, cluster], 6) == 2
     assert default_column([title, same, cluster], 6) == 2
 
 
@@ -72,6 +62,13 @@ def test_a_table_gives_every_column_to_the_tracks_that_it_names(tmp_path, capsys
     told = capsys.readouterr().out
     assert "2 columns for 2 tracks; 2 tracks without a row, 1 row without a track" in told
     assert "track without a row: rock/\\xff.mp3" in told and "row without a track: elsewhere.mp3" in told
+
+
+def test_what_means_nothing_is_no_value(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text('filename,genre,year\n"jazz/a, b.mp3",n/a,NaN\njazz/c.mp3,Jazz,-\n')
+    columns = label_columns(table, NAMES, listed=False)
+    assert [each.values for each in columns] == [["", "Jazz", "", ""], ["", "", "", ""]]
 
 
 def test_a_table_of_other_tracks_is_an_error(tmp_path):
@@ -100,6 +97,23 @@ def test_one_folder_is_no_column():
         "cluster",
         "new",
     ]
+
+
+def test_a_cluster_is_named_by_the_table_or_the_folder_or_at_last_the_artist():
+    names = [f"{folder}/{track}.mp3.npy" for folder in ("in", "out", "up") for track in range(20)]
+    clusters, new = np.repeat([0, 1, 2], 20), np.zeros(60, bool)
+    genre = column(["rock"] * 20 + ["jazz", "folk"] * 20)
+    titles, days = column(list(map(str, range(60)))), column(["2019-05-01"] * 20 + ["2020-05-01"] * 40)
+    artist = column(["Ann"] * 20 + ["Bob"] * 20 + ["Cid"] * 20)
+
+    def named(names: list[str], *by: list[Column]) -> list[str]:
+        kinds = {each.key: each.values for each in own_columns(names, clusters, new, *by)}["cluster"]
+        return [kinds[0], kinds[20], kinds[40]]
+
+    assert named(names, [titles, days, genre], [artist]) == ["rock", "out", "up"]
+    assert named(names, [titles], [artist]) == ["in", "out", "up"]
+    assert named([name.replace("/", " ") for name in names], [genre], [artist]) == ["rock", "Bob", "Cid"]
+    assert named([name.replace("/", " ") for name in names], [titles, days]) == ["cluster 1", "cluster 2", "cluster 3"]
 
 
 def test_the_table_of_everything_has_no_heading_twice():

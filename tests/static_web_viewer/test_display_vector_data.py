@@ -100,7 +100,24 @@ def test_a_page_of_every_track(house, capsys):
     for name, row in rows.items():
         assert (row["x"], row["y"], row["new"]) == (places[name]["x"], places[name]["y"], "known")
         assert row["folder"] == name.split("/")[0] and row["kind"] == ("low" if name.startswith("low") else "high")
-        assert 1970 <= int(row["year"]) < 2006 and row["cluster"].startswith("cluster ")
+        assert 1970 <= int(row["year"]) < 2006
+    low, high = ({row["cluster"] for row in rows.values() if row["kind"] == kind} for kind in ("low", "high"))
+    assert not low & high  # the vectors' two kinds
+    assert any(name.startswith("low") for name in low) and any(name.startswith("high") for name in high)
+
+
+def test_tracks_are_called_by_the_table_and_else_by_their_tags(house, capsys, ffmpeg):
+    names = [name.removesuffix(".npy") for name in names_of(TRACKS)]
+    write_audio(house / "audio" / names[3], tone(0.05, 440), 16000, ffmpeg, "-metadata", "title=a tag")
+    display(house, "--labels", house / "labels.csv")
+    assert "titles: 1 by tags; artists: none" in capsys.readouterr().out
+    tracks = part_of(house / "page", "tracks")
+    assert tracks["title"] == {"texts": ["a tag" if track == 3 else "" for track in range(TRACKS)]}
+    assert tracks["artist"] is None and tracks["citation"] is None
+    display(house, "--labels", house / "labels.csv", "--title-column", "year", "--artist-column", "kind")
+    assert "titles: 36 by column 'year'; artists: 36 by column 'kind'" in capsys.readouterr().out
+    tracks = part_of(house / "page", "tracks")
+    assert tracks["title"] == {"column": "label:year"} and tracks["artist"] == {"column": "label:kind"}
 
 
 def test_kinds_lie_apart_on_the_map(house):
@@ -239,6 +256,11 @@ def test_no_audio_is_needed_where_none_is_wanted(house, tmp_path):
         (["--layout", "umap"], "--layout umap: write tsne, pca, or the path of a CSV"),
         (["--layout", "nowhere.csv"], "--layout nowhere.csv: no such file"),
         (["--labels", "nowhere.csv"], "nowhere.csv: no such label table"),
+        (
+            ["--labels", "labels.csv", "--title-column", "yaer"],
+            "no column 'yaer' for --title-column; known: kind, year",
+        ),
+        (["--artist-column", "kind"], "--artist-column kind: there is no label table; give one by --labels"),
         (["--output-table", "table.txt"], "table.txt: the name must end in .csv"),
         (["--output-table", "labels.csv"], "labels.csv: is no table of this script"),
         (["--vectors", "frames"], "--vectors frames: write song, or the path of an .npy file"),

@@ -119,10 +119,12 @@ def test_the_first_draw_needs_one_file_alone():
     columns = [{"key": "label:genre"}, {"key": "cluster"}]
     names = ["a.npy", "b/c.npy", "\udcff.npy"]
     xy = np.arange(6).reshape(3, 2).astype(np.float32)
-    files = page_data.data_files(names, xy, columns, 1, distances, {}, ["about \udcff"])
+    texts = {"title": {"column": "label:genre"}, "artist": {"texts": ["a", "", "b"]}, "citation": None}
+    files = page_data.data_files(names, xy, columns, 1, distances, {}, ["about \udcff"], texts)
     first, tracks = content_of(files["data/map.js"], "map"), content_of(files["data/tracks.js"], "tracks")
     assert first["column"] == {"key": "cluster"} and tracks["columns"] == [{"key": "label:genre"}]
     assert first["order"] == ["label:genre", "cluster"]
     assert unpacked(first["y"], "f4").tolist() == [1, 3, 5]
     assert tracks["filenames"] == ["a", "b/c", "\\xff"] and first["about"] == ["about \\xff"]
+    assert {part: tracks[part] for part in texts} == texts
     assert set(files) == {"data/map.js", "data/tracks.js", "data/neighbours.js", "data/vectors.js"}
