@@ -123,6 +123,7 @@ def data_files(
     distances: Distances,
     audio: dict | None,
     about: Sequence[str],
+    strips: dict | None = None,
 ) -> dict[str, bytes]:
     """Return what index.html loads: data/map.js is all that the first draw needs, the others come after it.
 
@@ -130,6 +131,7 @@ def data_files(
     columns  Column.content() of each; `first` colours the map at first.
     audio    see audio_addresses.
     about    lines that the page shows about itself.
+    strips   Strips.content(), where there are any.
     """
     x, y = xy.T
     parts = {
@@ -144,6 +146,7 @@ def data_files(
         "tracks": {
             "filenames": [printable(name.removesuffix(MEL_SUFFIX)) for name in names],
             "audio": audio,
+            "strips": strips,
             "columns": [*columns[:first], *columns[first + 1 :]],
         },
         "neighbours": {
