@@ -5,13 +5,14 @@ matplotlib is imported when something is drawn, not before, so that `--help` and
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from files import atomic_write
+from files import write_file
 from utils import UserError, printable
 
 if TYPE_CHECKING:
@@ -91,13 +92,15 @@ def outside_legend(figure: Figure, handles: Sequence, texts: Sequence[str], **se
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a picture, PNG or SVG by its suffix, whole or not at all. The same figure gives the same bytes."""
+    write_file(path, figure_bytes(figure, path.suffix))
+
+
+def figure_bytes(figure: Figure, suffix: str) -> bytes:
+    """Return a figure as the picture file whose name ends so, of PICTURE_SUFFIXES."""
     import matplotlib
 
-    kind = path.suffix.lower().removeprefix(".")
-    with (
-        warnings.catch_warnings(),
-        matplotlib.rc_context({"svg.hashsalt": "sound-eval", "savefig.dpi": "figure"}),
-        atomic_write(path) as file,
-    ):
+    kind, picture = suffix.lower().removeprefix("."), io.BytesIO()
+    with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "sound-eval", "savefig.dpi": "figure"}):
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box in the picture says as much
-        figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    return picture.getvalue()

@@ -10,12 +10,13 @@ Reads   RUN, the run folder of spectrogram_doc2vec.py; AUDIO_ROOT, the folder of
         and citation are shown as such, every column can be coloured, searched and filtered by. Where it has no title
         or no artist of a track, the audio file's tags say it, else its file name.
 Writes  OUT: index.html, data/ and viewer/ (what it loads), layout.csv (filename,x,y,new), map.png, with --audio copy
-        or link audio/, page.json and lock. Prints how true map and distances are. --output-table writes
+        or link audio/, layout.json, page.json and lock. Prints how true map and distances are. --output-table writes
         filename,x,y,folder,cluster,new and the label table's columns as CSV.
 
 --audio reference  the page plays the files where they are: for your own machine. Moved elsewhere it is silent.
 --audio copy       copies them into OUT/audio; what no browser plays becomes mp3. OUT can be moved and published.
 --audio link       symbolic links in OUT/audio, for a web server on this machine.
+--mel-folder MELS  each track's mel as a small picture to seek in, 1 kB a track; drawn again only where mels change.
 
 Reference: van der Maaten and Hinton 2008, Visualizing data using t-SNE.
 """
@@ -33,11 +34,20 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
-from files import folder_lock, write_file
+from files import folder_lock, write_if_changed
 from judging import clustering, pictures
 from judging.neighbours import check_directions, directions, nearest_neighbours
 from runs.vectors import Vectors, add_vectors_argument, read_vectors
-from static_web_viewer.page import layout, layout_file, page_audio, page_data, page_folder, track_texts
+from static_web_viewer.page import (
+    layout,
+    layout_file,
+    layout_origin,
+    page_audio,
+    page_data,
+    page_folder,
+    strips,
+    track_texts,
+)
 from static_web_viewer.page.columns import (
     TABLE_COLUMNS,
     Column,
@@ -68,7 +78,7 @@ class Map:
     description: str  # how the places were found
     state: dict[
         str, str
-    ]  # for page.json: kind (as --layout has it), hash of what they were made of, made (description)
+    ]  # for layout.json: kind (as --layout has it), hash of what they were made of, made (description)
 
 
 def make_map(
@@ -82,7 +92,7 @@ def make_map(
     given = b"" if kind in (TSNE, PCA) else Path(kind).read_bytes()
     made_of = hashlib.sha256("\n".join([kind, str(seed), *names]).encode("utf-8", "surrogateescape") + given)
     made_of.update(rows.tobytes())
-    state, before = {"kind": kind, "hash": made_of.hexdigest()}, page_folder.read_state(out).get("layout", {})
+    state, before = {"kind": kind, "hash": made_of.hexdigest()}, layout_origin.read_origin(out)
     old_xy, new = np.full((len(names), 2), np.nan, np.float32), np.zeros(len(names), bool)
     kept = out / page_folder.LAYOUT_NAME
     if kept.exists():
@@ -169,6 +179,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", type=Path, metavar="CSV", help="label table; without it: folder, cluster and new")
     for what in ("title", "artist"):
         parser.add_argument(f"--{what}-column", metavar="NAME", help=f"column of tracks' {what} (default: by heading)")
+    parser.add_argument("--mel-folder", type=Path, metavar="MELS", help="mel folder of the run: to seek in by eye")
     parser.add_argument("--title", help="the page's heading (default: the name of AUDIO_ROOT)")
     parser.add_argument(
         "--audio", choices=page_audio.MODES, default=page_audio.MODES[0], help="how the page gets at the audio"
@@ -191,7 +202,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     out = arguments.out
     found = read_vectors(arguments.run, arguments.vectors)
-    check_arguments(arguments, found.names)
+    mels = check_arguments(arguments, found.names)
     try:
         check_directions(found.names, found.vectors)
     except ValueError as error:
@@ -202,29 +213,33 @@ def main(argv: list[str] | None = None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     with folder_lock(out):
         page_folder.clean(out)
-        places, audio = write(arguments, found, labels, called)
+        places, audio = write(arguments, found, labels, called, mels)
     print(audio.summary())
     newcomers = f", {int(places.new.sum()):,} of them new" if places.new.any() else ""
     print(f"page: {plural(len(found.names), 'track')}{newcomers}; open {out / page_folder.INDEX_NAME} in a browser")
     return EXIT_DONE
 
 
-def check_arguments(arguments: argparse.Namespace, names: list[str]) -> None:
-    """Raise UserError for what cannot work, before anything that takes time."""
+def check_arguments(arguments: argparse.Namespace, names: list[str]) -> strips.Mels | None:
+    """Raise UserError for what cannot work, before anything that takes time; return the mels, where they are wanted."""
     if arguments.layout not in (TSNE, PCA) and not arguments.layout.endswith(".csv"):
         raise UserError(f"--layout {arguments.layout}: write {TSNE}, {PCA}, or the path of a CSV with filename,x,y")
     if arguments.layout not in (TSNE, PCA) and not Path(arguments.layout).is_file():
         raise UserError(f"--layout {arguments.layout}: no such file")
     page_folder.check_folder(arguments.out)
-    page_folder.plotly_path()
     page_audio.check_audio(arguments.audio, arguments.audio_root, names, arguments.out)
     if arguments.output_table is not None:
         inputs = [path for path in (arguments.labels, Path(arguments.layout)) if path is not None]
         pictures.check_table_output(arguments.output_table, TABLE_COLUMNS, inputs, more=True)
+    return None if arguments.mel_folder is None else strips.find_mels(arguments.mel_folder, names)
 
 
 def write(
-    arguments: argparse.Namespace, found: Vectors, labels: list[Column], called: track_texts.TextColumns
+    arguments: argparse.Namespace,
+    found: Vectors,
+    labels: list[Column],
+    called: track_texts.TextColumns,
+    mels: strips.Mels | None,
 ) -> tuple[Map, page_audio.PageAudio]:
     """Make all that the page shows, and write it; needs OUT's lock. An earlier page stays whole until the end."""
     names, out, seed, quiet = found.names, arguments.out, arguments.seed, arguments.quiet
@@ -233,7 +248,7 @@ def write(
     places = make_map(arguments, names, rows, (neighbours, exact))
     print(f"map: {places.description}")
     table = layout_file.layout_table(names, places.xy, places.new)
-    write_file(out / page_folder.LAYOUT_NAME, table)  # at once: it took longest
+    layout_origin.write_layout(out, table, places.state)  # at once: it took longest
     clusters = clustering.spherical_kmeans(rows, min(arguments.clusters, len(rows)), seed)
     columns = labels + own_columns(names, clusters, places.new, called.others(labels), called.artists())
     first = default_column(columns, len(names))
@@ -243,15 +258,22 @@ def write(
     audio = page_audio.provide_audio(arguments.audio, arguments.audio_root, out, names, quiet)
     texts = track_texts.complete_by_tags(called, arguments.audio_root, names, quiet)
     print(texts.summary())
+    drawn = None if mels is None else strips.write_strips(out, names, mels, quiet)
+    if drawn is not None:
+        print(drawn.summary())
     title = printable(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
     addresses = page_data.audio_addresses(names, audio.urls)
     about = [f"vectors: {found}", f"map: {places.state['made']}", distances.description()]
     contents = [column.content() for column in columns]
-    data = page_data.data_files(names, places.xy, contents, first, distances, addresses, about, texts.content())
-    pictures.save_figure(draw_map(places.xy, columns[first], title), out / page_folder.PICTURE_NAME)
+    strips_content = drawn and drawn.content()
+    data = page_data.data_files(
+        names, places.xy, contents, first, distances, addresses, about, texts.content(), strips_content
+    )
+    picture = draw_map(places.xy, columns[first], title)
+    write_if_changed(out / page_folder.PICTURE_NAME, pictures.figure_bytes(picture, ".png"))
     if arguments.output_table is not None:
-        write_file(arguments.output_table, output_table(names, places.xy, columns))
-    page_folder.write_page(out, title, data, {"layout": places.state})
+        write_if_changed(arguments.output_table, output_table(names, places.xy, columns))
+    page_folder.write_page(out, title, data, drawn.files if drawn else ())
     page_audio.prune_audio(out, audio)
     return places, audio
 

@@ -210,3 +210,18 @@ def test_a_file_left_over_is_no_lock(tmp_path):
     (tmp_path / "lock").write_text("pid: 1\nhost: here\nsince: long ago\nand something longer than what is written\n")
     with folder_lock(tmp_path):
         assert (tmp_path / "lock").read_text().count("\n") == 3
+
+
+def test_a_file_that_would_be_the_same_is_left_alone(tmp_path):
+    path = tmp_path / "a"
+    files.write_if_changed(path, b"one")
+    os.utime(path, ns=(0, 0))
+    files.write_if_changed(path, b"one")
+    assert path.stat().st_mtime_ns == 0
+    for content in (b"two", b"twos", b""):
+        files.write_if_changed(path, content)
+        assert path.read_bytes() == content and path.stat().st_mtime_ns != 0
+        os.utime(path, ns=(0, 0))
+    os.mkfifo(tmp_path / "pipe")
+    files.write_if_changed(tmp_path / "pipe", b"")  # without waiting for somebody to write into it
+    assert (tmp_path / "pipe").is_file()

@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
-from files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, atomic_write, byte_order, remove_temporaries, write_file
+from files import (
+    TEMPORARY_PREFIX,
+    TEMPORARY_SUFFIX,
+    atomic_write,
+    byte_order,
+    remove_temporaries,
+    write_if_changed,
+)
 from mels.decoding import find_ffmpeg
 from static_web_viewer.page.page_folder import AUDIO_FOLDER
 from static_web_viewer.page.transcode import (
@@ -121,7 +128,7 @@ class Shelf:
         removed = sum(self._remove(path) for path in unused)
         for path in unused:
             del self.rows[path]
-        if self.rows and unused:
+        if self.rows:
             self._save()
         elif unused:
             self.manifest.unlink(missing_ok=True)
@@ -146,10 +153,12 @@ class Shelf:
     def _save(self) -> None:
         """Write the manifest anew: a row a file, sorted, and no torn end."""
         lines = [self.rows[path].line(path) for path in sorted(self.rows, key=byte_order)]
-        write_file(self.manifest, f"{MANIFEST_HEADER}\n".encode() + b"".join(lines))
+        write_if_changed(self.manifest, f"{MANIFEST_HEADER}\n".encode() + b"".join(lines))
 
     def _clean(self) -> None:
         """Take away what a killed run has left half made."""
+        if not os.path.islink(self.folder):
+            remove_temporaries(self.folder)  # of the manifest
         for path, row in self.rows.items():
             if row.made == MAKING and self._has_real_folder(path):
                 remove_temporaries(os.path.dirname(os.path.join(self.folder, path)))

@@ -93,8 +93,9 @@ def tsne(
     indices    (tracks, count) int32 and distances (tracks, count) float32, of `nearest_neighbours`; 90 of them count.
     seed       of the jitter that a start from scratch needs.
     start      (tracks, 2) places of an earlier map, nan where a track has none; in any unit.
-    Returns    (tracks, 2) float32, the same for the same input and seed on any number of cores; with a start in its
-               unit, moved and scaled as a whole so that the tracks that had places come nearest to these.
+    Returns    (tracks, 2) float32, the same for the same input and seed on any number of cores; from scratch turned so
+               that its longest axis is x; with a start in its unit, moved and scaled as a whole so that the tracks that
+               had places come nearest to these.
     Raises     CollapsedMap where the tracks have all come to lie in one place, or out of all bounds.
     Reference  van der Maaten and Hinton 2008; Kobak and Berens 2019 for the start; openTSNE (Policar et al. 2024).
     """
@@ -106,7 +107,7 @@ def tsne(
         xy = _side_by_side(_tsne_of_distinct(rows[first], *neighbours, seed, start_of_distinct, quiet), which)
     else:
         xy = _tsne_of_distinct(rows, indices, distances, seed, start, quiet)
-    return (fit_to_known(xy, start) if np.isfinite(start).any() else xy).astype(np.float32)
+    return (fit_to_known(xy, start) if np.isfinite(start).any() else turned_wide(xy)).astype(np.float32)
 
 
 def _tsne_of_distinct(
@@ -254,6 +255,18 @@ def _silent_opentsne() -> Iterator[None]:
             yield
     finally:
         log.setLevel(level)
+
+
+def turned_wide(xy: np.ndarray) -> np.ndarray:
+    """Turn a map (tracks, 2) around its middle so that its longest axis lies along x, as screens are wider than high.
+
+    Of the two ways the one that is the smaller turn: the map is neither mirrored nor put on its head.
+    """
+    centred = xy - xy.mean(axis=0, dtype=np.float64)
+    x, y = centred.T
+    angle = 0.5 * math.atan2(2 * (x * y).sum(), (x * x).sum() - (y * y).sum())  # of the longest axis, -90 to 90 degrees
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return np.stack([cosine * x + sine * y, cosine * y - sine * x], axis=1)
 
 
 def fit_to_known(xy: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -124,6 +124,7 @@ def data_files(
     audio: dict | None,
     about: Sequence[str],
     texts: dict,
+    strips: dict | None = None,
 ) -> dict[str, bytes]:
     """Return what index.html loads: data/map.js is all that the first draw needs, the others come after it.
 
@@ -132,6 +133,7 @@ def data_files(
     audio    see audio_addresses.
     about    lines that the page shows about itself.
     texts    what tracks are called, see TrackTexts.content.
+    strips   Strips.content(), where there are any.
     """
     x, y = xy.T
     parts = {
@@ -146,6 +148,7 @@ def data_files(
         "tracks": {
             "filenames": [printable(name.removesuffix(MEL_SUFFIX)) for name in names],
             "audio": audio,
+            "strips": strips,
             "columns": [*columns[:first], *columns[first + 1 :]],
             **texts,
         },

@@ -4,9 +4,12 @@ index.html      replaced last; it names every other file it needs
 viewer/, data/  files with a hash of their content in their name, so a new page never touches those of the old
 audio/          see audio_shelf.py
 layout.csv      where each track lies; the next page starts from it
+layout.json     what layout.csv was made of, see layout_origin.py
 map.png         the map as a picture
-page.json       what the layout was made of; the files of this page and of the one before
+page.json       the files of this page and of the one before
 lock            who writes at present, if anybody
+
+A file that would be the same is left alone, so a page of which nothing has changed keeps all its times.
 """
 
 from __future__ import annotations
@@ -14,23 +17,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import html
-import importlib.util
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from files import LOCK_NAME, remove_temporaries, require_ours_or_empty, write_file
+from files import LOCK_NAME, remove_temporaries, require_ours_or_empty, write_file, write_if_changed
 from utils import UserError
 
-INDEX_NAME, LAYOUT_NAME, PICTURE_NAME, STATE_NAME = "index.html", "layout.csv", "map.png", "page.json"
+INDEX_NAME, PICTURE_NAME, STATE_NAME = "index.html", "map.png", "page.json"
+LAYOUT_NAME, LAYOUT_ORIGIN_NAME = "layout.csv", "layout.json"
 AUDIO_FOLDER, DATA_FOLDER, VIEWER_FOLDER = "audio", "data", "viewer"
 MARK = '<meta name="generator" content="sound-eval">'  # in our index.html: the folder is ours
 HASH_CHARACTERS = 16
 
 _VIEWER = Path(__file__).resolve().parent.parent / "viewer"
-_OURS = {LOCK_NAME, LAYOUT_NAME, PICTURE_NAME, STATE_NAME, AUDIO_FOLDER, DATA_FOLDER, VIEWER_FOLDER}
+_OURS = {LOCK_NAME, LAYOUT_NAME, LAYOUT_ORIGIN_NAME, PICTURE_NAME, STATE_NAME, AUDIO_FOLDER, DATA_FOLDER, VIEWER_FOLDER}
 _REFERENCE = re.compile(rf"(?:{DATA_FOLDER}|{VIEWER_FOLDER})/[\w.]+\w")  # a file, as index.html names it without hash
 _HASHED = re.compile(rf"[\w.]+-[0-9a-f]{{{HASH_CHARACTERS}}}\.[\w.]+")
 
@@ -57,56 +60,59 @@ def clean(out: Path) -> None:
 
 def read_state(out: Path) -> dict:
     """Return what page.json says, {} where there is none or it cannot be read: all in it can be made anew."""
-    try:
-        state = json.loads((out / STATE_NAME).read_bytes())
-    except (FileNotFoundError, ValueError):
-        return {}
-    whole = isinstance(state, dict) and isinstance(state.get("layout"), dict) and isinstance(state.get("files"), list)
+    state = read_json(out / STATE_NAME)
+    whole = isinstance(state, dict) and all(_is_list_of_names(state.get(key)) for key in ("files", "before"))
     return state if whole else {}
 
 
+def read_json(path: Path) -> object:
+    """Return what a file of ours says; None where there is none or it cannot be read."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
+
+
+def _is_list_of_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def json_bytes(content: object) -> bytes:
+    """Return what `read_json` reads back, for people to look at too."""
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
 def viewer_files() -> dict[str, bytes]:
-    """Return the viewer's own files and plotly.js, by the name under which index.html has them."""
-    files = {f"{VIEWER_FOLDER}/{path.name}": path.read_bytes() for path in _VIEWER.iterdir() if path.name != INDEX_NAME}
-    return files | {f"{VIEWER_FOLDER}/plotly.min.js": plotly_path().read_bytes()}
+    """Return the viewer's own files, by the name under which index.html has them."""
+    return {f"{VIEWER_FOLDER}/{path.name}": path.read_bytes() for path in _VIEWER.iterdir() if path.name != INDEX_NAME}
 
 
-def plotly_path() -> Path:
-    """Return where the wheel has plotly.js. Raises UserError where there is none."""
-    plotly = importlib.util.find_spec("plotly")
-    path = Path(plotly.origin).parent / "package_data/plotly.min.js" if plotly and plotly.origin else None
-    if path is None or not path.is_file():
-        raise UserError("plotly is not installed, and draws the map; pip install -r requirements.txt")
-    return path
-
-
-def write_page(out: Path, title: str, data: Mapping[str, bytes], state: Mapping[str, object]) -> None:
+def write_page(out: Path, title: str, data: Mapping[str, bytes], beside: Iterable[str] = ()) -> None:
     """Put a page in the place of the one before; needs the lock. Killed at any instant, one of the two is there, whole.
 
-    data   name as in index.html, such as data/map.js -> content.
-    state  what page.json keeps beside the names of the files.
+    data    name as in index.html, such as data/map.js -> content.
+    beside  further files of the page, which are there already, by their `hashed_name`.
     """
     files = {**viewer_files(), **data}
-    hashed = {name: _hashed_name(name, content) for name, content in files.items()}
+    hashed = {name: hashed_name(name, content) for name, content in files.items()}
     for name, content in files.items():
         path = out / hashed[name]
         path.parent.mkdir(exist_ok=True)
         # A name with this hash has this content, unless a power cut or half a copy of the folder has cut it short
         if not path.is_file() or path.stat().st_size != len(content):
             write_file(path, content, durable=True)
-    before = read_state(out)
-    if before.get("files") != sorted(hashed.values()):
-        before = {"before": before.get("files", [])}
-    kept = {"files": sorted(hashed.values()), "before": before.get("before", [])}
-    write_file(out / STATE_NAME, (json.dumps({**state, **kept}, indent=1) + "\n").encode())
+    state, names = read_state(out), sorted([*hashed.values(), *beside])
+    before = state.get("before" if state.get("files") == names else "files", [])
+    write_if_changed(out / STATE_NAME, json_bytes({"files": names, "before": before}))
     template = (_VIEWER / INDEX_NAME).read_text(encoding="utf-8")
     # Names first: a title must not be taken for one
     page = _REFERENCE.sub(lambda match: hashed[match[0]], template).replace("$title", html.escape(title))
-    write_file(out / INDEX_NAME, page.encode("utf-8"), durable=True)
-    _prune(out, {*kept["files"], *kept["before"]})
+    write_if_changed(out / INDEX_NAME, page.encode("utf-8"), durable=True)
+    _prune(out, {*names, *before})
 
 
-def _hashed_name(name: str, content: bytes) -> str:
+def hashed_name(name: str, content: bytes) -> str:
+    """Return the name of a file of the page with a hash of its content in it: data/map.js -> data/map-0123....js."""
     path = PurePosixPath(name)
     stem, _, extension = path.name.partition(".")
     return str(path.with_name(f"{stem}-{hashlib.sha256(content).hexdigest()[:HASH_CHARACTERS]}.{extension}"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import tone, tree, write_audio
+from conftest import tone, tree, write_audio, write_mels
 
 import files
 from judging.neighbours import directions
@@ -89,7 +89,7 @@ def test_a_page_of_every_track(house, capsys):
     assert "map: t-SNE from scratch\n" in told and "of the 20 nearest; those listed are exact" in told
     assert f"page: 36 tracks; open {out}/index.html in a browser\n" in told
     assert {path.name for path in out.iterdir()} == {
-        *("index.html", "data", "viewer", "layout.csv", "map.png", "page.json", "lock")
+        *("index.html", "data", "viewer", "layout.csv", "layout.json", "map.png", "page.json", "lock")
     }
     page = part_of(out, "map")
     assert page["count"] == TRACKS and "<title>audio</title>" in (out / "index.html").read_text()
@@ -130,12 +130,27 @@ def test_kinds_lie_apart_on_the_map(house):
 
 
 def test_the_same_command_again_changes_nothing(house, capsys):
-    display(house, "--labels", house / "labels.csv")
-    before = {name: content for name, (content, _) in tree(house / "page").items() if name != "lock"}
+    mels = write_mels(house / "mels", {name.removesuffix(".npy"): 50 for name in names_of(TRACKS)})
+    flags = ["--labels", house / "labels.csv", "--mel-folder", mels, "--audio", "copy"]
+    flags += ["--output-table", house / "all.csv"]
+    display(house, *flags)
+    before = {name: what for name, what in tree(house).items() if name != "page/lock"}
     capsys.readouterr()
-    assert display(house, "--labels", house / "labels.csv") == 0
+    assert display(house, *flags) == 0
     assert "map: as it was, nothing has changed since" in capsys.readouterr().out
-    assert {name: content for name, (content, _) in tree(house / "page").items() if name != "lock"} == before
+    assert {name: what for name, what in tree(house).items() if name != "page/lock"} == before
+
+
+def test_strips_are_drawn_where_a_mel_folder_is_named(house, capsys):
+    mels = write_mels(house / "mels", {name.removesuffix(".npy"): 50 for name in names_of(TRACKS)[1:]})
+    display(house)
+    assert part_of(house / "page", "tracks")["strips"] is None
+    capsys.readouterr()
+    assert display(house, "--mel-folder", mels) == 0
+    assert "strips: of 35 tracks; 1 track without a mel\n" in capsys.readouterr().out
+    told = part_of(house / "page", "tracks")["strips"]
+    assert [told["tracks"], told["width"], told["height"]] == [256, 256, 24] and len(told["files"]) == 1
+    assert (house / "page" / told["files"][0]).read_bytes()[:4] == b"RIFF"
 
 
 def test_a_collection_that_has_grown_and_shrunk_keeps_its_places(house, capsys):
@@ -263,6 +278,8 @@ def test_no_audio_is_needed_where_none_is_wanted(house, tmp_path):
         (["--artist-column", "kind"], "--artist-column kind: there is no label table; give one by --labels"),
         (["--output-table", "table.txt"], "table.txt: the name must end in .csv"),
         (["--output-table", "labels.csv"], "labels.csv: is no table of this script"),
+        (["--mel-folder", "nowhere"], "nowhere: no such mel folder"),
+        (["--mel-folder", "audio"], "audio: no usable mel file"),
         (["--vectors", "frames"], "--vectors frames: write song, or the path of an .npy file"),
     ],
 )
@@ -336,7 +353,7 @@ def test_help_is_quick():
     """openTSNE, matplotlib, scikit-learn and faiss are imported when they are needed."""
     code = (
         "import sys; sys.argv = ['x']; from static_web_viewer import display_vector_data as script;"
-        "script.build_parser().format_help(); heavy = {'openTSNE', 'matplotlib', 'sklearn', 'faiss', 'plotly'};"
+        "script.build_parser().format_help(); heavy = {'openTSNE', 'matplotlib', 'sklearn', 'faiss', 'PIL'};"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0

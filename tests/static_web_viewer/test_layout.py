@@ -21,6 +21,7 @@ from static_web_viewer.page.layout import (
     pca_layout,
     place_by_neighbours,
     tsne,
+    turned_wide,
 )
 from utils import ROOT
 
@@ -91,6 +92,36 @@ def test_pca_is_not_mirrored_by_chance():
     rows, _ = clustered(60)
     np.testing.assert_allclose(pca_layout(rows[::-1]), pca_layout(rows)[::-1], atol=1e-6)
     assert np.corrcoef(pca_layout(rows[:59])[:, 0], pca_layout(rows)[:59, 0])[0, 1] > 0.99
+
+
+@given(st.floats(-4, 4), st.floats(1.2, 50), st.integers(0, 1000))
+def test_a_map_is_turned_with_its_longest_axis_along_x(angle, stretched, seed):
+    wide = np.random.default_rng(seed).uniform(-1, 1, (200, 2)) * [stretched, 0.5]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    xy = turned_wide(wide @ turn + [3.0, -4.0])
+    assert np.ptp(xy[:, 0]) > np.ptp(xy[:, 1])
+    assert abs(np.corrcoef(xy.T)[0, 1]) < 1e-6 and abs(xy.mean(axis=0)).max() < 1e-9 * stretched + 1e-9
+    distances = [np.linalg.norm(points[:20, None] - points[:20], axis=2) for points in (wide, xy)]
+    np.testing.assert_allclose(*distances, atol=1e-9 * stretched)
+    shape = (wide[1:] - wide[0])[:2], (xy[1:] - xy[0])[:2]
+    assert np.linalg.det(shape[0]) * np.linalg.det(shape[1]) >= 0  # not mirrored
+
+
+def test_a_diagonal_map_comes_out_wide_by_a_quarter_turn_at_most():
+    along = np.linspace(-1, 1, 50)
+    for start in (np.stack([along, along], axis=1), np.stack([along, -along], axis=1)):
+        xy = turned_wide(start)
+        np.testing.assert_allclose(xy[:, 0], np.sqrt(2) * along, atol=1e-12)
+        np.testing.assert_allclose(xy[:, 1], 0, atol=1e-12)
+    assert (turned_wide(np.zeros((3, 2))) == 0).all()
+
+
+def test_a_map_from_scratch_is_wide_and_one_that_grows_is_not_turned(collection):
+    rows, _, indices, distances, xy = collection
+    assert abs(np.cov(xy.T)[0, 1]) < 1e-4 * xy.var(axis=0).max() and xy[:, 0].std() > xy[:, 1].std()
+    upright = xy[:, ::-1] * [1, -1]
+    again = tsne(rows, indices, distances, start=upright)
+    assert median_shift(again, upright) < 0.02 and again[:, 0].std() < again[:, 1].std()
 
 
 @pytest.mark.parametrize("rows", [clustered(1)[0], np.repeat(clustered(1)[0], 9, axis=0), np.ones((4, 1), np.float32)])

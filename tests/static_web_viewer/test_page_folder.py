@@ -9,8 +9,9 @@ import re
 import pytest
 from conftest import tree
 
+import files
 from static_web_viewer.page import page_folder
-from static_web_viewer.page.page_folder import check_folder, clean, read_state, write_page
+from static_web_viewer.page.page_folder import check_folder, clean, hashed_name, read_state, write_page
 from utils import UserError
 
 PARTS = ("map", "tracks", "neighbours", "vectors")
@@ -23,7 +24,7 @@ def data(version: str) -> dict[str, bytes]:
 def write(out, version: str, title: str = "My music") -> None:
     out.mkdir(exist_ok=True)
     (out / "lock").touch()
-    write_page(out, title, data(version), {"layout": {"hash": version}})
+    write_page(out, title, data(version))
 
 
 def named_files(out) -> set[str]:
@@ -38,14 +39,26 @@ def test_all_that_the_page_names_is_there_under_the_hash_of_its_content(tmp_path
     assert len([name for name in names if name.startswith("data/")]) == 4
     for name in names:
         assert re.search(r"-[0-9a-f]{16}\.", name) and (out / name).stat().st_size, name
-    assert read_state(out)["layout"] == {"hash": "one"}
+    assert {name for name in read_state(out)["files"] if name.startswith("data/")} <= names
 
 
-def test_the_same_page_again_touches_no_data(tmp_path):
+def test_the_same_page_again_touches_nothing(tmp_path):
     write(tmp_path, "one")
-    before = {name: what for name, what in tree(tmp_path).items() if "/" in name}
+    before = {name: what for name, what in tree(tmp_path).items() if name != "lock"}
     write(tmp_path, "one")
-    assert {name: what for name, what in tree(tmp_path).items() if "/" in name} == before
+    assert {name: what for name, what in tree(tmp_path).items() if name != "lock"} == before
+
+
+def test_a_file_that_is_there_already_stays_as_long_as_the_others(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "lock").touch()
+    for version in ("one", "two", "three"):
+        name = hashed_name("data/picture.webp", version.encode())
+        (tmp_path / name).write_text(version)
+        write_page(tmp_path, "My music", data(version), [name])
+        assert name in read_state(tmp_path)["files"]
+    there = {path.read_text() for path in (tmp_path / "data").glob("picture-*")}
+    assert there == {"two", "three"}
 
 
 def test_the_files_of_the_page_before_stay_and_older_ones_go(tmp_path):
@@ -89,6 +102,7 @@ def killed_after(writes: int, monkeypatch):
         done += 1
         path.write_bytes(content)
 
+    monkeypatch.setattr(files, "write_file", write_file)
     monkeypatch.setattr(page_folder, "write_file", write_file)
 
 
@@ -164,7 +178,7 @@ def test_new_and_empty_folders_are_fine(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", json.dumps("text"), json.dumps({"layout": 1, "files": []})])
+@pytest.mark.parametrize("content", ["", "{", "[]", json.dumps("text"), json.dumps({"files": []}), "[" * 100_000])
 def test_a_broken_state_is_none(tmp_path, content):
     (tmp_path / "page.json").write_text(content)
     assert read_state(tmp_path) == {}
