@@ -28,7 +28,6 @@ import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,6 +41,7 @@ from static_web_viewer.page import (
     layout,
     layout_file,
     layout_origin,
+    map_picture,
     page_audio,
     page_data,
     page_folder,
@@ -58,15 +58,10 @@ from static_web_viewer.page.columns import (
 )
 from utils import EXIT_DONE, UserError, add_quiet_argument, command, plural, positive_int, printable, script_parser
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 CLUSTERS = 10
 MAP_NEIGHBOURS = layout.PERPLEXITY * layout.NEIGHBOURS_PER_PERPLEXITY
 TSNE, PCA = "tsne", "pca"
 PCA_DESCRIPTION = "two principal components"
-MOST_COLOURED = len(pictures.LABEL_COLOURS)  # labels of the picture of the map, the largest
-LEGEND_POINTS = 7.0  # diameter of a legend's dots
 
 
 @dataclass(frozen=True)
@@ -138,37 +133,6 @@ def shift(old_xy: np.ndarray, xy: np.ndarray) -> str:
     moved = np.linalg.norm(xy[known] - old_xy[known], axis=1)
     percent = 100 * float(np.median(moved)) / (layout.map_width(xy) or 1.0)
     return f"{plural(int(known.sum()), 'track')} moved by {percent:.1f}% of its width in median"
-
-
-def draw_map(xy: np.ndarray, column: Column, title: str) -> Figure:
-    """Return the map as a figure, (tracks, 2) -> Figure, coloured by the most frequent values of a column."""
-    from matplotlib.lines import Line2D
-
-    values, codes = column.encoded()  # the most frequent first, an empty one last
-    labels = [value for value in values if value][:MOST_COLOURED]
-    figure = pictures.new_figure(height_inches=6.0)
-    axes = figure.add_subplot()
-    size = max(1.0, min(36.0, 60_000 / len(xy) ** 1.2))
-    handles, texts = [], []
-
-    def draw(which: np.ndarray, colour: str, text: str) -> None:
-        axes.scatter(*xy[which].T, s=size, c=colour, linewidths=0)
-        handles.append(Line2D([], [], color=colour, linestyle="", marker="o", markersize=LEGEND_POINTS))
-        texts.append(f"{text} ({int(which.sum()):,})")
-
-    others = codes >= len(labels)
-    if others.any():
-        draw(others, pictures.OTHER_COLOUR, "no value" if values[len(labels)] == "" else "all others")
-    for label, colour in pictures.label_colours(labels).items():
-        draw(codes == values.index(label), colour, pictures.shown(label, 28))
-    if others.any():  # drawn below all, named after them
-        handles.append(handles.pop(0))
-        texts.append(texts.pop(0))
-    pictures.outside_legend(figure, handles, texts, loc="outside right center")
-    axes.set_aspect("equal")
-    axes.axis("off")
-    figure.suptitle(f"{pictures.shown(title, 60)}, by {pictures.shown(column.name)}", fontsize=11, parse_math=False)
-    return figure
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -269,7 +233,7 @@ def write(
     data = page_data.data_files(
         names, places.xy, contents, first, distances, addresses, about, texts.content(), strips_content
     )
-    picture = draw_map(places.xy, columns[first], title)
+    picture = map_picture.draw_map(places.xy, columns[first], title)
     write_if_changed(out / page_folder.PICTURE_NAME, pictures.figure_bytes(picture, ".png"))
     if arguments.output_table is not None:
         write_if_changed(arguments.output_table, output_table(names, places.xy, columns))

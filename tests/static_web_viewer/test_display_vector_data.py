@@ -17,9 +17,10 @@ import files
 from judging.neighbours import directions
 from judging.pictures import OTHER_COLOUR, label_colours
 from runs import run_folder
-from static_web_viewer.display_vector_data import build_parser, draw_map, main
+from static_web_viewer.display_vector_data import build_parser, main
 from static_web_viewer.page.columns import Column
 from static_web_viewer.page.layout import all_in_one_place, pca_layout
+from static_web_viewer.page.map_picture import draw_map
 from utils import ROOT
 
 pytestmark = pytest.mark.slow
