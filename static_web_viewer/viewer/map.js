@@ -83,18 +83,15 @@ const map = (() => {
     return wholeUnit() / view.unit();
   }
 
-  /** Pixels at each side of the whole map that the heading, the legend, the tools and the sheet take. */
+  /** Pixels at each side of the whole map that the heading, the legend and the tools take. */
   function insets() {
     const edge = stage.getBoundingClientRect();
-    const taken = (id) => layer(id).getBoundingClientRect();
-    const [head, legend_, tools, panel] = ["head", "legend", "tools", "panel"].map(taken);
-    const sheet = Math.max(0, edge.bottom - Math.max(panel.top, edge.top));
-    const isSheet = panel.left < edge.right - 1 && panel.width > 0;
+    const [head, legend_, tools] = ["head", "legend", "tools"].map((id) => layer(id).getBoundingClientRect());
     const below = legend_.width > edge.width / 2;
     return {
-      left: EDGE + (below || !legend_.width ? 0 : legend_.right - edge.left),
+      left: EDGE + (below ? 0 : Math.max(0, legend_.right - edge.left)),
       right: EDGE + tools.width,
-      bottom: EDGE + (below ? edge.bottom - legend_.top : isSheet ? Math.min(sheet, edge.height / 3) : 0),
+      bottom: EDGE + (below ? edge.bottom - legend_.top : 0),
       top: EDGE + Math.max(0, Math.min(head.bottom - edge.top, edge.height / 3)),
     };
   }
