@@ -53,7 +53,8 @@ const actions = (() => {
 
   /** The way over the nearest neighbours from the current track to another becomes queue and list. */
   function wayTo(track) {
-    const way = walk.path(tracks.near(), state.track, track, page.shown()) || [state.track, track];
+    const shown = page.shown();
+    const way = walk.path(tracks.near(), state.track, track, shown) || (tracks.vectors() ? walk.bridge(state.track, track, shown, tracks.distancesTo) : [state.track, track]);
     const [from, to] = [tracks.title(state.track), tracks.title(track)];
     if (!player.playing()) player.toggle();
     clearSearch();
@@ -107,7 +108,7 @@ const actions = (() => {
 
   /** Play a list by sound: each track near the one before. A way is in its order already. */
   function playAll(found) {
-    const queue = state.list.isWay ? found : walk.order(found, tracks.near(), tracks.vectors());
+    const queue = state.list.isWay ? found : walk.order(found, tracks.vectors(), tracks.all);
     state.track = -1;  // also where its first plays already, it begins
     go(queue[0], queue);
   }

@@ -54,7 +54,6 @@ const filters = (() => {
       made.push(item);
     }
     element("chips").replaceChildren(...made);
-    if (!element("filter-values").contains(document.activeElement)) values();
   }
 
   const number = (value) => String(Number(value.toPrecision(6)));
@@ -137,6 +136,7 @@ const filters = (() => {
   }
 
   element("filter-column").addEventListener("change", values);
+  element("filters").addEventListener("toggle", () => { if (element("filters").open) values(); });
   element("filters").addEventListener("focusout", (event) => { if (event.relatedTarget && !element("filters").contains(event.relatedTarget)) element("filters").open = false; });
   document.addEventListener("click", (event) => { if (!element("filters").contains(event.target)) element("filters").open = false; });
 

@@ -41,7 +41,7 @@ const keys = (() => {
     else if (element("filters").open) element("filters").open = false;
     else if (map.isLasso()) map.lasso(false);
     else if (page.state.hidden.size) page.change({ hidden: new Set() });
-    else if (page.state.sheet && !page.state.list) page.change({ sheet: false });
+    else if (page.state.sheet && !page.state.list && element("sheet").checkVisibility()) page.change({ sheet: false });
     else actions.leave();
   }
 

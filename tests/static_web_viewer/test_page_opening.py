@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
 from browser import served
-from pages import TRACKS, click_track, open_page, path_of, record_what_plays, traces
+from pages import TRACKS, click_track, open_page, path_of, points, record_what_plays
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +17,9 @@ def test_a_page_opens_from_a_file_and_says_what_it_shows(page, collection):
     assert page.driver.title == page.text("h1") == "A collection"
     assert page.text("#count") == "40 tracks"
     assert not page.find("#failure").is_displayed() and not page.find("#notice").is_displayed()
-    assert {trace["kind"] for trace in traces(page, collection)} == {"scattergl"}
+    assert page.find("canvas.points").is_displayed() and sorted(track for track, *_ in points(page, collection)) == [
+        *range(TRACKS)
+    ]
     requested = page.requests()
     assert len(requested) > 10 and all(url.startswith("file:///") for url in requested)
     about = " ".join(page.texts("#about li"))
