@@ -123,6 +123,17 @@ def test_islands_have_no_path_but_a_bridge(page):
     assert page.run(BRIDGE, table.tolist(), 7, 7, None) == [7]
 
 
+def test_a_bridge_goes_nowhere_twice(page):
+    # From 0 to 1 over 2, from that over 3 and 4; 5 lies beside 2, between it and 3, and between it and 4
+    table = np.full((6, 6), 0.9)
+    np.fill_diagonal(table, 0)
+    given = {(0, 1): 1, (0, 2): 0.5, (2, 1): 0.5, (0, 3): 0.3, (3, 2): 0.39, (2, 4): 0.39, (4, 1): 0.3}
+    given |= {(5, 2): 0.1, (5, 3): 0.3, (5, 4): 0.3, (5, 0): 0.6, (5, 1): 0.6}
+    for (one, other), distance in given.items():
+        table[one, other] = table[other, one] = distance
+    assert page.run(BRIDGE, table.tolist(), 0, 1, None) == [0, 3, 5, 2, 4, 1]
+
+
 def ordered(page: Browser, list_: list[int], rows: np.ndarray, xy: np.ndarray, with_vectors: bool = True) -> list[int]:
     codes = quantised(rows).ravel().tolist() if with_vectors else None
     found = page.run(ORDER, list_, rows.shape[1], codes, *xy.T.tolist())
@@ -165,5 +176,9 @@ def test_a_long_list_goes_by_sound_piece_by_piece(page):
     waves = [np.sin((1 + k % 3) * 3 * xy[:, 0] + k) + np.cos((1 + k % 2) * 3 * xy[:, 1] - k) for k in range(8)]
     rows = directions((np.stack(waves, axis=1) + 0.2 * draws.normal(size=(5000, 8))).astype(np.float32))
     some = draws.permutation(5000).tolist()
-    by_sound, by_map = (mean_step(ordered(page, some, rows, xy, known), rows) for known in (True, False))
+    found = ordered(page, some, rows, xy)
+    by_sound, by_map = mean_step(found, rows), mean_step(ordered(page, some, rows, xy, with_vectors=False), rows)
     assert by_sound < by_map / 1.5 < mean_step(some, rows) / 4
+    # A piece goes on where the one before has ended, but for what 8 bits confuse
+    steps = 1 - rows[found[801:1601]].astype(np.float64) @ rows[found[800]]
+    assert steps[0] == pytest.approx(steps.min(), abs=0.01)
