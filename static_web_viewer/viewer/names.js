@@ -166,7 +166,8 @@ const names = (() => {
         const needed = share + LEAST_GAIN * (1 - share);
         if (own < FEWEST || !nameable[code] || own < needed * within) continue;
         const chance = logChance(log, count, sizes[code], within, own);
-        findings.push({ code, size, x: some.x[seed], y: some.y[seed], reach: Math.sqrt(reach), chance, needed, excess: (own - within * share) / count, step, some, near });
+        const excess = (own - within * share) / count;
+        findings.push({ code, size, x: some.x[seed], y: some.y[seed], reach: Math.sqrt(reach), chance, needed, excess, step, some, near });
       }
     }
     return { findings, tests: tests * nameable.reduce((sum, each) => sum + each, 0) };
@@ -322,7 +323,7 @@ const names = (() => {
    */
   function layout(candidates, { toPixel, width, height, measure, lineHeight, taken = [], most = 30, closer = 1 }) {
     const boxes = [...taken], written = [];
-    const free = (box) => !boxes.some((other) => box.left < other.right + GAP && box.right + GAP > other.left && box.top < other.bottom + GAP && box.bottom + GAP > other.top);
+    const touch = (a, b) => a.left < b.right + GAP && b.left < a.right + GAP && a.top < b.bottom + GAP && b.top < a.bottom + GAP;
     for (const { text, code, weight, places } of candidates) {
       if (written.length >= most) break;
       if (weight * closer * closer < SMALLEST_SHOWN) continue;
@@ -333,7 +334,7 @@ const names = (() => {
         if (left < 0 || top < 0 || left > width || top > height) continue;
         const x = Math.min(Math.max(left, halfWidth), width - halfWidth), y = Math.min(Math.max(top, halfHeight), height - halfHeight);
         const box = { left: x - halfWidth, top: y - halfHeight, right: x + halfWidth, bottom: y + halfHeight };
-        if (!free(box)) continue;
+        if (boxes.some((other) => touch(box, other))) continue;
         boxes.push(box);
         written.push({ text, x, y, code });
         break;
