@@ -45,8 +45,8 @@ def test_all_of_many_tracks_are_drawn_without_webgl(window_without_webgl, thousa
 def test_a_map_whose_webgl_is_lost_is_drawn_without_it_until_it_is_back(page, collection):
     assert_pixels(page, collection)
     with page.redraw():
-        page.run("""window.lost = document.querySelector('canvas.points').getContext('webgl2').getExtension('WEBGL_lose_context');
-            lost.loseContext();""")
+        page.run("""const gl = document.querySelector('canvas.points').getContext('webgl2');
+            window.lost = gl.getExtension('WEBGL_lose_context'); lost.loseContext();""")
     assert "has taken its WebGL away" in page.text("#notice")
     assert_pixels(page, collection)
     click_track(page, collection, 14)
