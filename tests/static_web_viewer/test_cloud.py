@@ -212,6 +212,7 @@ def test_where_webgl_is_missing_it_is_told_and_all_points_are_drawn(window_witho
     browser.show()
     browser.open(file_address(harness / "page.html"), harness)
     assert values(browser, "fallback") == ["missing"]
+    assert "drawn" not in told(browser)  # there is nothing yet
     after(
         browser,
         """const n = 100000, x = Float32Array.from({length: n}, (_, i) => i % 400);
