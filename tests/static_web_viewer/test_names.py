@@ -29,10 +29,13 @@ WINDOW = {"left": 0, "top": 0, "scale": 1, "letter": 7, "width": 800, "height": 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> Iterator[Browser]:
-    """A page of names.js and nothing else."""
+    """A page of names.js, what it needs, and nothing else."""
     folder = tmp_path_factory.mktemp("names only")
-    (folder / "names.js").write_bytes((VIEWER / "names.js").read_bytes())
-    harness = '<!DOCTYPE html><meta charset="utf-8"><script src="names.js"></script>'
+    scripts = ("nearby.js", "names.js")
+    for script in scripts:
+        (folder / script).write_bytes((VIEWER / script).read_bytes())
+    tags = "".join(f'<script src="{script}"></script>' for script in scripts)
+    harness = f'<!DOCTYPE html><meta charset="utf-8">{tags}'
     (folder / "index.html").write_text(harness, encoding="utf-8")
     with chromium(WITHOUT_WEBGL, folder) as browser:
         browser.open(file_address(folder / "index.html"), folder, wait="typeof names === 'object'")
@@ -257,20 +260,3 @@ def test_names_stay_while_the_map_is_moved(page):
         (same,) = [each for each in before if each["code"] == name["code"]]
         # Those at the edge may have moved inwards
         assert same["x"] - name["x"] == pytest.approx(8) or box(name)[0] == pytest.approx(0)
-
-
-def test_groups_are_named_by_what_is_typical_of_them(page):
-    typical = """
-        const [codes, groups, columns, shown] = arguments;
-        return names.typical({ codes: Uint8Array.from(codes), groups, columns, shown: Uint8Array.from(shown) });
-    """
-    genre = {"values": ["rock", "jazz", "folk", ""], "codes": [0] * 20 + [1] * 20 + [0, 1, 2, 3] * 5}
-    year = {"values": ["1999", "2001"], "codes": [0, 1] * 20 + [1, 0] * 10}
-    clusters = np.repeat([0, 1, 2, 3], [20, 20, 10, 10]).tolist()
-    assert page.run(typical, clusters, 4, [year, genre], [1] * 60) == ["rock", "jazz", None, None]
-    assert page.run(typical, clusters, 4, [], [1] * 60) == [None] * 4
-    assert page.run(typical, clusters, 4, [genre], [0] * 60) == [None] * 4
-    # As values: what is null is no name, yet counts
-    xy, groups = blobs([20, 20, 20])
-    labels = ["rock", "jazz", None]
-    assert sorted(each["text"] for each in prepare(page, xy, [labels[group] for group in groups])) == ["jazz", "rock"]

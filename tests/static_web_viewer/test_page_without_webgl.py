@@ -7,7 +7,21 @@ import io
 import numpy as np
 import pytest
 from browser import Browser
-from pages import TRACKS, click_track, coloured, lasso_around, listed, open_page, path_of, sound, wait_sounding
+from pages import (
+    TRACKS,
+    Made,
+    click_track,
+    coloured,
+    lasso_around,
+    listed,
+    open_page,
+    path_of,
+    pixels,
+    points,
+    sound,
+    wait_sounding,
+)
+from PIL import Image
 
 pytestmark = pytest.mark.slow
 
