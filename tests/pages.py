@@ -40,9 +40,6 @@ GENRES = ["rock"] * 15 + ["jazz"] * 12 + ["folk"] * 8 + [""] * 5
 MOST_CATEGORIES = 20
 
 
-STEPS = 32
-
-
 LARGE_LEAST_SECONDS = 30  # what 100,000 tracks may take on any machine
 
 

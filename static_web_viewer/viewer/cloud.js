@@ -251,8 +251,8 @@ const cloud = (() => {
     const surface = layer(document.createElementNS(SVG, "svg"), "lasso");
     const outline = surface.appendChild(document.createElementNS(SVG, "path"));
     for (const [name, value] of Object.entries(OUTLINE)) outline.setAttribute(name, value);
-    let placed, painted, around;
-    let rank;  // of each point in the order, -1: not drawn
+    let placed = null, painted = null, around = () => {};
+    let rank = null;  // of each point in the order, -1: not drawn
     const seen = { x: 0, y: 0, unit: 1, size: 4 };  // the middle, map units a pixel, the points' diameter in pixels
     let limits = { box: [-Infinity, Infinity, -Infinity, Infinity], closest: 0, farthest: Infinity };
     let width = 0, height = 0;
@@ -276,9 +276,10 @@ const cloud = (() => {
       if (telling) on.view?.(hand.moves());  // it may change the points' size: they are drawn with it at once
       cancelAnimationFrame(asked);
       asked = 0;
-      if (stale && width && height) drawAll();
+      const drawing = stale && placed && width && height;
       stale = false;
       if (changed) wake();
+      if (drawing) drawAll();
       hover();
     }
 
@@ -404,15 +405,18 @@ const cloud = (() => {
       rest: () => { changed = true; wake(); },
     });
 
+    /** The middle and the scale stay when the stage's size changes. */
     function measure() {
+      if (width === stage.clientWidth && height === stage.clientHeight) return;
       [width, height] = [stage.clientWidth, stage.clientHeight];
+      changed = true;
+      ask();
     }
 
-    /** The middle and the scale stay. It is drawn in this frame, or the old picture would be stretched to the new size. */
+    /** Drawn at once, or for a frame the old picture would be stretched to the new size. */
     function resized() {
       measure();
-      stale = changed = true;
-      frame();
+      if (stale) frame();
     }
 
     /** Draw by WebGL; for a reason, or where there is none, by hand on a canvas of its own. */
@@ -433,7 +437,6 @@ const cloud = (() => {
     stage.prepend(canvas, surface);
     measure();
     use("");
-    place(new Float32Array(), new Float32Array());
     followRatio();
     canvas.addEventListener("webglcontextlost", (event) => { event.preventDefault(); use("lost"); frame(); });
     canvas.addEventListener("webglcontextrestored", () => { use(""); frame(); });

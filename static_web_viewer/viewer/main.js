@@ -38,6 +38,7 @@
     legend.on.only = safely((group, all) => page.change({ hidden: new Set(all.filter((each) => each !== group)) }));
     legend.on.all = safely(() => page.change({ hidden: new Set() }));
     legend.on.promote = safely((each) => page.change({ promoted: [...page.state.promoted.filter((other) => other !== each), each] }));
+    legend.on.fold = safely(page.render);
     legend.on.range = safely((range) => actions.choose(page.state.colour, range));
     filters.on.choose = safely(actions.choose);
     filters.on.list = safely(actions.listShown);

@@ -18,94 +18,16 @@ const names = (() => {
   const SEEDS = 4;  // regions tried for each that would fit beside each other, so that one lies well
   const MOST_SEEDS = 2500;
   const MOST_POINTS = 32000;  // of more a sample is looked at: the page does not wait for names
-  const LEAF = 12;
   const PLACES = 6;  // where a name may stand in its region, the best first
-  const MOST_PAIRS = 4e6;  // groups times values that are counted; a column of more is no help in naming groups
   const LONGEST = 28;  // characters of a name
   const SMALLEST_SHOWN = 1 / 80;  // share of all tracks that a region needs to be named on the whole map
   const GAP = 3;  // pixels between two names
-
-  /** The points that `order` lists, in the order of a k-d tree: a node is a range, split in its middle by x and y in turn. */
-  function tree(x, y, codes, order) {
-    /** Order a range so that what is below its middle lies before it: Hoare's selection. */
-    function select(coordinate, from, to, middle) {
-      while (from < to) {
-        const pivot = coordinate[order[(from + to) >> 1]];
-        let low = from, high = to;
-        while (low <= high) {
-          while (coordinate[order[low]] < pivot) low++;
-          while (coordinate[order[high]] > pivot) high--;
-          if (low > high) break;
-          const kept = order[low];
-          order[low++] = order[high];
-          order[high--] = kept;
-        }
-        if (middle <= high) to = high;
-        else if (middle >= low) from = low;
-        else return;
-      }
-    }
-
-    function split(from, end, byY) {
-      if (end - from <= LEAF) return;
-      const middle = (from + end) >> 1;
-      select(byY ? y : x, from, end - 1, middle);
-      split(from, middle, !byY);
-      split(middle, end, !byY);
-    }
-
-    split(0, order.length, false);
-    const ordered = (array) => {
-      const made = new array.constructor(order.length);
-      for (let i = 0; i < made.length; i++) made[i] = array[order[i]];
-      return made;
-    };
-    return { x: ordered(x), y: ordered(y), codes: ordered(codes) };
-  }
-
-  /** A function that finds the `count` points nearest to a place: {found, reach}, reach the radius squared. */
-  function finder({ x, y }, count) {
-    const found = new Uint32Array(count), reaches = new Float64Array(count);
-    let size, fromX, fromY;
-
-    function offer(i) {
-      const [dx, dy] = [x[i] - fromX, y[i] - fromY];
-      const reach = dx * dx + dy * dy;
-      if (size === count && reach >= reaches[count - 1]) return;
-      let at = size < count ? size++ : count - 1;
-      for (; at > 0 && reaches[at - 1] > reach; at--) {
-        reaches[at] = reaches[at - 1];
-        found[at] = found[at - 1];
-      }
-      reaches[at] = reach;
-      found[at] = i;
-    }
-
-    function visit(from, end, byY) {
-      if (end - from <= LEAF) {
-        for (let i = from; i < end; i++) offer(i);
-        return;
-      }
-      const middle = (from + end) >> 1;
-      const beyond = byY ? fromY - y[middle] : fromX - x[middle];
-      if (beyond < 0) visit(from, middle, !byY); else visit(middle, end, !byY);
-      if (size === count && beyond * beyond >= reaches[count - 1]) return;
-      if (beyond < 0) visit(middle, end, !byY); else visit(from, middle, !byY);
-    }
-
-    return (...place) => {
-      size = 0;
-      [fromX, fromY] = place;
-      visit(0, x.length, false);
-      return { found, reach: reaches[count - 1] };
-    };
-  }
 
   /** Every `step`th of the points of a tree: they lie as evenly as all of them. */
   function thinned(points, step) {
     if (step === 1) return points;
     const { x, y, codes } = points;
-    return tree(x, y, codes, Uint32Array.from({ length: Math.ceil(x.length / step) }, (_, i) => i * step));
+    return nearby.tree(x, y, codes, Uint32Array.from({ length: Math.ceil(x.length / step) }, (_, i) => i * step));
   }
 
   function counted(codes, values) {
@@ -121,7 +43,7 @@ const names = (() => {
     const share = MOST_POINTS / all.length;
     // By multiples of the golden ratio: spread evenly over the list, and over every second or tenth of it too
     const some = share < 1 ? all.filter((i) => (i * 0.6180339887498949) % 1 < share) : all;
-    return tree(x, y, codes, some);
+    return nearby.tree(x, y, codes, some);
   }
 
   /** log n! for n up to `most`. */
@@ -153,7 +75,7 @@ const names = (() => {
     const some = thinned(points, step);
     const count = some.x.length, within = Math.round(size / step);
     const sizes = counted(some.codes, nameable.length), log = logFactorials(count);
-    const near = finder(some, within), seen = new Uint32Array(nameable.length);
+    const near = nearby.finder(some, within), seen = new Uint32Array(nameable.length);
     const every = Math.max(1, Math.floor(count / Math.min(MOST_SEEDS, Math.ceil((SEEDS * count) / within))));
     const findings = [];
     let tests = 0;
@@ -166,7 +88,8 @@ const names = (() => {
         const needed = share + LEAST_GAIN * (1 - share);
         if (own < FEWEST || !nameable[code] || own < needed * within) continue;
         const chance = logChance(log, count, sizes[code], within, own);
-        findings.push({ code, size, x: some.x[seed], y: some.y[seed], reach: Math.sqrt(reach), chance, needed, excess: (own - within * share) / count, step, some, near });
+        const excess = (own - within * share) / count;
+        findings.push({ code, size, x: some.x[seed], y: some.y[seed], reach: Math.sqrt(reach), chance, needed, excess, step, some, near });
       }
     }
     return { findings, tests: tests * nameable.reduce((sum, each) => sum + each, 0) };
@@ -278,38 +201,6 @@ const names = (() => {
     return [...byCode].flatMap(([code, some]) => named(texts[code], code, some, sizes[code] / count)).sort((a, b) => b.rank - a.rank || a.code - b.code);
   }
 
-  /** What is typical of each group, as values for `prepare`: the value of a column that is over-represented in it.
-   *
-   * codes    (tracks,) the group of each track; groups how many there are.
-   * columns  [{values, codes}], as tracks.column() returns them: where they say the same, the first one's is taken.
-   * Returns  a text a group; null where nothing is typical.
-   */
-  function typical({ codes, groups, columns, shown }) {
-    const best = Array.from({ length: groups }, () => ({ text: null, chance: Math.log(FALSE_NAMES / groups) }));
-    for (const column of columns) {
-      if (column.values.length * groups > MOST_PAIRS) continue;
-      const empty = column.values.indexOf("");
-      const own = new Uint32Array(groups * column.values.length), sizes = new Uint32Array(column.values.length), within = new Uint32Array(groups);
-      let count = 0;
-      for (let i = 0; i < codes.length; i++) {
-        const code = column.codes[i];
-        if (!shown[i] || code === empty) continue;
-        own[codes[i] * sizes.length + code]++;
-        sizes[code]++;
-        within[codes[i]]++;
-        count++;
-      }
-      const log = logFactorials(count);
-      own.forEach((number, pair) => {
-        const code = pair % sizes.length, group = Math.floor(pair / sizes.length), share = sizes[code] / count;
-        if (number < FEWEST || sizes[code] === count || number < (share + LEAST_GAIN * (1 - share)) * within[group]) return;
-        const chance = logChance(log, count, sizes[code], within[group], number) + Math.log(sizes.length);
-        if (chance < best[group].chance) best[group] = { text: shortened(column.values[code]) || null, chance };
-      });
-    }
-    return best.map((each) => each.text);
-  }
-
   /** Which candidates are written, where: [{text, x, y, code}], x and y the middle in pixels. None overlaps another.
    *
    * toPixel     (x, y) of the map -> [pixels from the left, from the top]; width, height of the window.
@@ -322,7 +213,7 @@ const names = (() => {
    */
   function layout(candidates, { toPixel, width, height, measure, lineHeight, taken = [], most = 30, closer = 1 }) {
     const boxes = [...taken], written = [];
-    const free = (box) => !boxes.some((other) => box.left < other.right + GAP && box.right + GAP > other.left && box.top < other.bottom + GAP && box.bottom + GAP > other.top);
+    const touch = (a, b) => a.left < b.right + GAP && b.left < a.right + GAP && a.top < b.bottom + GAP && b.top < a.bottom + GAP;
     for (const { text, code, weight, places } of candidates) {
       if (written.length >= most) break;
       if (weight * closer * closer < SMALLEST_SHOWN) continue;
@@ -333,7 +224,7 @@ const names = (() => {
         if (left < 0 || top < 0 || left > width || top > height) continue;
         const x = Math.min(Math.max(left, halfWidth), width - halfWidth), y = Math.min(Math.max(top, halfHeight), height - halfHeight);
         const box = { left: x - halfWidth, top: y - halfHeight, right: x + halfWidth, bottom: y + halfHeight };
-        if (!free(box)) continue;
+        if (boxes.some((other) => touch(box, other))) continue;
         boxes.push(box);
         written.push({ text, x, y, code });
         break;
@@ -342,5 +233,5 @@ const names = (() => {
     return written;
   }
 
-  return { prepare, typical, layout };
+  return { prepare, layout };
 })();

@@ -5,7 +5,7 @@ const preview = (() => {
   const DELAY = 150, FADE = 200, BEAT = 20;  // milliseconds
   const SHORT = 5;  // seconds; such a track is heard from its beginning, which is most of it
   const element = (id) => document.getElementById(id);
-  const touch = window.matchMedia("(hover: none)");
+  const touch = window.matchMedia("(hover: none) and (pointer: coarse)");
   const ground = { level: 1, goal: 1 };  // the player
   let voices = [];  // two, made when they are needed: the one that comes, and the one that goes
   let on = false, hovered = -1, waiting = 0, fading = 0, last = 0;

@@ -212,6 +212,7 @@ def test_where_webgl_is_missing_it_is_told_and_all_points_are_drawn(window_witho
     browser.show()
     browser.open(file_address(harness / "page.html"), harness)
     assert values(browser, "fallback") == ["missing"]
+    assert "drawn" not in told(browser)  # there is nothing yet
     after(
         browser,
         """const n = 100000, x = Float32Array.from({length: n}, (_, i) => i % 400);
@@ -248,6 +249,20 @@ def test_what_changes_is_drawn_once_a_frame_and_nothing_else_is(page):
     page.run("return new Promise((resolve) => setTimeout(resolve, 100))")
     assert page.run("return told.map(([what]) => what)") == ["view", "drawn"]
     assert page.run("return view.drawn().order.length") == len(XY)
+
+
+def test_a_view_that_is_changed_while_it_is_told_is_told_again(page):
+    page.run("view.bounds({farthest: 3.5 * view.unit()})")
+    unit = page.run(
+        """const unit = view.unit();
+        on.view = () => { told.push(["view", view.unit()]); view.zoom(0.5); };
+        told.length = 0;
+        view.zoom(0.8);
+        return unit"""
+    )
+    page.wait("return told.filter(([what]) => what === 'view').length === 3")
+    units = page.run("return told.filter(([what]) => what === 'view').map(([, unit]) => unit)")
+    assert units == pytest.approx([1.25 * unit, 2.5 * unit, 3.5 * unit])
 
 
 def test_no_point_and_one_point_are_a_cloud(either):
@@ -467,12 +482,25 @@ def test_a_lasso_around_nothing_is_told_and_one_put_away_is_not(page):
     forget(page)
     page.mouse((20, 20), (90, 20), (90, 90), (20, 90), drag=True)
     assert values(page, "lasso") == [[]]
-    page.run("view.lasso(true); told.length = 0; on.view = null")
-    page.run("document.querySelector('.lasso').addEventListener('pointermove', () => view.lasso(false), {once: true})")
+    page.run("view.lasso(true); told.length = 0")
+    page.run("document.querySelector('.lasso').addEventListener('pointerdown', () => view.lasso(false), {once: true})")
     page.mouse(*loop(page, [1, 2]), drag=True)
     page.mouse(pixel(page, 6))
     assert values(page, "pick") == [6]
     assert "lasso" not in told(page)
+
+
+def test_a_lasso_that_the_system_breaks_off_is_drawn_again(fingers):
+    fingers.run("view.lasso(true)")
+    forget(fingers)
+    touch(fingers, "touchStart", (300, 300))
+    for place in ((700, 300), (700, 500), (300, 500)):
+        touch(fingers, "touchMove", place)
+    assert fingers.run("return document.querySelector('.lasso path').getAttribute('d')") != ""
+    touch(fingers, "touchCancel")
+    fingers.wait("return document.querySelector('.lasso path').getAttribute('d') === ''")
+    assert not told(fingers) & {"lasso", "pick"}
+    assert fingers.run("return view.isLasso()") is True
 
 
 def test_a_second_finger_zooms_and_leaves_the_lasso_on(fingers):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
     [
         "data/map",
         "data/neighbours",
-        "viewer/plotly",
+        "viewer/cloud",
         "viewer/store",
         "viewer/map",
         "viewer/main",

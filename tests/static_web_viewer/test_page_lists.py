@@ -57,13 +57,14 @@ def test_a_search_finds_every_word_in_names_and_columns(page, collection):
 def test_a_list_plays_one_track_after_the_other(page, collection):
     page.keys("/", "jazz", Keys.TAB)
     page.wait("return !document.getElementById('list').hidden")
-    members = listed(page)
+    first, *others = listed(page)
     page.click("#list-play")
     wait_sounding(page)
-    assert sound(page) == path_of(collection, members[0])
+    assert sound(page) == path_of(collection, first)
     page.click("#next")
-    page.wait_text("#track-title", collection.titles()[members[1]])
-    assert sound(page) == path_of(collection, members[1])
+    second = min(others, key=lambda track: collection.distances(first)[track])
+    page.wait_text("#track-title", collection.titles()[second])
+    assert sound(page) == path_of(collection, second)
 
 
 def test_a_filter_by_values_shows_those_alone_until_it_is_removed(page, collection):

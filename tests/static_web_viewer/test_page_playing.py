@@ -142,7 +142,8 @@ def test_a_link_makes_a_track_ready_with_what_comes_after_it(browser, collection
 def test_play_all_plays_the_list_also_where_its_first_track_plays_already(page, collection):
     page.keys("/", "folk")
     page.wait("return !document.getElementById('list').hidden")
-    first, second, *_ = listed(page)
+    first, *others = listed(page)
+    second = min(others, key=lambda track: collection.distances(first)[track])  # by sound, not by name
     page.click(f"#list li[data-track='{first}'] .plain")
     page.wait_text("#track-title", collection.titles()[first])
     page.click("#list-play")
