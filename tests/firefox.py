@@ -12,9 +12,10 @@ from itertools import count
 from pathlib import Path
 
 from websocket import WebSocket, create_connection
-from window import WAIT_SECONDS, Window, missing, until
+from window import Window, missing, until
 
 BROWSERS = ("firefox-esr", "firefox")
+FLAGS = ("--headless", "--no-remote", "--remote-debugging-port=0", "--remote-allow-system-access")
 PREFERENCES = {
     # The network is cut: whatever is not on this machine is asked of a proxy that is not there
     "network.proxy.type": 1,
@@ -31,7 +32,7 @@ PREFERENCES = {
     # Headless Firefox draws WebGL only on few machines; so that all test the same, on none
     "webgl.disabled": True,
 }
-SCHEME = "layout.css.prefers-color-scheme.content-override"
+START_SECONDS = 60  # for it, and the most for an answer: beside other tests it may be slow
 SCHEMES = {"dark": 0, "light": 1}
 
 
@@ -45,6 +46,8 @@ class Firefox(Window):
         self._requests: list[str] = []
         self.command("session.new", capabilities={})
         self._context = self.command("browsingContext.getTree")["contexts"][0]["context"]
+        # What lies around the page, and may set what a user sets
+        self._chrome = self.command("browsingContext.getTree", **{"moz:scope": "chrome"})["contexts"][0]["context"]
         self.command("session.subscribe", events=["log.entryAdded", "network.beforeRequestSent"])
         self.show()
 
@@ -63,9 +66,11 @@ class Firefox(Window):
         elif event == "network.beforeRequestSent" and told["context"] == self._context:
             self._requests.append(told["request"]["url"])
 
-    def show(self, width: int = 1024, height: int = 768) -> None:
-        """Set the window's size."""
+    def show(self, width: int = 1024, height: int = 768, scheme: str = "light") -> None:
+        """Set the window's size and whether its user likes it dark."""
         self.command("browsingContext.setViewport", context=self._context, viewport={"width": width, "height": height})
+        liked = f"Services.prefs.setIntPref('layout.css.prefers-color-scheme.content-override', {SCHEMES[scheme]})"
+        self.command("script.evaluate", expression=liked, target={"context": self._chrome}, awaitPromise=False)
 
     def get(self, address: str) -> None:
         self.command("browsingContext.navigate", context=self._context, url=address, wait="complete")
@@ -142,25 +147,25 @@ class Firefox(Window):
 
 
 @contextlib.contextmanager
-def firefox(profile: Path, scheme: str = "light") -> Iterator[Firefox]:
-    """Start Firefox with an empty folder as its profile, for a user who likes it light or dark."""
+def firefox(profile: Path) -> Iterator[Firefox]:
+    """Start Firefox with an empty folder as its profile, where its downloads go too."""
     binary = next(filter(None, map(shutil.which, BROWSERS)), None)
     if binary is None:
         missing("firefox", "firefox-esr")
-    preferences = {**PREFERENCES, SCHEME: SCHEMES[scheme], "browser.download.dir": str(profile)}
+    preferences = {**PREFERENCES, "browser.download.dir": str(profile)}
     lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items())
     (profile / "user.js").write_text("".join(lines))
-    argv = [binary, "--headless", "--no-remote", "--remote-debugging-port=0", "--profile", str(profile), "about:blank"]
+    argv = [binary, *FLAGS, "--profile", str(profile), "about:blank"]
     with open(profile / "told.txt", "w") as told:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
     try:
-        port = until(lambda: _port(profile, process))
-        socket = create_connection(f"ws://127.0.0.1:{port}/session", timeout=WAIT_SECONDS, suppress_origin=True)
+        port = until(lambda: _port(profile, process), START_SECONDS)
+        socket = create_connection(f"ws://127.0.0.1:{port}/session", timeout=START_SECONDS, suppress_origin=True)
         with contextlib.closing(socket):
             started = Firefox(socket, profile)
             yield started
             started.command("browser.close")
-        process.wait(WAIT_SECONDS)
+        process.wait(START_SECONDS)
     finally:
         process.kill()
         process.wait()

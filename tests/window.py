@@ -100,9 +100,9 @@ class Window:
         return path.startswith(self._local)
 
 
-def until(condition: Callable[[], object]):
+def until(condition: Callable[[], object], seconds: float = WAIT_SECONDS):
     """Return what is asked for as soon as it is true; TimeoutException where it never is."""
-    return WebDriverWait(None, WAIT_SECONDS, POLL_SECONDS).until(lambda _: condition())
+    return WebDriverWait(None, seconds, POLL_SECONDS).until(lambda _: condition())
 
 
 def missing(what: str, packages: str) -> None:

@@ -44,6 +44,7 @@ def window(tmp_path_factory) -> Iterator[Firefox]:
 @pytest.fixture
 def page(window, collection) -> Iterator[Firefox]:
     """The collection's page, just opened, and muted; in the end all was silent and nothing foreign was asked for."""
+    window.show()
     open_page(window, collection)
     mute(window)
     yield window
@@ -57,16 +58,19 @@ def mute(page: Firefox) -> None:
         page.keys("m")
 
 
-def colours_of_pixels(page: Firefox, made: Made) -> np.ndarray:
-    """Return what is painted in the middle of each track, (tracks, 4) in RGBA."""
+def assert_painted(page: Firefox, made: Made) -> None:
+    """Every point is drawn, and in the middle of each lies its colour."""
     left, top, *_ = page.box("#map")
-    return np.array(
-        page.run(
-            """const canvas = document.querySelector('#map canvas.points'), paper = canvas.getContext('2d');
-            return arguments[0].map(([x, y]) => [...paper.getImageData(x, y, 1, 1).data])""",
-            (pixels(page, made) - [left, top]).round().tolist(),
-        )
+    middles = (pixels(page, made) - [left, top]).round().tolist()
+    painted = page.run(
+        """const paper = document.querySelector('#map canvas.points').getContext('2d');
+        return arguments[0].map(([x, y]) => [...paper.getImageData(x, y, 1, 1).data])""",
+        middles,
     )
+    drawn = points(page, made)
+    assert sorted(track for track, *_ in drawn) == [*range(len(made.names))]
+    for track, colour, _ in drawn:
+        np.testing.assert_allclose(painted[track][:3], colour, atol=3)
 
 
 def test_what_a_page_says_and_asks_for_is_heard(window, tmp_path):
@@ -84,11 +88,7 @@ def test_a_page_opens_from_a_file_and_draws_every_point_by_hand(page, collection
     assert page.text("h1") == "A collection" and page.text("#count") == "40 tracks"
     assert page.text("#notice") == "This browser has no WebGL; the map is drawn without it."
     assert page.run("return document.getElementById('failure').hidden")
-    drawn = points(page, collection)
-    assert sorted(track for track, *_ in drawn) == [*range(TRACKS)]
-    painted = colours_of_pixels(page, collection)
-    for track, colour, _ in drawn:
-        np.testing.assert_allclose(painted[track, :3], colour, atol=3)
+    assert_painted(page, collection)
 
 
 def test_a_click_plays_and_describes_and_back_returns(page, collection):
@@ -184,15 +184,11 @@ def test_a_link_shows_what_its_sender_saw(page, collection):
     wait_sounding(page)
 
 
-def test_who_likes_it_dark_gets_it_dark(collection, tmp_path):
-    with firefox(tmp_path, "dark") as page:
-        open_page(page, collection)
-        assert page.drawn() == TRACKS
-        assert sum(rgb(page.run("return getComputedStyle(document.body).backgroundColor"))) < 200
-        for track, colour, _ in points(page, collection):
-            np.testing.assert_allclose(colours_of_pixels(page, collection)[track, :3], colour, atol=3)
-        mute(page)
-        click_track(page, collection, 21)
-        wait_sounding(page)
-        page.screenshot(ARTEFACTS / "firefox-dark.png")
-        page.check()
+def test_who_likes_it_dark_gets_it_dark_at_once(page, collection):
+    with page.redraw():
+        page.show(scheme="dark")
+    click_track(page, collection, 21)
+    wait_sounding(page)
+    assert sum(rgb(page.run("return getComputedStyle(document.body).backgroundColor"))) < 200
+    assert_painted(page, collection)
+    page.screenshot(ARTEFACTS / "firefox-dark.png")
