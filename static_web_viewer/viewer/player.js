@@ -250,8 +250,8 @@ const player = (() => {
   element("volume").addEventListener("input", () => changeVolume(false));
   element("mute").addEventListener("click", () => changeVolume(!audio.muted));
   handle({
-    play: toggle,
-    pause: toggle,
+    play: () => audio.paused && toggle(),
+    pause: () => audio.pause(),
     stop: () => audio.pause(),
     seekto: (asked) => seek(asked.seekTime),
     seekbackward: (asked) => seek(audio.currentTime - (asked.seekOffset || ARROW)),

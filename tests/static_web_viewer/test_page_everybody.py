@@ -63,10 +63,11 @@ def test_the_tab_key_reaches_everything_in_the_order_of_reading(page, collection
         "zoom-out",
         "reset",
         "lasso",
+        "hear",
         "legend",
         "play",
-        "neighbours",
         "list",
+        "neighbours",
     ]
     assert [where for where in reached if where in wanted] == wanted
 
@@ -97,9 +98,10 @@ const contrast = (a, b) => {
 
 TEXTS = """h1 #count .select #search #filters>summary #colour #filter-column .popover~span .boxes~span .boxes~small
 #chips~button #legend~li~span #legend~li~small #elapsed #trouble #track-title #track-artist #track-file
-#track-columns~dt #track-columns~dd #track-citation h3 #by-distance #neighbours~.plain #neighbours~small
-#neighbours~.note .current~.plain #list-title .actions~button footer~summary #about~li #lasso #play #next #tooltip~span
-#tooltip~strong #notices~p"""
+#track-columns~dt #track-columns~dd #track-citation h3 #by-distance #neighbours~.title
+#neighbours~small
+#list~.title #list~small #legend~h2 .current~.plain #list-title .actions~button footer~summary
+#about~li #lasso #play #next #tooltip~span #tooltip~strong #notices~p"""
 
 
 def test_texts_and_the_legend_can_be_told_from_their_ground(page, collection):
@@ -132,7 +134,7 @@ def assert_contrasts(browser: Browser) -> None:
     assert {css: min(contrasts) for css, contrasts in found if min(contrasts) < 4.5} == {}
     swatches = browser.run(
         GROUND
-        + """return [...document.querySelectorAll('#legend i')].map((each) =>
+        + """return [...document.querySelectorAll('#legend li i')].map((each) =>
             getComputedStyle(each).backgroundColor).map((colour) =>
                 [colour, contrast(numbers(colour), ground(document.body))])"""
     )

@@ -502,3 +502,24 @@ def test_a_strip_that_is_gone_leaves_a_plain_bar(window, folder):
     window.wait("return window.tried")
     assert not window.find_all("#seek.pictured") and window.find("#position").is_displayed()
     assert all("ERR_FILE_NOT_FOUND" in message for message in window.messages())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_played_part_is_tinted_and_silence_is_the_ground(browser, folder, scheme):
+    """The strip is black in its first quarter, and silent in the rest; half of that quarter has been played."""
+    browser.show(scheme=scheme)
+    browser.run("go(0, false)")
+    browser.wait("return document.querySelector('#seek.pictured')")
+    browser.run("document.getElementById('seek').style.setProperty('--played', 0.125)")
+    ground, accent, quiet = (colour_of(browser, name) for name in ("--panel", "--accent", "--quiet"))
+    with Image.open(io.BytesIO(browser.find("#strip").screenshot_as_png)) as image:
+        row = np.asarray(image.convert("RGB"), float)[image.height // 2]
+    played, coming, silent = (row[int(share * len(row))] for share in (0.06, 0.19, 0.6))
+    for seen, wanted in [(played, accent), (coming, quiet), (silent, ground)]:
+        np.testing.assert_allclose(seen, wanted, atol=30 if wanted is not ground else 4)
+
+
+def colour_of(browser: Browser, name: str) -> list[int]:
+    """Return a colour of the style sheet, (3,)."""
+    text = browser.run("return getComputedStyle(document.documentElement).getPropertyValue(arguments[0])", name).strip()
+    return list(bytes.fromhex(text.removeprefix("#")))
