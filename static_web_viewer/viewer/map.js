@@ -83,27 +83,26 @@ const map = (() => {
     return wholeUnit() / view.unit();
   }
 
-  /** Pixels at each side of the whole map that the heading, the legend and the tools take. */
+  /** Pixels at each side of the whole map that the heading, the tools and the legend take: of the places beside the
+   * legend and above it that in which the map is larger. */
   function insets() {
     const edge = stage.getBoundingClientRect();
     const [head, legend_, tools] = ["head", "legend", "tools"].map((id) => layer(id).getBoundingClientRect());
-    const below = legend_.width > edge.width / 2;
-    return {
-      left: EDGE + (below ? 0 : Math.max(0, legend_.right - edge.left)),
-      right: EDGE + tools.width,
-      bottom: EDGE + (below ? edge.bottom - legend_.top : 0),
-      top: EDGE + Math.max(0, Math.min(head.bottom - edge.top, edge.height / 3)),
-    };
+    const free = { left: EDGE, right: EDGE + tools.width, bottom: EDGE, top: EDGE + Math.max(0, Math.min(head.bottom - edge.top, edge.height / 3)) };
+    const beside = { ...free, left: EDGE + Math.max(0, legend_.right - edge.left) };
+    const above = { ...free, bottom: EDGE + Math.max(0, edge.bottom - legend_.top) };
+    return unitWithin(beside) < unitWithin(above) ? beside : above;
   }
 
-  /** Map units a pixel where the whole map is seen. */
-  function wholeUnit() {
-    const free = insets();
+  /** Map units a pixel where the whole map lies within insets. */
+  function unitWithin(free) {
     const [left, right, bottom, top] = box;
     const across = (right - left) / Math.max(stage.clientWidth - free.left - free.right, 50);
     const up = (top - bottom) / Math.max(stage.clientHeight - free.bottom - free.top, 50);
     return Math.max(across, up) || 1 / stage.clientWidth;
   }
+
+  const wholeUnit = () => unitWithin(insets());
 
   function fit() {
     home = true;
