@@ -171,6 +171,18 @@ def test_a_click_in_the_legend_hides_and_shows(page, collection):
     page.wait_drawn(TRACKS)
 
 
+def test_on_a_phone_nothing_lies_on_the_open_filter(page):
+    """Found by what is told where there is no WebGL: it lay on the choice of the column."""
+    page.show(375, 740)
+    page.click("#filters summary")
+    left, top, width, height = page.box(".popover")
+    for x in np.linspace(left + 9, left + width - 9, 9):
+        for y in np.linspace(top + 9, top + height - 9, 9):
+            assert page.run("return !!document.elementFromPoint(...arguments).closest('.popover')", x, y), (x, y)
+    page.click("#filter-values label")
+    page.wait_drawn(15)
+
+
 def test_the_wheel_zooms_where_the_mouse_is(page, collection):
     before, (x, y) = view(page), pixels(page, collection)[12]
     page.wheel(x, y, -240)
