@@ -242,8 +242,7 @@ def rgb(colour: str) -> tuple[int, ...]:
 
 def pixels(browser: Browser, made: Made) -> np.ndarray:
     """Return where in the window each track lies, (tracks, 2)."""
-    box = browser.find("#map").rect
-    left, top, width, height = (box[side] for side in ("x", "y", "width", "height"))
+    left, top, width, height = browser.box("#map")
     seen = view(browser)
     share = (made.xy - [seen[0], seen[2]]) / [seen[1] - seen[0], seen[3] - seen[2]]
     return share * [width, -height] + [left, top + height]
