@@ -11,6 +11,7 @@ import io
 import itertools
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -32,6 +33,31 @@ def byte_order(path: str) -> bytes:
 def has_line_break(name: str) -> bool:
     """Tell whether a name would break a list of one name a line."""
     return "\n" in name or "\r" in name
+
+
+def is_plain(name: str) -> bool:
+    """Tell whether a name is a path that stays below the folder it is joined to, as long as no symbolic link is met.
+
+    What ledgers and lists name may come from strangers, so each name is asked for where it enters.
+    """
+    parts = name.split("/")
+    return not ("" in parts or "." in parts or ".." in parts or "\0" in name)
+
+
+def require_real_folders(folder: Path | str, names: Iterable[str]) -> None:
+    """Raise UserError where a symbolic link is among the folders on the way to a name: it may lead anywhere.
+
+    To be asked before anything is written to or removed from below `folder`, which may be a link itself.
+    """
+    pending = {os.path.dirname(name) for name in names}
+    seen = {""}
+    while pending := pending - seen:
+        for path in pending:
+            if os.path.islink(os.path.join(folder, path)):
+                what = "is a symbolic link, and may lead out of the folder; put a real folder in its place"
+                raise UserError(f"{os.path.join(folder, path)}: {what}")
+        seen |= pending
+        pending = {os.path.dirname(path) for path in pending}
 
 
 class Listing(NamedTuple):
@@ -165,6 +191,8 @@ def remove_temporaries(folder: Path | str) -> None:
 
 
 LOCK_NAME = "lock"
+LOCK_BEGINS = "pid: "
+LOCK_BYTES = 1000  # are more than one holds
 
 
 @contextlib.contextmanager
@@ -174,19 +202,43 @@ def folder_lock(folder: Path) -> Iterator[None]:
     The lock is the kernel's (flock): it goes with the process however that ends, so a left-over file means nothing.
     """
     path = Path(folder) / LOCK_NAME
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _open_lock(path)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = ", ".join(path.read_text(errors="replace").split("\n")).strip(", ") or "another process"
+            holder = ", ".join(_lock_text(descriptor).split("\n")).strip(", ") or "another process"
             raise LockedError(f"{folder}: in use ({holder}); wait for it to end, or stop it, and try again") from None
+        except OSError as error:
+            raise UserError(f"{path}: cannot be locked ({error.strerror}); use a folder on another disk") from None
+        if not _lock_text(descriptor).startswith(LOCK_BEGINS[: os.fstat(descriptor).st_size]):
+            raise UserError(f"{path}: is no lock of ours, and would be replaced; move it away, or name another folder")
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"pid: {os.getpid()}\nhost: {socket.gethostname()}\nsince: {now}\n".encode())
+        os.pwrite(descriptor, f"{LOCK_BEGINS}{os.getpid()}\nhost: {socket.gethostname()}\nsince: {now}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open_lock(path: Path) -> int:
+    """Open the lock's file, never what a link of that name leads to. Raises UserError where it is no plain file."""
+    try:
+        # O_NONBLOCK: not to wait for the other end of what may be a pipe
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        descriptor = -1
+    if descriptor < 0 or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+        raise UserError(f"{path}: is a link, a folder or a pipe, and no lock; remove it, or name another folder")
+    return descriptor
+
+
+def _lock_text(descriptor: int) -> str:
+    return os.pread(descriptor, LOCK_BYTES, 0).decode(errors="replace")
 
 
 def require_ours_or_empty(folder: Path, kind: str, is_ours: Callable[[str], bool]) -> None:

@@ -28,6 +28,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on"
 PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
 BREAKS_LINES = ("Cc", "Zl", "Zp")  # categories of characters: controls, and what separates lines
+LONGEST_TOLD = 300  # characters of a value in an error
 NAMES_TOLD = 3  # examples in a line that counts what was left out
 
 
@@ -191,6 +192,11 @@ def _describe_os_error(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{what}; check who owns it and whether it may be written to"
     return f"{what}; mend this and run the same command again"
+
+
+def shortened(text: str) -> str:
+    """Return a value as an error tells it: of what is long, the beginning."""
+    return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}..."
 
 
 def printable(text: str) -> str:

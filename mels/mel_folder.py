@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import operator
 import os
 import threading
@@ -18,14 +19,16 @@ from pathlib import Path
 import numpy as np
 
 from config import CONFIG_NAME, check_known_keys, in_todays_keys, read_config_file
-from files import byte_order, has_line_break, walk_files, write_file
-from utils import UserError, printable_name
+from files import byte_order, has_line_break, is_plain, walk_files, write_file
+from utils import UserError, printable_name, shortened
 
 LEDGER_NAME = "spectrify_log.csv"
 MEL_SUFFIX = ".npy"
 HEADER_READERS = 16  # threads that read headers of a bare folder: from a cold disk each one waits most of its time
 HEADER_BUFFER = 512  # bytes: a header has 128, and the frames behind it are not wanted yet
 MOST_ITEM_BYTES = 8  # float64: what a long double is differs from machine to machine
+NO_ROW = "not a ledger row"
+MOST = 2**62  # bytes of a file, and frames: of more some line was made by nobody's audio
 WITH_MEL = ("ok", "partial")  # the only statuses that have an .npy
 
 
@@ -94,14 +97,29 @@ def read_ledger(folder: Path) -> dict[str, LedgerRow]:
     try:
         for number, line in enumerate(lines, start=2):  # noqa: B007 (told in the errors)
             if len(line) != len(columns):
-                raise ValueError
-            filename, status, seconds, frames, size, mtime, *texts = line
-            rows[filename] = LedgerRow(filename, status, float(seconds), int(frames), int(size), mtime, *texts)
-    except ValueError:
-        raise UserError(f"{path}, line {number}: not a ledger row: {line!r}; remove that line") from None
+                raise ValueError(NO_ROW)
+            row = _row_of(line)
+            rows[row.filename] = row
+    except ValueError as error:
+        raise UserError(f"{path}, line {number}: {error}: {shortened(repr(line))}; remove that line") from None
     except csv.Error as error:
         raise UserError(f"{path}, after line {number}: not a ledger ({error}); remove what is broken") from None
     return rows
+
+
+def _row_of(line: list[str]) -> LedgerRow:
+    """Return the row of a line that has as many fields as the ledger. Raises ValueError, in words."""
+    filename, status, seconds, frames, size, mtime, *texts = line
+    try:
+        row = LedgerRow(filename, status, float(seconds), int(frames), int(size), mtime, *texts)
+    except ValueError:
+        raise ValueError(NO_ROW) from None
+    if not (0 <= row.seconds < math.inf and 0 <= row.frames < MOST and 0 <= row.size < MOST) or "\0" in "".join(texts):
+        raise ValueError(NO_ROW)
+    path = filename if row.has_mel else _without_line_breaks(filename)
+    if not is_plain(path) or has_line_break(path):
+        raise ValueError("its filename is no path below a folder")
+    return row
 
 
 def write_ledger(folder: Path, rows: dict[str, LedgerRow]) -> None:
@@ -125,6 +143,11 @@ def _ordered_ledger(rows: dict[str, LedgerRow], columns: tuple[str, ...]) -> byt
 def ledger_name(name: str) -> str:
     """Return a file's name as the ledger has it: a line break, for which the file is refused, as no path holds it."""
     return name.replace("\r", "//r").replace("\n", "//n")
+
+
+def _without_line_breaks(name: str) -> str:
+    """Return a name of the ledger with something else for each line break."""
+    return name.replace("//r", "_").replace("//n", "_")
 
 
 def read_audio_half(folder: Path) -> dict[str, object]:

@@ -73,8 +73,8 @@ class InferredRun:
         rows = os.path.getsize(self.output / JOURNAL_NAME) // row_bytes
         names = names[:rows]
         self._found = {line: row for row, line in enumerate(names)}
-        self._journal = open(self.output / JOURNAL_NAME, "r+b", buffering=0)  # noqa: SIM115 (closed by `close`)
-        self._journal_list = open(self.output / UNFINISHED_NAME, "r+b", buffering=0)  # noqa: SIM115
+        self._journal = open(self.output / JOURNAL_NAME, "r+b", buffering=0, opener=_no_link)  # noqa: SIM115 (see close)
+        self._journal_list = open(self.output / UNFINISHED_NAME, "r+b", buffering=0, opener=_no_link)  # noqa: SIM115
         for file, size in (
             (self._journal, len(names) * row_bytes),
             (self._journal_list, len(heading) + len(encode_names(names))),
@@ -133,3 +133,8 @@ class InferredRun:
     def close(self) -> None:
         self._journal.close()
         self._journal_list.close()
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file of the folder, never what a link of its name leads to."""
+    return os.open(path, flags | os.O_NOFOLLOW)

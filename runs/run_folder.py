@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -20,8 +21,17 @@ from pathlib import Path
 import numpy as np
 
 from config import CONFIG_NAME, to_yaml
-from files import atomic_write, remove_temporaries, require_ours_or_empty, save_array, write_file
-from utils import UserError, examples
+from files import (
+    atomic_write,
+    has_line_break,
+    is_plain,
+    remove_temporaries,
+    require_ours_or_empty,
+    require_real_folders,
+    save_array,
+    write_file,
+)
+from utils import UserError, examples, shortened
 
 SAVE_NUMBER_NAME = "epoc_num.txt"
 SONG_LIST_NAME = "music_list.txt"
@@ -32,6 +42,8 @@ MADE_WITH_NAME = "made_with.yaml"  # in a folder of vectors that calc_all_vecs.p
 
 # What numpy raises for a file that is cut short or damaged
 UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
+
+_LEADING_DOTS = re.compile(r"^(?:\./+)+")
 
 # Every file that carries a save's number, as (folder, pattern).
 _VECTORS = re.compile(r"vector_at_(\d+)\.npy")
@@ -72,7 +84,8 @@ def encode_names(names: list[str]) -> bytes:
 
 
 def decode_names(content: bytes) -> list[str]:
-    return content.decode("utf-8", "surrogateescape").split("\n")[:-1]
+    """Return the lines of a list; those of an editor that ends them as Windows does lose that."""
+    return [line.removesuffix("\r") for line in content.decode("utf-8", "surrogateescape").split("\n")[:-1]]
 
 
 def newest_list(run: Path, save: int) -> int:
@@ -81,10 +94,26 @@ def newest_list(run: Path, save: int) -> int:
 
 
 def read_song_list(run: Path, save: int) -> list[str]:
-    """Return the songs' names, one for each row of vector_at_{save}.npy."""
+    """Return the songs' names, one for each row of vector_at_{save}.npy, without the './' of other programs' lists.
+
+    Raises UserError where a name leads out of the folders that names are joined to, or stands there twice.
+    """
     listed = newest_list(run, save)
     path = song_list_path(run, listed) if listed else Path(run) / SONG_LIST_NAME
-    return decode_names(path.read_bytes())
+    names = [_LEADING_DOTS.sub("", line) for line in decode_names(path.read_bytes())]
+    require_plain(path, names)
+    if len(set(names)) < len(names):
+        name = next(name for name, count in Counter(names).items() if count > 1)
+        line = names.index(name, names.index(name) + 1) + 1
+        raise UserError(f"{path}, line {line}: {shortened(repr(name))} stands there twice; restore the list")
+    return names
+
+
+def require_plain(path: Path, names: Iterable[str]) -> None:
+    """Raise UserError where a name of a list, one a line, leads out of the folders that names are joined to."""
+    for line, name in enumerate(names, start=1):
+        if not is_plain(name) or has_line_break(name):
+            raise UserError(f"{path}, line {line}: {shortened(repr(name))} is no path below a folder; restore the list")
 
 
 def require_run(run: Path) -> int:
@@ -191,6 +220,7 @@ def prepare(run: Path) -> None:
     if (Path(run) / MADE_WITH_NAME).exists() or (Path(run) / UNFINISHED_NAME).exists():
         raise UserError(f"{run}: holds vectors of calc_all_vecs.py and no networks to train; name another folder")
     require_ours_or_empty(run, "run folder", is_ours)
+    require_real_folders(run, [f"{WEIGHTS_NAME}/"])
     Path(run).mkdir(parents=True, exist_ok=True)
     _refuse_lost_number(Path(run))
 
@@ -240,6 +270,7 @@ def repair(run: Path) -> None:
     Raises UserError, and removes nothing, where epoc_num.txt is missing or names a save that is not whole.
     """
     run, save = Path(run), newest_save(run)
+    require_real_folders(run, [f"{WEIGHTS_NAME}/"])
     _refuse_lost_number(run)
     highest = _highest(run)
     if 0 < save < highest and (missing := _what_is_missing(run, save)):

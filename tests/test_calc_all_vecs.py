@@ -271,6 +271,37 @@ def test_vectors_of_mels_that_are_gone_stay_until_prune_and_what_is_not_ours_sta
     assert set(tree(out)) == left
 
 
+def test_nothing_leads_out_of_the_output(trained, tmp_path, capsys):
+    mels, run_of = trained
+    out, precious = tmp_path / "out", tmp_path / "precious.npy"
+    assert run(mels, run_of, out) == 0
+    precious.write_bytes(b"precious")
+    noted = (out / "vector_list.txt").read_bytes()
+    capsys.readouterr()
+
+    def check_refused(*arguments, why: str) -> None:
+        before = {name: each for name, each in tree(tmp_path).items() if name != "out/lock"}
+        assert run(*arguments) == 1
+        assert why in capsys.readouterr().err
+        assert {name: each for name, each in tree(tmp_path).items() if name != "out/lock"} == before
+
+    for line in ("../precious.npy\t1", f"{tmp_path}/precious.npy\t1", "../precious.npy", "made_with.yaml\t1", "lock"):
+        (out / "vector_list.txt").write_bytes(noted + os.fsencode(line) + b"\n")
+        check_refused(mels, run_of, out, "--prune", why=f"{out / 'vector_list.txt'}, line 5: ")
+    (out / "vector_list.txt").write_bytes(noted)
+
+    hostile = shutil.copytree(mels, tmp_path / "hostile")
+    ledger = "filename,status,seconds,frames,size,mtime,decoder,reason,checksum\n../precious,ok,1,9,9,9,ffmpeg,,\n"
+    (hostile / "spectrify_log.csv").write_text(ledger)
+    check_refused(hostile, run_of, out, why="its filename is no path below a folder")
+
+    (out / "low").rename(tmp_path / "elsewhere")
+    (out / "low").symlink_to(tmp_path / "elsewhere")
+    for path in (tmp_path / "elsewhere").iterdir():
+        os.utime(path, (1, 1))  # to be made anew
+    check_refused(mels, run_of, out, why=f"{out / 'low'}: is a symbolic link")
+
+
 def test_a_mel_that_is_broken_is_not_gone(trained, tmp_path, capsys):
     mels, run_of = trained
     mels, out = shutil.copytree(mels, tmp_path / "mels"), tmp_path / "out"

@@ -1052,6 +1052,37 @@ def test_overwrite_that_ends_while_it_removes_leaves_no_mel_that_nobody_knows(au
     assert {name for name in tree(mels) if name.endswith(".npy")} == {"a.wav.npy"}
 
 
+@pytest.mark.parametrize("flags", [["--prune"], ["--overwrite"], []])
+@pytest.mark.parametrize("name", ["../precious", "b/../../precious", "{tmp}/precious"])
+def test_a_ledger_of_a_stranger_does_not_lead_out_of_the_folder(clips, tmp_path, capsys, flags, name):
+    mels, precious = tmp_path / "mels", tmp_path / "precious.npy"
+    assert spectrify(clips, mels) == 0
+    precious.write_bytes(b"precious")
+    rows = read_ledger(mels)
+    rows["x"] = dataclasses.replace(rows["b/d.wav"], filename=name.format(tmp=tmp_path))
+    write_ledger(mels, rows)
+    before = tree(tmp_path)
+    capsys.readouterr()
+    assert spectrify(clips, mels, *flags) == 1
+    assert "its filename is no path below a folder" in capsys.readouterr().err
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("flags", [["--prune"], ["--overwrite"], []])
+def test_a_link_in_the_mel_folder_does_not_lead_out_of_it(clips, tmp_path, capsys, flags):
+    mels, elsewhere = tmp_path / "mels", tmp_path / "elsewhere"
+    assert spectrify(clips, mels) == 0
+    (mels / "b").rename(elsewhere)
+    (mels / "b").symlink_to(elsewhere)
+    (clips / "b/d.wav").unlink()
+    write_clip(clips / "b/c 2.wav", 3, 3)
+    before = {name: each for name, each in tree(tmp_path).items() if name != "mels/lock"}
+    capsys.readouterr()
+    assert spectrify(clips, mels, *flags) == 1
+    assert f"error: {mels / 'b'}: is a symbolic link" in capsys.readouterr().err
+    assert {name: each for name, each in tree(tmp_path).items() if name != "mels/lock"} == before
+
+
 def test_overwrite_of_an_unchanged_folder_gives_the_same_bytes(audio, mels, made):
     before = tree(mels)
     assert spectrify(audio, mels, "--overwrite") == 0

@@ -20,7 +20,15 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
-from files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, atomic_write, byte_order, remove_temporaries, write_file
+from files import (
+    TEMPORARY_PREFIX,
+    TEMPORARY_SUFFIX,
+    atomic_write,
+    byte_order,
+    is_plain,
+    remove_temporaries,
+    write_file,
+)
 from mels.decoding import find_ffmpeg
 from static_web_viewer.page.page_folder import AUDIO_FOLDER
 from static_web_viewer.page.transcode import (
@@ -293,11 +301,6 @@ class Shelf:
             for folder in _folders(path):
                 os.rmdir(os.path.join(self.folder, folder))
         return there
-
-
-def is_plain(path: str) -> bool:
-    """Tell whether a relative path stays below where it starts, as long as no symbolic link is met."""
-    return "\0" not in path and not {"", ".", ".."} & set(path.split("/"))
 
 
 def quoted(path: str) -> str:

@@ -113,7 +113,7 @@ def test_reading_touches_nothing(run):
     assert tree(run) == before
 
 
-@given(names=st.lists(st.binary(min_size=1).filter(lambda name: b"\n" not in name and b"\0" not in name)))
+@given(names=st.lists(st.binary(min_size=1).filter(lambda name: not set(name) & set(b"\0\n\r"))))
 def test_any_names_survive_the_list(names):
     decoded = [os.fsdecode(name) for name in names]
     assert decode_names(encode_names(decoded)) == decoded
@@ -144,6 +144,50 @@ def test_a_folder_without_numbered_lists_is_read_by_music_list(run):
     check_is_save(run, 3, FIRST_LIST)
     check = read_song_list(run, 2)
     assert check == FIRST_LIST
+
+
+def test_a_list_of_another_program_loses_the_dots_in_front_and_keeps_its_order(run):
+    (run / "music_list_at_1.txt").unlink()
+    names = ["z.npy", "a/b.npy", "..c.npy"]
+    (run / "music_list.txt").write_text("./z.npy\n././/a/b.npy\n..c.npy\n")
+    assert read_song_list(run, 3) == names
+    assert read_song_vectors(run).names == names
+
+
+def test_a_list_with_line_endings_of_windows_holds_the_same_names(run):
+    path = run / "music_list_at_1.txt"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    check_is_save(run, 3, FIRST_LIST)
+    assert is_whole(run)
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../mels/a.npy", "a/../../b.npy", "", ".", "./", "a/./b", "a\0", "a\rb"]
+)
+def test_a_list_that_leads_out_of_the_folder_is_refused_by_its_line(run, name):
+    path = run / "music_list_at_1.txt"
+    path.write_bytes(encode_names([FIRST_LIST[0], name, FIRST_LIST[2]]))
+    before = tree(run)
+    for function in (read_song_vectors, is_whole, repair):
+        error = message(function, run)
+        assert error.startswith(f"{path}, line 2: ")
+        assert error.endswith("is no path below a folder; restore the list")
+    assert tree(run) == before
+
+
+def test_a_list_that_names_a_song_twice_is_refused(run):
+    path = run / "music_list_at_1.txt"
+    path.write_bytes(encode_names([*FIRST_LIST[:2], FIRST_LIST[0]]))
+    assert message(read_song_list, run, 3) == f"{path}, line 3: {FIRST_LIST[0]!r} stands there twice; restore the list"
+
+
+def test_weights_that_are_a_link_to_somewhere_else_are_refused(run, tmp_path):
+    (run / "weights").rename(tmp_path / "elsewhere")
+    (run / "weights").symlink_to(tmp_path / "elsewhere")
+    before = tree(tmp_path)
+    for function in (prepare, repair):
+        assert message(function, run).startswith(f"{run / 'weights'}: is a symbolic link")
+    assert tree(tmp_path) == before
 
 
 def test_a_list_of_a_later_save_is_not_looked_at(run):
