@@ -64,17 +64,15 @@ from learning.training import (
 )
 from learning.views import keys_that_go_with, refuse_useless_coarse_frames
 from mels.mel_folder import MelList, list_mels, read_audio_half
+from runs.repair import is_whole, prepare, repair
 from runs.run_folder import (
     SAVE_NUMBER_NAME,
     how_to_make_mels,
-    is_whole,
     newest_list,
     newest_save,
-    prepare,
     read_costs,
     read_song_list,
     read_weights,
-    repair,
 )
 from utils import (
     EXIT_DONE,

@@ -194,6 +194,12 @@ def _describe_os_error(error: OSError) -> str:
     return f"{what}; mend this and run the same command again"
 
 
+def require_file(path: Path) -> None:
+    """Raise UserError where something is there that is no file: a pipe would be waited for as long as nobody writes."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UserError(f"{path}: is no file; put back the file of that name, or remove it")
+
+
 def shortened(text: str) -> str:
     """Return a value as an error tells it: of what is long, the beginning."""
     return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}..."

@@ -17,14 +17,15 @@ import numpy as np
 
 from config import CONFIG_NAME, Config, build_config, read_config_file
 from learning.views import typical_lengths, views_of
-from learning.weights import state_names
-from runs.run_folder import MADE_WITH_NAME, read_weights, require_arrays, require_run, vectors_path, weights_path
-from runs.vectors import newest
+from learning.weights import state_shapes
+from runs.run_folder import MADE_WITH_NAME, read_weights, require_run, vectors_path
+from runs.vectors import load_vectors, newest
 from utils import UserError
 
 if TYPE_CHECKING:
     from learning.model import Model
 
+ROWS_AT_ONCE = 1 << 14
 METHOD = 1  # of infer_songs.py: counts up where it finds other vectors, which must not stand beside those of before
 
 
@@ -93,9 +94,24 @@ def open_run(run: Path) -> TrainedRun:
     config = build_config(read_config_file(folder / CONFIG_NAME), str(folder / CONFIG_NAME))
 
     def read(save: int) -> TrainedRun:
-        weights = read_weights(folder, "network", save)
-        require_arrays(weights_path(folder, "network", save), weights, state_names(config, config.mel_bins))
-        vectors = np.load(vectors_path(folder, save), mmap_mode="r")
+        weights = read_weights(folder, "network", save, state_shapes(config, config.mel_bins))
+        vectors = load_vectors(vectors_path(folder, save), mapped=True)
+        check_song_vectors(vectors_path(folder, save), vectors, config)
         return TrainedRun(folder, save, config, weights, typical_lengths(views_of(config), vectors))
 
     return newest(folder, read)
+
+
+def check_song_vectors(path: Path, vectors: np.ndarray, config: Config) -> None:
+    """Raise UserError where the song vectors of a file, (songs, dims), are not what the networks of a run work with."""
+    remedy = "restore it, or train into another folder"
+    if vectors.shape[1] != config.output_vector_size:
+        what = f"vectors of {vectors.shape[1]} dimensions, and output_vector_size is {config.output_vector_size}"
+        raise UserError(f"{path}: holds {what}; {remedy}")
+    with np.errstate(over="ignore"):
+        are_finite = all(
+            np.isfinite(vectors[start : start + ROWS_AT_ONCE].astype(np.float32)).all()
+            for start in range(0, len(vectors), ROWS_AT_ONCE)
+        )
+    if not are_finite:
+        raise UserError(f"{path}: holds values that are not finite; {remedy}")
