@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -126,33 +126,60 @@ def is_gone(error: OSError) -> bool:
 
 
 _temporary_numbers = itertools.count()
+_swept: set[str] = set()  # folders that this process has looked through for what killed ones left
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
     """Open a binary file beside `path`; it takes that name when the block ends well, and vanishes when it does not.
 
+    What killed processes left beside it goes first.
     durable  wait until the content and the name are on the disk: for what must survive a power cut.
     """
     folder = os.path.dirname(path) or "."
-    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.getpid()}-{next(_temporary_numbers)}{TEMPORARY_SUFFIX}")
+    if folder not in _swept:
+        _swept.add(folder)
+        _remove_stale(folder)
+    file, lock = _open_temporary(folder)
     try:
-        with open(temporary, "wb") as file:
+        with file:
             yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(file.name, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            os.unlink(file.name)
         raise
+    finally:
+        os.close(lock)
     if durable:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _open_temporary(folder: str) -> tuple[BinaryIO, int]:
+    """Return a file of a name that nobody has, and what locks it until it is closed: one without is of a dead process.
+
+    The kernel's lock goes with the process on whatever machine; a number in the name may be another process's by now.
+    """
+    while True:
+        name = f"{TEMPORARY_PREFIX}{os.getpid()}-{next(_temporary_numbers)}{TEMPORARY_SUFFIX}"
+        try:
+            file = open(os.path.join(folder, name), "xb")  # noqa: SIM115 (atomic_write closes it)
+        except FileExistsError:
+            continue
+        lock = os.dup(file.fileno())  # outlives the file's own, which is closed before it is renamed
+        with contextlib.suppress(OSError):  # a file system without locks: there nobody takes it for stale either
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            return file, lock
+        file.close()  # somebody swept it away before it was locked
+        os.close(lock)
 
 
 def write_file(path: Path | str, content: bytes, durable: bool = False) -> None:
@@ -181,13 +208,35 @@ class _Writer(NamedTuple):
     write: Callable[[bytes], int]
 
 
+def temporaries(folder: Path | str) -> list[str]:
+    """Return the paths of the files that an `atomic_write` is writing in a folder, or was when it was killed."""
+    names: list[str] = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        names = os.listdir(folder)
+    ours = (name for name in names if name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX))
+    return [os.path.join(folder, name) for name in ours]
+
+
 def remove_temporaries(folder: Path | str) -> None:
-    """Remove what a killed `atomic_write` left in a folder. The caller holds the folder's lock."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for name in os.listdir(folder):
-            if name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(folder, name))
+    """Remove what killed writers left in a folder, half-made links too. The caller holds the folder's lock."""
+    _remove_stale(folder)
+    for path in temporaries(folder):
+        if os.path.islink(path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _remove_stale(folder: Path | str) -> None:
+    """Remove the temporary files of dead processes: those that nobody has locked."""
+    for path in temporaries(folder):
+        with contextlib.suppress(OSError):  # gone meanwhile, locked, not ours to remove, or no file
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    os.unlink(path)
+            finally:
+                os.close(descriptor)
 
 
 LOCK_NAME = "lock"

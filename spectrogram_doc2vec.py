@@ -35,6 +35,8 @@ from config import (
     CONFIG_NAME,
     DEFAULT_CONFIG,
     MEL_KEYS,
+    OLD_AUDIO_KEYS,
+    OLD_MODEL_KEYS,
     RESOLUTION_KEYS,
     SHORT_SOUNDS_CONFIG,
     Config,
@@ -44,6 +46,7 @@ from config import (
     load_config,
     read_config_file,
     refuse_changed_keys,
+    require_whole,
     seconds_of_hops,
     shipped_config,
 )
@@ -130,7 +133,10 @@ def read_run_config(run: Path | None) -> dict[str, object]:
     if run is None or not (run / SAVE_NUMBER_NAME).is_file() or not newest_save(run):
         return {}
     path = run / CONFIG_NAME
-    return check_known_keys(in_todays_keys(read_config_file(path), str(path)), str(path))
+    values = read_config_file(path)
+    checked = check_known_keys(in_todays_keys(values, str(path)), str(path))
+    require_whole(values, [*OLD_AUDIO_KEYS, *OLD_MODEL_KEYS], path)
+    return checked
 
 
 def refuse_changed_run(run: Path, config: Config) -> None:

@@ -29,6 +29,7 @@ INTERRUPTED = "interrupted; what was finished is kept, and the same command goes
 PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
 BREAKS_LINES = ("Cc", "Zl", "Zp")  # categories of characters: controls, and what separates lines
 LONGEST_TOLD = 300  # characters of a value in an error
+LONGEST_MESSAGE = 10_000  # characters: more than two of the longest paths
 NAMES_TOLD = 3  # examples in a line that counts what was left out
 
 
@@ -179,7 +180,7 @@ def leave() -> NoReturn:
 
 def complain(message: str, exit_code: int) -> int:
     """Print an error as one line; return the exit code."""
-    line = " ".join(printable(message).split())
+    line = " ".join(printable(message[:LONGEST_MESSAGE]).split())
     print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr, flush=True)
     return exit_code
 
@@ -198,6 +199,14 @@ def require_file(path: Path) -> None:
     """Raise UserError where something is there that is no file: a pipe would be waited for as long as nobody writes."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise UserError(f"{path}: is no file; put back the file of that name, or remove it")
+
+
+def in_words(value: object) -> str:
+    """Return a value as Python writes it, in an error's length."""
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
 
 
 def shortened(text: str) -> str:

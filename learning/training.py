@@ -25,6 +25,7 @@ from learning.stop_rule import describe_end, has_flattened, is_scheduled, next_s
 from learning.trained import check_song_vectors
 from learning.weights import first_weights, state_shapes
 from runs.run_folder import (
+    COSTS_NAME,
     CostRow,
     commit_save,
     newest_list,
@@ -130,6 +131,9 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
     check_song_vectors(vectors_path(run, save), old.vectors, config)
     network = read_weights(run, "network", save, state_shapes(config, corpus.bins))
     songs = read_weights(run, "songs", save, {"squares": (len(old.names), 1), "stamps": (len(old.names),)})
+    costs = read_costs(run)
+    if not costs or costs[-1].epoc != save:
+        raise UserError(f"{run / COSTS_NAME}: lacks the row of save {save}; restore it, or train into another folder")
     model = Model(config, network)
     training = Training(
         run=run,
@@ -138,7 +142,7 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
         vectors=old.vectors.astype(np.float32, copy=False),
         squares=songs["squares"],
         save=save,
-        costs=read_costs(run),
+        costs=costs,
         list_save=newest_list(run, save),
         list_changed=False,
     )

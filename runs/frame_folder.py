@@ -12,7 +12,7 @@ from pathlib import Path
 from config import read_config_file
 from files import NPY_HEADER_BYTES, byte_order, require_ours_or_empty, require_real_folders, write_file
 from runs.run_folder import MADE_WITH_NAME, decode_names, encode_names, has_content, made_with, require_plain
-from utils import UserError, shortened
+from utils import UserError, require_file, shortened
 
 LIST_NAME = "vector_list.txt"
 NO_STAMP = ""  # of a vector that was noted before there were stamps: its size and time alone tell what it is
@@ -70,6 +70,7 @@ def claim_vectors(output: Path, mel_folder: Path, stamps: dict[str, str]) -> tup
 def read_list(output: Path) -> dict[str, str]:
     """Return of which mel each vector of the folder is: name -> stamp. Raises UserError where it is no list of ours."""
     path = output / LIST_NAME
+    require_file(path)
     lines = decode_names(path.read_bytes()) if path.exists() else []
     stamped = [line.rpartition("\t") if not line.endswith(SUFFIX) else (line, "", NO_STAMP) for line in lines]
     require_plain(path, (name for name, _, _ in stamped))

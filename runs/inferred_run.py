@@ -26,6 +26,8 @@ from runs.run_folder import (
     made_with,
     vectors_path,
 )
+from runs.vectors import load_vectors
+from utils import UserError
 
 SONG_LEVEL = "song"
 SAVE = 1
@@ -53,8 +55,12 @@ class InferredRun:
         self._vectors = np.zeros((0, dims), np.float32)
         made = read_config_file(output / MADE_WITH_NAME) if (output / MADE_WITH_NAME).exists() else {}
         if made.get("weights") == digest and (output / SAVE_NUMBER_NAME).exists():
-            self._vectors = np.load(vectors_path(output, SAVE), mmap_mode="r")
+            path = vectors_path(output, SAVE)
+            self._vectors = load_vectors(path, mapped=True)
             lines = [f"{name}\t{stamp}" for name, stamp in read_list(output).items()]  # in the order of the rows
+            if self._vectors.shape != (len(lines), dims):
+                what = f"vectors of shape {self._vectors.shape} where {(len(lines), dims)} are listed"
+                raise UserError(f"{path}: holds {what}; restore it, or name a new folder")
             self._saved = {line: row for row, line in enumerate(lines)}
         self._open_journals()
 

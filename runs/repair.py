@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from config import CONFIG_NAME, read_config_file
-from files import remove_temporaries, require_ours_or_empty, require_real_folders
+from files import remove_temporaries, require_ours_or_empty, require_real_folders, temporaries
 from runs.run_folder import (
     COSTS_NAME,
     DESCRIPTORS,
@@ -60,6 +60,8 @@ def is_whole(run: Path) -> bool:
     """Tell whether nothing of a killed writer is left to repair. Changes nothing, so it needs no lock."""
     run, save = Path(run), newest_save(run)
     if highest_number(run) != save or superfluous(run, save, _kept_vectors(run)):
+        return False
+    if any(temporaries(folder) for folder in (run, run / WEIGHTS_NAME)):
         return False
     return not save or has_content(run / SONG_LIST_NAME, encode_names(read_song_list(run, save)))
 

@@ -341,5 +341,5 @@ def remove_all(paths: Iterable[Path]) -> None:
 def has_content(path: Path, content: bytes) -> bool:
     """Tell whether a file is there and holds just this."""
     with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes() == content
+        return path.is_file() and path.read_bytes() == content
     return False

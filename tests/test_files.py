@@ -172,6 +172,51 @@ def test_what_a_killed_writer_leaves_is_removed_and_only_that(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["my notes.tmp"]
 
 
+@pytest.mark.parametrize("write", ["sweeping", "remove_temporaries"])
+def test_what_a_living_writer_has_begun_stays_and_a_dead_ones_goes_with_the_next_write(tmp_path, write):
+    script = "import files, sys\nwith files.atomic_write(sys.argv[1]) as file: print(1, flush=True); input()"
+    argv = [sys.executable, "-c", script, tmp_path / "theirs"]
+    writer = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"1\n"
+    another = "import files, sys; files.write_file(sys.argv[1], b'x')"
+    if write == "remove_temporaries":
+        another = "import files, os, sys; files.remove_temporaries(os.path.dirname(sys.argv[1]))"
+    again = [sys.executable, "-c", another, tmp_path / "ours"]
+    subprocess.run(again, cwd=ROOT, check=True)
+    assert len(files.temporaries(tmp_path)) == 1
+    writer.kill()
+    writer.communicate()
+    assert len(files.temporaries(tmp_path)) == 1
+    subprocess.run(again, cwd=ROOT, check=True)
+    assert files.temporaries(tmp_path) == []
+    assert not (tmp_path / "theirs").exists()
+
+
+def test_only_files_of_ours_are_swept_away(tmp_path):
+    (tmp_path / "notes").write_bytes(b"x")
+    (tmp_path / ".sound-eval-1-1.tmp").symlink_to(tmp_path / "notes")
+    (tmp_path / ".sound-eval-1-2.tmp").mkdir()
+    os.mkfifo(tmp_path / ".sound-eval-1-3.tmp")
+    (tmp_path / ".sound-eval-notes").write_bytes(b"")
+    before = sorted(os.listdir(tmp_path))
+    files.write_file(tmp_path / "a", b"")
+    assert sorted(os.listdir(tmp_path)) == sorted([*before, "a"])
+    files.remove_temporaries(tmp_path)  # under a folder's lock half-made links are nobody else's
+    assert sorted(os.listdir(tmp_path)) == sorted({*before, "a"} - {".sound-eval-1-1.tmp"})
+
+
+def test_writers_that_sweep_at_once_lose_nothing(tmp_path):
+    script = (
+        "import files, sys\nfor number in range(200):\n"
+        "    files._swept.clear(); files.write_file(f'{sys.argv[1]}/{sys.argv[2]}-{number}', b'x')"
+    )
+    argv = [sys.executable, "-c", script, tmp_path]
+    writers = [subprocess.Popen([*argv, str(number)], cwd=ROOT, stderr=subprocess.PIPE) for number in range(3)]
+    assert [(writer.communicate()[1], writer.returncode) for writer in writers] == [(b"", 0)] * 3
+    assert len(os.listdir(tmp_path)) == 600
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"x"}
+
+
 # Names that come from others
 
 

@@ -17,7 +17,7 @@ from conftest import tree, write_mels
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config import CONFIG_NAME, to_yaml
+from config import CONFIG_NAME, DEFAULT_CONFIG, audio_half, shipped_config, to_yaml
 from files import has_line_break, is_plain
 from mels.mel_folder import (
     COLUMNS,
@@ -38,6 +38,8 @@ from utils import ROOT, UserError
 
 NO_TEXT = os.fsdecode(b"\xff\xfe.mp3")
 AWKWARD = ["a b/c, d.mp3", "quo\"te's.wav", "-rf.mp3", "Søren.ogg", NO_TEXT, "tab\t,\u2028\x85.mp3"]
+
+AUDIO_HALF = audio_half(shipped_config(DEFAULT_CONFIG))
 
 names = st.binary(min_size=1).map(os.fsdecode).filter(lambda name: is_plain(name) and not has_line_break(name))
 reasons = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))
@@ -221,7 +223,7 @@ def made_by_spectrify(folder: Path, songs: dict[str, int], **statuses: str) -> P
         np.save(folder / f"{name}.npy", np.zeros((frames, 12), np.float16))
     rows = {name: row(name, statuses.get(name, "ok"), frames) for name, frames in songs.items()}
     write_ledger(folder, rows)
-    (folder / CONFIG_NAME).write_bytes(to_yaml({"mel_bins": 12}))
+    (folder / CONFIG_NAME).write_bytes(to_yaml({**AUDIO_HALF, "mel_bins": 12}))
     return folder
 
 
@@ -426,6 +428,23 @@ def test_a_configuration_that_is_damaged_is_named_with_its_key(tmp_path, line, w
     (folder / CONFIG_NAME).write_text(f"{line}\n")
     assert message(list_mels, folder) == f"{folder / CONFIG_NAME}: {wrong}"
     assert message(read_audio_half, folder) == f"{folder / CONFIG_NAME}: {wrong}"
+
+
+def test_a_configuration_that_was_cut_short_at_any_byte_is_named_or_says_the_same(tmp_path):
+    folder = made_by_spectrify(tmp_path / "the mels", {"a": 3})
+    whole = (folder / CONFIG_NAME).read_bytes()
+    half = read_audio_half(folder)
+    refused = 0
+    for end in range(len(whole)):
+        (folder / CONFIG_NAME).write_bytes(whole[:end])
+        try:
+            cut = read_audio_half(folder)
+        except UserError as error:
+            assert str(error).startswith(f"{folder / CONFIG_NAME}: ")
+            refused += 1
+            continue
+        assert cut.keys() >= half.keys() - {"decoder"}  # the last line: a number's digits may be lost unseen
+    assert refused > 0.8 * len(whole)
 
 
 def test_keys_of_a_mel_folder_that_nobody_knows_are_let_pass(tmp_path):
