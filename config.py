@@ -180,7 +180,7 @@ def read_config_file(path: Path) -> dict[str, object]:
             raise UserError(f"{path}: is longer than any configuration; name a file such as {DEFAULT_CONFIG}")
         content = yaml.load(text.decode(), PlainLoader)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such configuration; see the files in {ROOT / 'configs'}") from None
+        raise UserError(f"{path}: no such configuration; restore it, or see the files in {ROOT / 'configs'}") from None
     except UNREADABLE as error:
         what = shortened(" ".join(str(error).split()))
         raise UserError(f"{path}: not readable as YAML: {what}; mend or restore it") from None
@@ -197,8 +197,8 @@ def build_config(values: dict[str, object], where: str) -> Config:
     fields = {field.name: field.type for field in dataclasses.fields(Config)}
     for key in values:
         if key not in fields:
-            word = in_words(key if isinstance(key, str) else in_words(key))
-            raise UserError(f"{where}: unknown key {word}{nearest(word, fields)}")
+            word = shortened(key) if isinstance(key, str) else in_words(key)
+            raise UserError(f"{where}: unknown key {word!r}{nearest(word, fields)}")
     missing = [key for key in fields if key not in values]
     if missing:
         raise UserError(f"{where}: the key {missing[0]!r} is missing; copy it from {DEFAULT_CONFIG}")

@@ -19,13 +19,12 @@ from config import CONFIG_NAME, Config, build_config, read_config_file
 from learning.views import typical_lengths, views_of
 from learning.weights import state_shapes
 from runs.run_folder import MADE_WITH_NAME, read_weights, require_run, vectors_path
-from runs.vectors import load_vectors, newest
+from runs.vectors import are_finite, newest, song_vectors_of
 from utils import UserError
 
 if TYPE_CHECKING:
     from learning.model import Model
 
-ROWS_AT_ONCE = 1 << 14
 METHOD = 1  # of infer_songs.py: counts up where it finds other vectors, which must not stand beside those of before
 
 
@@ -95,9 +94,14 @@ def open_run(run: Path) -> TrainedRun:
 
     def read(save: int) -> TrainedRun:
         weights = read_weights(folder, "network", save, state_shapes(config, config.mel_bins))
-        vectors = load_vectors(vectors_path(folder, save), mapped=True)
+        vectors = song_vectors_of(folder, save, mapped=True).vectors
         check_song_vectors(vectors_path(folder, save), vectors, config)
-        return TrainedRun(folder, save, config, weights, typical_lengths(views_of(config), vectors))
+        with np.errstate(over="ignore"):
+            lengths = typical_lengths(views_of(config), vectors.astype(np.float32, copy=False))
+        if not np.isfinite(lengths).all():
+            what = "values too large for float32; restore it, or train into another folder"
+            raise UserError(f"{vectors_path(folder, save)}: holds {what}")
+        return TrainedRun(folder, save, config, weights, lengths)
 
     return newest(folder, read)
 
@@ -108,10 +112,7 @@ def check_song_vectors(path: Path, vectors: np.ndarray, config: Config) -> None:
     if vectors.shape[1] != config.output_vector_size:
         what = f"vectors of {vectors.shape[1]} dimensions, and output_vector_size is {config.output_vector_size}"
         raise UserError(f"{path}: holds {what}; {remedy}")
-    with np.errstate(over="ignore"):
-        are_finite = all(
-            np.isfinite(vectors[start : start + ROWS_AT_ONCE].astype(np.float32)).all()
-            for start in range(0, len(vectors), ROWS_AT_ONCE)
-        )
-    if not are_finite:
+    if not len(vectors):
+        raise UserError(f"{path}: holds no vector; {remedy}")
+    if not are_finite(vectors):
         raise UserError(f"{path}: holds values that are not finite; {remedy}")

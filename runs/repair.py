@@ -33,7 +33,7 @@ from runs.run_folder import (
     superfluous,
     vectors_path,
 )
-from runs.vectors import load_vectors
+from runs.vectors import are_finite, load_vectors
 from utils import UserError
 
 
@@ -57,13 +57,18 @@ def prepare(run: Path) -> None:
 
 
 def is_whole(run: Path) -> bool:
-    """Tell whether nothing of a killed writer is left to repair. Changes nothing, so it needs no lock."""
+    """Tell whether the newest save can be gone on from, and nothing of a killed writer is left to repair.
+
+    Changes nothing, so it needs no lock.
+    """
     run, save = Path(run), newest_save(run)
     if highest_number(run) != save or superfluous(run, save, _kept_vectors(run)):
         return False
     if any(temporaries(folder) for folder in (run, run / WEIGHTS_NAME)):
         return False
-    return not save or has_content(run / SONG_LIST_NAME, encode_names(read_song_list(run, save)))
+    if save and not has_content(run / SONG_LIST_NAME, encode_names(read_song_list(run, save))):
+        return False
+    return not save or not _what_is_missing(run, save)
 
 
 def repair(run: Path) -> None:
@@ -75,8 +80,10 @@ def repair(run: Path) -> None:
     run, save = Path(run), newest_save(run)
     require_real_folders(run, [f"{WEIGHTS_NAME}/"])
     _refuse_lost_number(run)
-    if save and not is_whole(run) and (missing := _what_is_missing(run, save)):
+    if save and (missing := _what_is_missing(run, save)):
         highest = highest_number(run)
+        if highest == save:
+            raise UserError(f"{missing}; restore it, or train into another folder")
         raise UserError(
             f"{run / SAVE_NUMBER_NAME}: says {save}, and there are files up to {highest}, but {missing}; restore the "
             "right number, or name another folder"
@@ -117,16 +124,19 @@ def _what_is_missing(run: Path, save: int) -> str:
     parts = {path.name.rpartition("_at_")[0] for path in files_of(folder, WEIGHTS, lambda x: True)}
     try:
         for part in sorted(parts):
-            if not (folder / f"{part}{ending}").exists():
-                return f"{folder} holds no {part}{ending}"
-            if not all(np.isfinite(array).all() for array in read_weights(run, part, save).values()):
-                return f"{folder / f'{part}{ending}'} holds values that are not finite"
-        vectors = load_vectors(vectors_path(run, save))
+            path = folder / f"{part}{ending}"
+            if not path.exists():
+                return f"{folder} holds no {path.name}"
+            arrays = read_weights(run, part, save).values()
+            if not all(array.dtype.kind in "fiu" and np.isfinite(array).all() for array in arrays):
+                return f"{path}: holds values that are not finite"
+        path = vectors_path(run, save)
+        vectors = load_vectors(path, mapped=True)
         names = read_song_list(run, save)
     except UserError as error:
-        return str(error).partition(";")[0]
-    except (OSError, TypeError) as error:  # no list; arrays that are no numbers
-        return f"it is not readable ({error})"
-    if not np.isfinite(vectors).all():
-        return f"{vectors_path(run, save)} holds values that are not finite"
-    return "" if len(vectors) == len(names) else f"{vectors_path(run, save)} is not of the {len(names)} songs listed"
+        return str(error).rpartition(";")[0]
+    except OSError as error:  # no list
+        return f"{error.filename}: {error.strerror}"
+    if not are_finite(vectors):
+        return f"{path}: holds values that are not finite"
+    return "" if len(vectors) == len(names) else f"{path}: is not of the {len(names)} songs listed"

@@ -190,7 +190,8 @@ def require_arrays(path: Path, arrays: Mapping[str, np.ndarray], needed: Iterabl
         array = arrays[name]
         kinds = "iu" if name in COUNTS else "f"
         fits = len(array.shape) == len(shape) and all(b in (a, None) for a, b in zip(array.shape, shape, strict=True))
-        if not fits or array.dtype.kind not in kinds or array.dtype.itemsize > LARGEST_ITEM:
+        fits &= array.dtype.kind in kinds and array.dtype.itemsize <= LARGEST_ITEM
+        if not fits or (name in COUNTS and not all(0 <= count < MOST_PAIRS for count in (array.min(), array.max()))):
             what = f"{name} of shape {array.shape} and type {array.dtype}"
             raise UserError(
                 f"{path}: holds {what}, which does not fit the run; restore it, or train into another folder"

@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 SONG = "song"  # what --vectors takes beside the path of a file
 GONE = ("descriptor", "descriptors")  # what --vectors took in older versions
+ROWS_AT_ONCE = 1 << 14
 FLOATS = (np.float16, np.float32, np.float64)  # of a file's vectors; longer ones are no numbers to most libraries
 
 
@@ -49,7 +50,12 @@ def read_song_vectors(run: Path, mapped: bool = False) -> Vectors:
 
     Raises UserError where there is no save, or where vectors and names do not fit each other.
     """
-    return newest(run, lambda save: _read_paired(run, vectors_path(run, save), save, "song vectors", mapped))
+    return newest(run, lambda save: song_vectors_of(run, save, mapped))
+
+
+def song_vectors_of(run: Path, save: int, mapped: bool = False) -> Vectors:
+    """Return the song vectors of a save, as `read_song_vectors` does those of the newest."""
+    return _read_paired(run, vectors_path(run, save), save, "song vectors", mapped)
 
 
 def add_vectors_argument(parser: argparse.ArgumentParser, **more: object) -> None:
@@ -96,6 +102,13 @@ def load_vectors(path: Path, mapped: bool = False) -> np.ndarray:
     if vectors.ndim != 2 or not vectors.shape[1]:
         raise UserError(f"{path}: holds an array of shape {vectors.shape}, expected (songs, dimensions); restore it")
     return vectors
+
+
+def are_finite(vectors: np.ndarray) -> bool:
+    """Tell whether all vectors are finite as float32, (songs, dims), which may lie on the disk."""
+    starts = range(0, len(vectors), ROWS_AT_ONCE)
+    with np.errstate(over="ignore"):
+        return all(np.isfinite(vectors[at : at + ROWS_AT_ONCE].astype(np.float32, copy=False)).all() for at in starts)
 
 
 def _read_paired(run: Path, path: Path, save: int, kind: str, mapped: bool) -> Vectors:

@@ -144,6 +144,55 @@ def test_weights_that_lack_an_array_are_one_line(trained, tmp_path, capsys, miss
     assert not vectors_of(tmp_path / "out")
 
 
+def test_a_run_that_is_damaged_is_one_line_and_the_output_stays(trained, tmp_path, capsys):
+    mels, run_of = trained
+    run_of, out = shutil.copytree(run_of, tmp_path / "run"), tmp_path / "out"
+    assert run(mels, run_of, out) == 0
+    name = "vector_at_2.npy"
+    vectors = np.load(run_of / name)
+    damages = [vectors[:, :2], vectors[:-1], vectors[:0], vectors[:, 0], vectors * np.nan, 1e38 * vectors]
+    for damaged in [*damages, vectors.astype("U3"), vectors.astype("?"), vectors.astype("M8[s]")]:
+        np.save(run_of / name, damaged)
+        before = tree(out)
+        for level in ("frame", "song"):
+            capsys.readouterr()
+            assert run(mels, run_of, out if level == "frame" else tmp_path / "songs", "--level", level) == 1
+            message = capsys.readouterr().err
+            assert f"error: {run_of / name}: " in message
+            assert message.count("\n") == 1
+        assert tree(out) == before
+        assert not (tmp_path / "songs").exists()
+
+
+def test_a_folder_of_song_vectors_that_is_damaged_is_one_line_and_stays(trained, tmp_path, capsys):
+    mels, run_of = trained
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert run(mels, run_of, whole, "--level", "song") == 0
+    for name, content in [
+        ("vector_at_1.npy", b""),
+        ("vector_at_1.npy", None),
+        ("vector_list.txt", b"low/../../x.npy\t1\n"),
+        ("vector_list.txt", (whole / "vector_list.txt").read_bytes() * 2 + b"x.npy\t1\n"),
+        ("epoc_num.txt", b"noise"),
+        ("music_list.txt", None),
+        ("epoc_num.txt", None),
+    ]:
+        shutil.copytree(whole, out)
+        if content is None:
+            (out / name).unlink()
+            (out / name).mkdir()
+        else:
+            (out / name).write_bytes(content)
+        before = tree(out)
+        capsys.readouterr()
+        assert run(mels, run_of, out, "--level", "song") == 1
+        message = capsys.readouterr().err
+        assert f"error: {out}/" in message
+        assert message.count("\n") == 1
+        assert {**tree(out), "lock": None} == {**before, "lock": None}
+        shutil.rmtree(out)
+
+
 @pytest.mark.parametrize("is_old", [False, True])
 def test_mels_of_another_resolution_are_refused_with_the_command_for_others(trained, tmp_path, capsys, is_old):
     mels, run_of = trained

@@ -170,7 +170,7 @@ def test_a_list_that_leads_out_of_the_folder_is_refused_by_its_line(run, name):
     for function in (read_song_vectors, is_whole, repair):
         error = message(function, run)
         assert error.startswith(f"{path}, line 2: ")
-        assert error.endswith("is no path below a folder; restore the list")
+        assert "is no path below a folder; restore " in error
     assert tree(run) == before
 
 
@@ -658,7 +658,7 @@ def test_a_save_that_is_not_finite_keeps_what_lies_above_it_and_below(run, bad):
     vectors[1, 1] = bad
     np.save(run / "vector_at_3.npy", vectors)
     before = tree(run)
-    assert f"{run / 'vector_at_3.npy'} holds values that are not finite" in message(repair, run)
+    assert f"{run / 'vector_at_3.npy'}: holds values that are not finite" in message(repair, run)
     assert tree(run) == before
 
 
@@ -667,7 +667,7 @@ def test_a_damaged_numbered_list_does_not_replace_the_copy_that_is_right(run, na
     (run / "music_list_at_1.txt").write_bytes(encode_names(names))
     before = tree(run)
     assert not is_whole(run)
-    assert f"{run / 'vector_at_3.npy'} is not of the {len(names)} songs listed" in message(repair, run)
+    assert f"{run / 'vector_at_3.npy'}: is not of the {len(names)} songs listed" in message(repair, run)
     assert tree(run) == before
 
 
