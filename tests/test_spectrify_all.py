@@ -563,18 +563,13 @@ def test_a_name_with_a_line_break_takes_no_other_files_mel_with_it(clips, tmp_pa
     assert mine.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "name", ["b//nd.wav", "../mine.wav", "b/../../mine.wav", "b/./d.wav", "{}/mine.wav", "silent.wav"]
-)
-def test_nothing_outside_and_nothing_that_is_no_mel_of_a_row_is_removed(clips, tmp_path, name):
-    """A ledger from somewhere else, or one that was edited."""
-    mels = tmp_path / "mels"
+def test_what_is_no_mel_of_a_row_is_not_removed(clips, tmp_path):
+    mels, name = tmp_path / "mels", "silent.wav"
     assert spectrify(clips, mels) == 0
-    rows, name = read_ledger(mels), name.format(tmp_path)
-    rows[name] = dataclasses.replace(rows["b/d.wav"], filename=name, status="silent" if name == "silent.wav" else "ok")
+    rows = read_ledger(mels)
+    rows[name] = dataclasses.replace(rows["b/d.wav"], filename=name, status="silent")
     write_ledger(mels, rows)
-    for path in (tmp_path / "mine.wav.npy", mels / "b/nd.wav.npy", mels / "silent.wav.npy"):
-        path.write_text("keep me")
+    (mels / "silent.wav.npy").write_text("keep me")
     before = tree(tmp_path)
     assert spectrify(clips, mels, "--prune") == 0
     after = tree(tmp_path)
@@ -1053,7 +1048,7 @@ def test_overwrite_that_ends_while_it_removes_leaves_no_mel_that_nobody_knows(au
 
 
 @pytest.mark.parametrize("flags", [["--prune"], ["--overwrite"], []])
-@pytest.mark.parametrize("name", ["../precious", "b/../../precious", "{tmp}/precious"])
+@pytest.mark.parametrize("name", ["../precious", "b/../../precious", "{tmp}/precious", "b//nd.wav", "b/./d.wav"])
 def test_a_ledger_of_a_stranger_does_not_lead_out_of_the_folder(clips, tmp_path, capsys, flags, name):
     mels, precious = tmp_path / "mels", tmp_path / "precious.npy"
     assert spectrify(clips, mels) == 0
