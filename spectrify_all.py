@@ -39,7 +39,7 @@ from config import (
     shipped_config,
     to_yaml,
 )
-from files import folder_lock, require_ours_or_empty, write_file
+from files import folder_lock, require_ours_or_empty, temporaries, write_file
 from mels.batches import append_results, make_batches, run_batches
 from mels.decoding import Decoders, find_decoders
 from mels.file_ends import header_seconds
@@ -177,7 +177,8 @@ def main(argv: list[str] | None = None) -> int:
             f"{plural(len(plan.hidden), 'mel')} for good; make it readable, or leave it out by --exclude"
         )
     pruning = arguments.prune and bool(plan.removable)
-    if plan.to_do or pruning or not is_ledger_in_order(mel_folder, plan.rows):
+    left_over = not is_ledger_in_order(mel_folder, plan.rows) or bool(temporaries(mel_folder))
+    if plan.to_do or pruning or left_over:
         decoders = find_decoders(config)
         mel_folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(mel_folder):

@@ -35,6 +35,8 @@ from config import (
     CONFIG_NAME,
     DEFAULT_CONFIG,
     MEL_KEYS,
+    OLD_AUDIO_KEYS,
+    OLD_MODEL_KEYS,
     RESOLUTION_KEYS,
     SHORT_SOUNDS_CONFIG,
     Config,
@@ -44,6 +46,7 @@ from config import (
     load_config,
     read_config_file,
     refuse_changed_keys,
+    require_whole,
     seconds_of_hops,
     shipped_config,
 )
@@ -64,17 +67,15 @@ from learning.training import (
 )
 from learning.views import keys_that_go_with, refuse_useless_coarse_frames
 from mels.mel_folder import MelList, list_mels, read_audio_half
+from runs.repair import is_whole, prepare, repair
 from runs.run_folder import (
     SAVE_NUMBER_NAME,
     how_to_make_mels,
-    is_whole,
     newest_list,
     newest_save,
-    prepare,
     read_costs,
     read_song_list,
     read_weights,
-    repair,
 )
 from utils import (
     EXIT_DONE,
@@ -132,7 +133,10 @@ def read_run_config(run: Path | None) -> dict[str, object]:
     if run is None or not (run / SAVE_NUMBER_NAME).is_file() or not newest_save(run):
         return {}
     path = run / CONFIG_NAME
-    return check_known_keys(in_todays_keys(read_config_file(path), str(path)), str(path))
+    values = read_config_file(path)
+    checked = check_known_keys(in_todays_keys(values, str(path)), str(path))
+    require_whole(values, [*OLD_AUDIO_KEYS, *OLD_MODEL_KEYS], path)
+    return checked
 
 
 def refuse_changed_run(run: Path, config: Config) -> None:

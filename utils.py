@@ -28,6 +28,8 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on"
 PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
 BREAKS_LINES = ("Cc", "Zl", "Zp")  # categories of characters: controls, and what separates lines
+LONGEST_TOLD = 300  # characters of a value in an error
+LONGEST_MESSAGE = 10_000  # characters: more than two of the longest paths
 NAMES_TOLD = 3  # examples in a line that counts what was left out
 
 
@@ -178,7 +180,7 @@ def leave() -> NoReturn:
 
 def complain(message: str, exit_code: int) -> int:
     """Print an error as one line; return the exit code."""
-    line = " ".join(printable(message).split())
+    line = " ".join(printable(message[:LONGEST_MESSAGE]).split())
     print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr, flush=True)
     return exit_code
 
@@ -191,6 +193,25 @@ def _describe_os_error(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{what}; check who owns it and whether it may be written to"
     return f"{what}; mend this and run the same command again"
+
+
+def require_file(path: Path) -> None:
+    """Raise UserError where something is there that is no file: a pipe would be waited for as long as nobody writes."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UserError(f"{path}: is no file; put back the file of that name, or remove it")
+
+
+def in_words(value: object) -> str:
+    """Return a value as Python writes it, in an error's length."""
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
+
+
+def shortened(text: str) -> str:
+    """Return a value as an error tells it: of what is long, the beginning."""
+    return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}..."
 
 
 def printable(text: str) -> str:

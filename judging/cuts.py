@@ -47,7 +47,10 @@ def read_cut_list(folder: Path) -> list[str]:
     if not path.is_file():
         return []
     text = path.read_bytes().decode("utf-8", "surrogateescape")
-    header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    try:
+        header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    except csv.Error:
+        header, rows = [], []
     if tuple(header) != LIST_HEADER:
         raise UserError(f"{path}: is no list of this script; name a new or an empty folder")
     return [row[0] for row in rows if row and NAME.fullmatch(row[0])]

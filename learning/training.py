@@ -22,8 +22,10 @@ from learning.growth import match_songs
 from learning.pools import Corpus, Pools
 from learning.sampling import Block, HeldOut, blocks, draw_block, sample_inputs
 from learning.stop_rule import describe_end, has_flattened, is_scheduled, next_save_pairs
-from learning.weights import first_weights, state_names
+from learning.trained import check_song_vectors
+from learning.weights import first_weights, state_shapes
 from runs.run_folder import (
+    COSTS_NAME,
     CostRow,
     commit_save,
     newest_list,
@@ -31,7 +33,6 @@ from runs.run_folder import (
     read_costs,
     read_weights,
     vectors_path,
-    weights_path,
 )
 from runs.vectors import read_song_vectors
 from utils import NAMES_TOLD, StopRequest, UserError, duration, printable
@@ -80,9 +81,9 @@ class Training:
     def has_flattened(self) -> bool:
         return has_flattened(self.costs, self.list_save, self.corpus.config, int(self.corpus.frames.sum()))
 
-    def require_finite(self, model: Model, cost: float) -> None:
+    def require_finite(self, model: Model, costs: Iterable[float]) -> None:
         """Raise UserError where training has diverged: not one value that is no number may replace a good save."""
-        if math.isfinite(cost) and are_finite([self.vectors, self.squares, *model.state().values()]):
+        if are_finite([*costs, self.vectors, self.squares, *model.state().values()]):
             return
         when = f"after save {self.save}, which is kept" if self.save else "before its first save"
         raise UserError(f"{self.run}: training has diverged {when}; use a smaller learning_rate")
@@ -106,7 +107,7 @@ class Training:
         self.list_changed = False
 
 
-def are_finite(arrays: Iterable[np.ndarray]) -> bool:
+def are_finite(arrays: Iterable[np.ndarray | float]) -> bool:
     return all(np.isfinite(array).all() for array in arrays)
 
 
@@ -127,24 +128,21 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
         squares = np.zeros((len(names), 1), np.float32)
         return Training(run, corpus, corpus.stamps, vectors, squares, save=0, costs=[], list_save=0), model
     old = read_song_vectors(run)
-    network = read_weights(run, "network", save, state_names(config, corpus.bins))
-    songs = read_weights(run, "songs", save, SONG_STATE)
-    for path, arrays in (
-        (vectors_path(run, save), [old.vectors]),
-        (weights_path(run, "network", save), network.values()),
-        (weights_path(run, "songs", save), songs.values()),
-    ):
-        if not are_finite(arrays):
-            raise UserError(f"{path}: holds values that are not finite; restore it, or train into another folder")
+    check_song_vectors(vectors_path(run, save), old.vectors, config)
+    network = read_weights(run, "network", save, state_shapes(config, corpus.bins))
+    songs = read_weights(run, "songs", save, {"squares": (len(old.names), 1), "stamps": (len(old.names),)})
+    costs = read_costs(run)
+    if not costs or costs[-1].epoc != save:
+        raise UserError(f"{run / COSTS_NAME}: lacks the row of save {save}; restore it, or train into another folder")
     model = Model(config, network)
     training = Training(
         run=run,
         corpus=corpus,
         stamps=songs["stamps"],
-        vectors=old.vectors,
+        vectors=old.vectors.astype(np.float32, copy=False),
         squares=songs["squares"],
         save=save,
-        costs=read_costs(run),
+        costs=costs,
         list_save=newest_list(run, save),
         list_changed=False,
     )
@@ -298,9 +296,9 @@ def commit_interval(
     report: Report,
 ) -> None:
     """Commit a save and say in one line how training stands. Raises UserError where training has diverged."""
-    if interval.steps:
-        training.require_finite(model, interval.cost)
     held_out_cost = model.held_out_cost(held_out, training.vectors) if held_out else math.nan
+    costs = [interval.cost] * bool(interval.steps) + [held_out_cost] * bool(held_out)
+    training.require_finite(model, costs)
     seconds = training.seconds + interval.seconds
     new_pairs = pairs - training.pairs
     training.commit(model, CostRow(training.save + 1, interval.cost, held_out_cost, pairs, seconds))

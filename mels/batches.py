@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from config import Config
-from files import has_line_break, remove_temporaries, save_array
+from files import has_line_break, is_plain, remove_temporaries, require_real_folders, save_array
 from mels.decoding import Decoders, Track, tracks_from_files
 from mels.log_mel import shared_framers
 from mels.mel_folder import (
@@ -137,14 +137,15 @@ def run_batches(batches: list[list[Source]], jobs: int, *shared: object) -> Iter
 def append_results(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRow]], quiet: bool) -> None:
     """Append the rows to the ledger as they come, and leave it sorted at the end, however that comes.
 
-    Raises KeyboardInterrupt after SIGINT or SIGTERM.
+    Raises KeyboardInterrupt after SIGINT or SIGTERM, and UserError where a symbolic link is on the way to a mel.
     """
-    names = [*plan.rows, *(source.name for source in plan.to_do)]
+    names = list(filter(is_plain, [*plan.rows, *(source.name for source in plan.to_do)]))
+    require_real_folders(mel_folder, names)
     for folder in {os.fspath(mel_folder)} | {os.path.dirname(os.path.join(mel_folder, name)) for name in names}:
         remove_temporaries(folder)
     write_ledger(mel_folder, plan.rows)  # cuts off a line that a killed run left torn
     progress = Progress(len(plan.to_do), "spectrify", "files", quiet)
-    descriptor = os.open(mel_folder / LEDGER_NAME, os.O_WRONLY | os.O_APPEND)
+    descriptor = os.open(mel_folder / LEDGER_NAME, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
     try:
         for rows in until_signal(results):
             os.write(descriptor, ledger_text(rows, header=False))

@@ -563,18 +563,13 @@ def test_a_name_with_a_line_break_takes_no_other_files_mel_with_it(clips, tmp_pa
     assert mine.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "name", ["b//nd.wav", "../mine.wav", "b/../../mine.wav", "b/./d.wav", "{}/mine.wav", "silent.wav"]
-)
-def test_nothing_outside_and_nothing_that_is_no_mel_of_a_row_is_removed(clips, tmp_path, name):
-    """A ledger from somewhere else, or one that was edited."""
-    mels = tmp_path / "mels"
+def test_what_is_no_mel_of_a_row_is_not_removed(clips, tmp_path):
+    mels, name = tmp_path / "mels", "silent.wav"
     assert spectrify(clips, mels) == 0
-    rows, name = read_ledger(mels), name.format(tmp_path)
-    rows[name] = dataclasses.replace(rows["b/d.wav"], filename=name, status="silent" if name == "silent.wav" else "ok")
+    rows = read_ledger(mels)
+    rows[name] = dataclasses.replace(rows["b/d.wav"], filename=name, status="silent")
     write_ledger(mels, rows)
-    for path in (tmp_path / "mine.wav.npy", mels / "b/nd.wav.npy", mels / "silent.wav.npy"):
-        path.write_text("keep me")
+    (mels / "silent.wav.npy").write_text("keep me")
     before = tree(tmp_path)
     assert spectrify(clips, mels, "--prune") == 0
     after = tree(tmp_path)
@@ -1050,6 +1045,37 @@ def test_overwrite_that_ends_while_it_removes_leaves_no_mel_that_nobody_knows(au
     write_clip(audio / "a.wav", 1, 0)
     assert spectrify(audio, mels, "--overwrite", "--set", "mel_bins=40") == 0
     assert {name for name in tree(mels) if name.endswith(".npy")} == {"a.wav.npy"}
+
+
+@pytest.mark.parametrize("flags", [["--prune"], ["--overwrite"], []])
+@pytest.mark.parametrize("name", ["../precious", "b/../../precious", "{tmp}/precious", "b//nd.wav", "b/./d.wav"])
+def test_a_ledger_of_a_stranger_does_not_lead_out_of_the_folder(clips, tmp_path, capsys, flags, name):
+    mels, precious = tmp_path / "mels", tmp_path / "precious.npy"
+    assert spectrify(clips, mels) == 0
+    precious.write_bytes(b"precious")
+    rows = read_ledger(mels)
+    rows["x"] = dataclasses.replace(rows["b/d.wav"], filename=name.format(tmp=tmp_path))
+    write_ledger(mels, rows)
+    before = tree(tmp_path)
+    capsys.readouterr()
+    assert spectrify(clips, mels, *flags) == 1
+    assert "its filename is no path below a folder" in capsys.readouterr().err
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("flags", [["--prune"], ["--overwrite"], []])
+def test_a_link_in_the_mel_folder_does_not_lead_out_of_it(clips, tmp_path, capsys, flags):
+    mels, elsewhere = tmp_path / "mels", tmp_path / "elsewhere"
+    assert spectrify(clips, mels) == 0
+    (mels / "b").rename(elsewhere)
+    (mels / "b").symlink_to(elsewhere)
+    (clips / "b/d.wav").unlink()
+    write_clip(clips / "b/c 2.wav", 3, 3)
+    before = {name: each for name, each in tree(tmp_path).items() if name != "mels/lock"}
+    capsys.readouterr()
+    assert spectrify(clips, mels, *flags) == 1
+    assert f"error: {mels / 'b'}: is a symbolic link" in capsys.readouterr().err
+    assert {name: each for name, each in tree(tmp_path).items() if name != "mels/lock"} == before
 
 
 def test_overwrite_of_an_unchanged_folder_gives_the_same_bytes(audio, mels, made):
