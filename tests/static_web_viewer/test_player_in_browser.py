@@ -166,7 +166,7 @@ def window(tmp_path_factory) -> Iterator[Browser]:
 @pytest.fixture
 def browser(window, folder) -> Iterator[Browser]:
     """The page, just opened; in the end nothing was said on the console and nothing foreign loaded."""
-    window.show()
+    window.show(1440, 900)
     open_page(window, folder)
     yield window
     window.check()
