@@ -54,9 +54,9 @@ class Strips:
         return {"files": self.files, "tracks": TRACKS, "width": WIDTH, "height": HEIGHT}
 
     def summary(self) -> str:
-        """Return e.g. 'strips: of 29 tracks; 1 mel cannot be read (a.mp3)'."""
+        """Return e.g. 'strips: 29 tracks; 1 mel cannot be read (a.mp3)'."""
         drawn = self.tracks - self.without - len(self.broken)
-        parts = [f"strips: of {plural(drawn, 'track')}"]
+        parts = [f"strips: {plural(drawn, 'track')}"]
         if self.without:
             parts.append(f"{plural(self.without, 'track')} without a mel")
         if self.broken:

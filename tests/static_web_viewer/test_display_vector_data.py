@@ -148,7 +148,7 @@ def test_strips_are_drawn_where_a_mel_folder_is_named(house, capsys):
     assert part_of(house / "page", "tracks")["strips"] is None
     capsys.readouterr()
     assert display(house, "--mel-folder", mels) == 0
-    assert "strips: of 35 tracks; 1 track without a mel\n" in capsys.readouterr().out
+    assert "strips: 35 tracks; 1 track without a mel\n" in capsys.readouterr().out
     told = part_of(house / "page", "tracks")["strips"]
     assert [told["tracks"], told["width"], told["height"]] == [256, 256, 24] and len(told["files"]) == 1
     assert (house / "page" / told["files"][0]).read_bytes()[:4] == b"RIFF"
