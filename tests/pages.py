@@ -259,11 +259,11 @@ def click_track(browser: Browser, made: Made, track: int) -> None:
 
 
 def legend(browser: Browser) -> dict[str, tuple[tuple[int, ...], int]]:
-    """Return label -> (colour, tracks) as the legend has them."""
+    """Return label -> (colour, tracks) as the legend has them, whatever is selected."""
     entries = browser.run("""return [...document.querySelectorAll('#legend li button')].map((button) => [
         button.querySelector('span').textContent, getComputedStyle(button.querySelector('i')).backgroundColor,
         button.querySelector('small').textContent])""")
-    return {label: (rgb(colour), int(count.replace(",", ""))) for label, colour, count in entries}
+    return {label: (rgb(colour), int(count.split(" of ")[-1].replace(",", ""))) for label, colour, count in entries}
 
 
 def legend_entry(browser: Browser, label: str) -> str:
