@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import os
 import re
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from browser import WITH_WEBGL, WITHOUT_WEBGL, Browser, chromium, file_address
 from conftest import tone, write_audio
+from PIL import Image
 
 from judging import neighbours
 from static_web_viewer import display_vector_data
@@ -346,6 +348,11 @@ def follow_link(browser: Browser, hash_: str) -> None:
         location.hash = hash;""",
         hash_,
     )
+
+
+def colour_of_pixel(browser: Browser, x: float, y: float) -> tuple[int, ...]:
+    picture = Image.open(io.BytesIO(browser.driver.get_screenshot_as_png())).convert("RGB")
+    return picture.getpixel((round(x), round(y)))
 
 
 def assert_each_can_be_hit(browser: Browser, made: Made) -> None:

@@ -25,6 +25,7 @@ const actions = (() => {
     if (other) player.open(track, true);
     else if (!player.playing()) player.toggle();
     if (other) element("panel").scrollTop = 0;
+    if (other) store.tell(`${tracks.title(track)} is selected`);  // and then, that it plays
     return change({}, other);
   }
 
@@ -68,6 +69,7 @@ const actions = (() => {
   function deselect() {
     player.open(-1, false);
     change({ track: -1, queue: [], walking: false, colour: state.colour === page.DISTANCE ? before || tracks.all.first : state.colour }, true);
+    store.tell("No track is selected");
   }
 
   /** The way over the nearest neighbours from the current track to another becomes queue and list. */

@@ -101,7 +101,7 @@ def test_the_point_under_the_mouse_and_that_of_a_row_have_a_ring(shelf, library)
 def test_a_distance_is_a_bar_and_its_colours_begin_at_the_nearest(shelf, library):
     click_track(shelf, library, 30)
     bars = shelf.run("""return [...document.querySelectorAll('#neighbours .near')].map((bar) =>
-        [...[bar.firstChild, bar].map((each) => each.getBoundingClientRect().width), bar.getAttribute('aria-label')])""")
+        [bar.firstChild.getBoundingClientRect().width, bar.getBoundingClientRect().width, bar.ariaLabel])""")
     widths = [width for width, *_ in bars]
     assert len(bars) == 20 and widths == sorted(widths, reverse=True) and widths[0] > widths[-1]
     assert all(0 <= width <= whole for width, whole, _ in bars)
