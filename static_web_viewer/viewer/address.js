@@ -50,9 +50,10 @@ const address = (() => {
     const saved = save(state);
     if (saved) fields.set("filter", saved);
     const hash = String(fields) ? `#${fields}` : "";
-    if (hash === location.hash) return;
+    if (hash === location.hash && history.state) return;
     try {
-      history[push ? "pushState" : "replaceState"](null, "", hash || location.pathname + location.search);
+      // A state tells an entry of the page's own from a link that somebody follows
+      history[push ? "pushState" : "replaceState"]("own", "", hash || location.pathname + location.search);
     } catch { /* a browser that finds this too often in a row; the next change writes it */ }
   }
 

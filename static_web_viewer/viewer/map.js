@@ -5,6 +5,8 @@ const map = (() => {
   const EDGE = 22;  // pixels that stay free around the whole map
   const CLOSEST = 60;  // times that one can look closer than at the whole map, and more where there are many tracks
   const FAINT = { light: 0.15, dark: 0.24 };  // opacity of what a list or a search leaves out
+  const OUTLIERS = 1 / 200, FEW = 40;  // share of the tracks that may lie outside of the map at an end, and of how many at least
+  const SLACK = 0.25;  // of the map's width, within which a track is not far outside
   const MOST_NAMES = 60;
   const LINE = 17;  // pixels from one name to another below it
   const stage = document.getElementById("stage");
@@ -18,7 +20,8 @@ const map = (() => {
   let shown = { order: null, names: [], track: -1, near: [], path: [], pointed: -1, sounding: false, mask: null };
   let hovered = -1, fittedTo = "";
   let shuffled = null;  // all tracks in an order that says nothing, so that no colour hides another
-  let box = [0, 1, 0, 1];
+  let box = [0, 1, 0, 1];  // of the map, without what lies far outside of it
+  let whole = box;  // with it
   const widths = new Map();  // of names, in pixels
 
   // Which points are drawn, the lowest first
@@ -94,15 +97,22 @@ const map = (() => {
     return unitWithin(beside) < unitWithin(above) ? beside : above;
   }
 
-  /** Map units a pixel where the whole map lies within insets. */
-  function unitWithin(free) {
-    const [left, right, bottom, top] = box;
+  /** Map units a pixel where the map lies within insets. */
+  function unitWithin(free, [left, right, bottom, top] = box) {
     const across = (right - left) / Math.max(stage.clientWidth - free.left - free.right, 50);
     const up = (top - bottom) / Math.max(stage.clientHeight - free.bottom - free.top, 50);
     return Math.max(across, up) || 1 / stage.clientWidth;
   }
 
   const wholeUnit = () => unitWithin(insets());
+
+  /** Show the map; where it is seen already and tracks lie far outside of it, with these. */
+  function reset() {
+    if (home && String(box) !== String(whole)) {
+      leaveHome();
+      view.show(whole, insets());
+    } else fit();
+  }
 
   function fit() {
     home = true;
@@ -114,7 +124,7 @@ const map = (() => {
   /** The whole map again where what lies beside it has changed its size; a view of somebody's own stays. */
   function refit() {
     const unit = wholeUnit();
-    view.bounds({ box, closest: unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * unit });
+    view.bounds({ box: whole, closest: unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * unitWithin(insets(), whole) });
     if (home && fittedTo !== JSON.stringify([stage.clientWidth, stage.clientHeight, ...Object.values(insets())])) fit();
   }
 
@@ -175,7 +185,8 @@ const map = (() => {
 
   function drawNames() {
     const edge = stage.getBoundingClientRect();
-    const covered = [...document.querySelectorAll("#head .name, #head .controls, #chips, #legend, #tools, #panel")].map((each) => each.getBoundingClientRect()).filter((each) => each.width)
+    const over = [...document.querySelectorAll("#head .name, #head .controls, #chips, #legend, #tools, #panel")].map((each) => each.getBoundingClientRect());
+    const covered = over.filter((each) => each.width && each.left < edge.right && each.top < edge.bottom)
       .map((each) => ({ left: each.left - edge.left, top: each.top - edge.top, right: each.right - edge.left, bottom: each.bottom - edge.top }));
     const [left, right, bottom, top] = view.window();
     const [across, up] = [stage.clientWidth / (right - left), stage.clientHeight / (top - bottom)];
@@ -222,16 +233,27 @@ const map = (() => {
 
   // From outside
 
+  /** Where an axis of the map ends: `near` without what few tracks, or a single one, make of it that lie far outside. */
+  function ends(places) {
+    const sorted = places.slice().sort();
+    const few = sorted.length < FEW ? 0 : Math.max(1, Math.floor(OUTLIERS * sorted.length));
+    const [low, high] = [sorted[few], sorted.at(-1 - few)];
+    const [from, to] = [low - SLACK * (high - low), high + SLACK * (high - low)];
+    const all = [sorted[0], sorted.at(-1)];
+    return { all, near: low < high ? [sorted.find((each) => each >= from), sorted.findLast((each) => each <= to)] : all };
+  }
+
   function start() {
     const { x, y, count } = tracks.all;
     shuffled = shuffle(count);
-    box = [Infinity, -Infinity, Infinity, -Infinity];
-    for (let i = 0; i < count; i++) box = [Math.min(box[0], x[i]), Math.max(box[1], x[i]), Math.min(box[2], y[i]), Math.max(box[3], y[i])];
+    const [across, up] = [x, y].map(ends);
+    box = [...across.near, ...up.near];
+    whole = [...across.all, ...up.all];
     view = cloud(plot, {
       view: (moving) => { if (moving) leaveHome(); moved(); },
       hover,
       pick: (track, event) => on.pick(track, event),
-      double: (track) => { if (track < 0) { on.whole(); fit(); } },
+      double: (track) => { if (track < 0) { on.whole(); reset(); } },
       lasso: (found) => { showLasso(); on.lasso(found); },
       drawn: (points) => { document.documentElement.dataset.drawn = points; },
       fallback: tell,
@@ -239,6 +261,7 @@ const map = (() => {
     view.place(x, y);
     measure.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
     new ResizeObserver(() => { refit(); moved(); }).observe(stage);
+    new ResizeObserver(([{ target }]) => stage.style.setProperty("--head", `${target.offsetHeight}px`)).observe(layer("head"));
     // What had the focus would get the keys that are meant for the map
     plot.addEventListener("pointerdown", () => document.activeElement.blur());
   }
@@ -284,7 +307,7 @@ const map = (() => {
   }
 
   return {
-    start, paint, over, fit, refit, reveal, on,
+    start, paint, over, fit, reset, refit, reveal, on,
     zoom: (factor) => { leaveHome(); view.zoom(factor); },
     lasso: (wanted) => { view.lasso(wanted); showLasso(); },
     isLasso: () => view.isLasso(),
