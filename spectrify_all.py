@@ -150,7 +150,7 @@ def build_parser():
     )
     parser.add_argument(
         "--timeout", type=positive_float, default=TIMEOUT_SECONDS, metavar="SECONDS",
-        help="kill a decoder after this plus a second per 50 kB of audio file",
+        help="kill a decoder that is silent for so long (and a second per 50 MB), or takes that and a second per 50 kB",
     )  # fmt: skip
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 where a file failed or a folder cannot be read"
