@@ -22,6 +22,10 @@ stopped at any moment; the same command goes on.
 
 from __future__ import annotations
 
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import collections
 import sys
 from collections.abc import Iterator

@@ -18,6 +18,10 @@ It can be stopped at any moment; the same command goes on. Files that failed are
 
 from __future__ import annotations
 
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import dataclasses
 import os
 import shlex

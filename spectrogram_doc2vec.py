@@ -21,6 +21,10 @@ Reference   Le and Mikolov 2014, Distributed Representations of Sentences and Do
 
 from __future__ import annotations
 
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import argparse
 import dataclasses
 import math

@@ -318,3 +318,38 @@ def test_a_second_signal_ends_it_at_once(number, exit_code):
         assert process.stdout.readline() == "cleaning\n"
         process.send_signal(number)
         assert process.wait(timeout=10) == exit_code
+
+
+SIGNALLING = """
+import os, time
+os.write(1, b"importing")
+os.kill(os.getpid(), {number})
+os.kill(os.getpid(), {number})
+time.sleep(60)
+"""
+FOLDERS = (utils.ROOT, utils.ROOT / "process_results", utils.ROOT / "static_web_viewer")
+SCRIPTS = [path for folder in FOLDERS for path in folder.glob("*.py") if "\nif __name__ ==" in path.read_text()]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_signal_during_imports_is_one_line(tmp_path, script):
+    """In the first half second of a script Ctrl-C was a traceback."""
+    (tmp_path / "numpy.py").write_text(SIGNALLING.format(number=int(signal.SIGINT)))
+    argv, environment = [sys.executable, script, "a", "b"], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(argv, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "importing")
+    assert done.stderr == f"{script.name}: interrupted; what was finished is kept, and the same command goes on\n"
+
+
+def test_who_imports_us_and_is_no_script_of_ours_keeps_his_signals():
+    text = "import signal; before = signal.getsignal(2); import utils; print(signal.getsignal(2) is before)"
+    done = subprocess.run([sys.executable, "-c", text], cwd=utils.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize("raised", ["MemoryError", 'RuntimeError("can\'t start new thread")'])
+def test_too_little_memory_is_one_line(raised):
+    exit_code, errors = ended(f"raise {raised}", "")
+    assert (exit_code, errors.count("\n")) == (1, 1)
+    assert "out of memory; close other programs" in errors
+    assert "Traceback" in ended("raise RuntimeError('a bug')", "")[1]
