@@ -231,7 +231,7 @@ def report(plan: Plan, mel_folder: Path, made: int, arguments) -> int:
         )
     if not plan.has_mels:
         return complain(f"no file gave a mel; see {mel_folder / LEDGER_NAME}", EXIT_ERROR)
-    return EXIT_ERROR if arguments.strict and (failed or plan.unreadable) else EXIT_DONE
+    return EXIT_ERROR if arguments.strict and (failed or plan.unreadable or plan.closed) else EXIT_DONE
 
 
 def report_folders(plan: Plan, pruning: bool) -> None:
@@ -241,6 +241,9 @@ def report_folders(plan: Plan, pruning: bool) -> None:
     if plan.unreadable:
         names = examples(plan.unreadable)
         print(f"{plural(len(plan.unreadable), 'folder')} skipped that cannot be read ({names}): mels of it stay")
+    if plan.closed:
+        names = examples(plan.closed)
+        print(f"{plural(len(plan.closed), 'folder')} of the mel folder closed to us ({names}): left as they are")
     if pruning and plan.unreadable:
         print("--prune removes nothing while a folder cannot be read: make it readable, or leave it out by --exclude")
     if plan.gone:

@@ -263,7 +263,15 @@ def script_parser(doc: str, **defaults: object) -> argparse.ArgumentParser:
     """Return a parser whose help text is the script's docstring, as it is written."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=_HelpFormatter, allow_abbrev=False)
     parser.set_defaults(**defaults)
+    parser.register("type", Path, _path)
     return parser
+
+
+def _path(text: str) -> Path:
+    """argparse type, in the place of Path: an empty text, of which Path makes the current folder, names nothing."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text names no file or folder")
+    return Path(text)
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):

@@ -163,7 +163,8 @@ def append_results(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRo
     """
     names = [*plan.rows, *(source.name for source in plan.to_do)]
     for folder in {os.fspath(mel_folder)} | {os.path.dirname(os.path.join(mel_folder, name)) for name in names}:
-        remove_temporaries(folder)
+        with contextlib.suppress(PermissionError):  # a folder that is closed to us stays as it is
+            remove_temporaries(folder)
     write_ledger(mel_folder, plan.rows)  # cuts off a line that a killed run left torn
     progress = Progress(len(plan.to_do), "spectrify", "files", quiet)
     descriptor = os.open(mel_folder / LEDGER_NAME, os.O_WRONLY | os.O_APPEND)

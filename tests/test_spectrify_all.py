@@ -726,6 +726,27 @@ def test_the_others_are_done_where_a_folder_cannot_be_read(clips, tmp_path, monk
     assert told == (cause != errno.ENOENT)  # what has gone meanwhile is gone
 
 
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o555], ids=oct)
+def test_a_folder_of_the_mel_folder_that_is_closed_to_us_stays_as_it_is(clips, mode):
+    """It ended the run, and so did one that can be read and not written to."""
+    with folder_for_anybody() as folder:
+        audio, mels = shutil.move(clips, folder / "audio"), folder / "mels"
+        assert run_as_anybody(MAIN, audio, mels).returncode == 0
+        before = {name: seen for name, seen in tree(mels).items() if name.startswith("b/")}
+        (mels / "a, 1.wav.npy").unlink()
+        os.utime(audio / "b/d.wav", (1, 1))
+        with closed(mels / "b", mode):
+            done = run_as_anybody(MAIN, audio, mels)
+            strict = run_as_anybody(MAIN, audio, mels, "--strict")
+        assert (done.returncode, done.stderr, strict.returncode) == (0, "", 1)
+        assert "1 done now: 3 ok" in done.stdout
+        assert "1 folder of the mel folder closed to us (b): left as they are\n" in done.stdout
+        assert (mels / "a, 1.wav.npy").exists()
+        assert before == {name: seen for name, seen in tree(mels).items() if name.startswith("b/")}
+        assert run_as_anybody(MAIN, audio, mels).returncode == 0
+        assert read_ledger(mels)["b/d.wav"].mtime == "1.000000000"
+
+
 # Resolution
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from conftest import file_names
@@ -174,6 +175,19 @@ def test_help_is_the_docstring_with_the_defaults(capsys):
     assert "    python a.py IN  OUT\n" in text
     assert "how many (default: 5)" in text
     assert "None" not in text
+
+
+def test_an_empty_text_is_no_path(capsys):
+    """`spectrify_all.py "" OUT` took the current folder."""
+    parser = utils.script_parser("A script.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument_group("more").add_argument("--output", type=Path)
+    assert parser.parse_args(["a", "--output", "."]).output == Path(".")
+    for argv, whose in [([""], "FOLDER"), (["a", "--output", ""], "--output"), (["a", "--output="], "--output")]:
+        with pytest.raises(SystemExit) as ended:
+            parser.parse_args(argv)
+        assert ended.value.code == 2
+        assert f"error: argument {whose}: an empty text names no file or folder\n" in capsys.readouterr().err
 
 
 def test_abbreviated_flags_are_refused(capsys):
