@@ -7,6 +7,7 @@ import csv
 import errno
 import fcntl
 import fnmatch
+import heapq
 import io
 import itertools
 import os
@@ -77,15 +78,17 @@ def walk_files(
     """Return the files below a folder whose name is wanted.
 
     Hidden files and folders, and whatever an `exclude` glob matches (its name or its relative path), are left out.
-    Symbolic links are followed, never in a circle. Raises OSError where the folder itself cannot be read.
+    Symbolic links are followed, but each folder is entered once: by its own path where that is below the root, else by
+    the first link to it. Raises OSError where the folder itself cannot be read.
     """
     exclude, skip_markers = list(exclude), set(skip_markers)
     found: list[str] = []
     unreadable: list[str] = []
     marked = 0
-    pending = [("", frozenset())]
-    while pending:
-        folder, ancestors = pending.pop()
+    folders, links = [""], []  # to enter; links only when all else has been
+    entered: set[tuple[int, int]] = set()
+    while folders or links:
+        folder = folders.pop() if folders else heapq.heappop(links)[1]
         here = os.path.join(root, folder)
         try:
             status = os.stat(here)
@@ -98,8 +101,9 @@ def walk_files(
                 unreadable.append(folder)
             continue
         identity = (status.st_dev, status.st_ino)
-        if identity in ancestors:
+        if identity in entered:
             continue
+        entered.add(identity)
         if skip_markers and any(entry.name in skip_markers for entry in entries):
             marked += 1
             continue
@@ -110,8 +114,10 @@ def walk_files(
             ):
                 continue
             try:
-                if entry.is_dir():
-                    pending.append((path, ancestors | {identity}))
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                elif entry.is_dir():
+                    heapq.heappush(links, (byte_order(path), path))
                 elif wanted(entry.name) and entry.is_file():
                     found.append(path)
             except OSError as error:

@@ -21,6 +21,10 @@ Reference   Le and Mikolov 2014, Distributed Representations of Sentences and Do
 
 from __future__ import annotations
 
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import argparse
 import dataclasses
 import math
@@ -84,6 +88,7 @@ from utils import (
     add_quiet_argument,
     command,
     duration,
+    examples,
     leave,
     plural,
     positive_float,
@@ -234,6 +239,7 @@ def open_corpus(
 ) -> tuple[Corpus, list[str]]:
     """Return the songs that have a frame, and a line for every file that is left out."""
     mels = list_mels(mel_folder)
+    refuse_to_drop_unreadable(mel_folder, mels, run_folder)
     empty = [f"{name}: no frame" for name, frames in zip(mels.names, mels.frames, strict=True) if not frames]
     full = mels.frames > 0
     names = [name for name, is_full in zip(mels.names, full, strict=True) if is_full]
@@ -243,6 +249,17 @@ def open_corpus(
         raise UserError(f"{mel_folder}: holds {plural(len(names), 'usable song')}, and two are needed; add more{more}")
     config = effective_config(config, given, mel_folder, mels, run_folder)
     return Corpus(mel_folder, names, mels.frames[full], mels.bins, config, mels.stamps[full]), left_out
+
+
+def refuse_to_drop_unreadable(mel_folder: Path, mels: MelList, run: Path | None) -> None:
+    """Raise UserError where songs would lose their vectors only because nobody lets us read their mels at present."""
+    number = newest_save(run) if mels.unreadable and run is not None and (run / SAVE_NUMBER_NAME).is_file() else 0
+    lost = [name for name in read_song_list(run, number) if mels.is_unreadable(name)] if number else []
+    if lost:
+        raise UserError(
+            f"{mel_folder}: {plural(len(lost), 'song')} of {run} cannot be read ({examples(mels.unreadable)}), "
+            "and would lose their vectors; make them readable, or remove them"
+        )
 
 
 def describe_corpus(corpus: Corpus, left_out: list[str], report: Report) -> None:

@@ -13,13 +13,13 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
 from config import CONFIG_NAME, OLD_AUDIO_KEYS, check_known_keys, in_todays_keys, read_config_file, require_whole
-from files import byte_order, has_line_break, is_plain, walk_files, write_file
+from files import byte_order, has_line_break, is_gone, is_plain, walk_files, write_file
 from utils import UserError, printable_name, require_file, shortened
 
 LEDGER_NAME = "spectrify_log.csv"
@@ -57,7 +57,7 @@ class LedgerRow:
         return self.status == "too_short" and self.seconds > 0
 
 
-COLUMNS = tuple(field.name for field in fields(LedgerRow))
+COLUMNS = tuple(each.name for each in fields(LedgerRow))
 OLD_COLUMNS = COLUMNS[:-1]  # from before there was a checksum: read, and left as it is where nothing is new
 
 
@@ -176,6 +176,11 @@ class MelList:
     bins: int
     stamps: np.ndarray  # (songs,) int64: another number where the mel has changed
     left_out: list[str]  # one line each: the .npy files that cannot be used, folders that cannot be read, and why
+    unreadable: list[str] = field(default_factory=list)  # of these files and folders those that nobody let us look into
+
+    def is_unreadable(self, name: str) -> bool:
+        """Tell whether a mel may well be there, and only cannot be read."""
+        return any(f"{name}/".startswith(f"{each}/") for each in self.unreadable)
 
 
 def list_mels(folder: Path) -> MelList:
@@ -192,13 +197,13 @@ def list_mels(folder: Path) -> MelList:
         names = [row.filename + MEL_SUFFIX for row in rows]
         frames = np.array([row.frames for row in rows], np.int64)
         stamps = np.array([_row_stamp(row) for row in rows], np.int64)
-        bins, left_out = int(read_audio_half(folder).get("mel_bins", 0)), []
+        bins, left_out, unreadable = int(read_audio_half(folder).get("mel_bins", 0)), [], []
     else:
-        names, frames, bins, stamps, left_out = _list_by_headers(folder)
+        names, frames, bins, stamps, left_out, unreadable = _list_by_headers(folder)
     if not names:
         hint = f"; {left_out[0]}" if left_out else f"; see {LEDGER_NAME}" if (folder / LEDGER_NAME).exists() else ""
         raise UserError(f"{folder}: no usable mel file (frames, bins) ending in {MEL_SUFFIX}{hint}")
-    return MelList(names, frames, bins or _bins_of_first(folder, names), stamps, left_out)
+    return MelList(names, frames, bins or _bins_of_first(folder, names), stamps, left_out, unreadable)
 
 
 def _bins_of_first(folder: Path, names: list[str]) -> int:
@@ -223,7 +228,7 @@ def _row_stamp(row: LedgerRow) -> int:
     return _stamp(row.checksum) if row.checksum else _stamp(row.size, row.mtime, row.frames)
 
 
-def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarray, list[str]]:
+def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarray, list[str], list[str]]:
     """List a bare folder. The number of bins is that of most files, so that a stray one cannot turn out all others."""
     listing = walk_files(folder, lambda name: name.endswith(MEL_SUFFIX))
     looked = dict(zip(listing.files, _look_at_headers(folder, listing.files), strict=True))
@@ -239,7 +244,12 @@ def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarr
             left_out.append(f"{printable_name(name)}: {seen[0][1]} bins where {printable_name(names[0])} has {bins}")
     frames = np.array([usable[name][0][0] for name in names], np.int64)
     stamps = np.array([usable[name][1] for name in names], np.int64)
-    return names, frames, bins, stamps, left_out
+    unreadable = listing.unreadable + [name for name, seen in looked.items() if isinstance(seen, _Unreadable)]
+    return names, frames, bins, stamps, left_out, unreadable
+
+
+class _Unreadable(ValueError):
+    """What is there, but cannot be read."""
 
 
 def _look_at_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, int], int] | ValueError]:
@@ -253,7 +263,7 @@ def _look_at_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, in
                 status = os.fstat(file.fileno())
                 return _read_header(file)[0], _stamp(status.st_size, status.st_mtime_ns)
         except OSError as error:
-            return ValueError(error.strerror)
+            return ValueError(error.strerror) if is_gone(error) else _Unreadable(error.strerror)
         except ValueError as error:
             return error
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from config import read_config_file
-from files import NPY_HEADER_BYTES, byte_order, require_ours_or_empty, require_real_folders, write_file
+from files import LOCK_NAME, NPY_HEADER_BYTES, byte_order, require_ours_or_empty, require_real_folders, write_file
 from runs.run_folder import MADE_WITH_NAME, decode_names, encode_names, has_content, made_with, require_plain
 from utils import UserError, require_file, shortened
 
@@ -32,6 +32,11 @@ def level_of(output: Path) -> object:
     """Return what kind of vectors a folder holds, "frame" or "song"; None where it is none of calc_all_vecs.py."""
     path = output / MADE_WITH_NAME
     return read_config_file(path).get("level", FRAME_LEVEL) if path.exists() else None  # older ones do not say it
+
+
+def takes_our_name(name: str) -> bool:
+    """Tell whether the vectors of a mel would lie in a folder that bears the name of a file of ours."""
+    return name.split("/")[0] in (MADE_WITH_NAME, LIST_NAME, LOCK_NAME)
 
 
 def claim_output(output: Path, run_folder: Path, save: int, digest: str) -> int:

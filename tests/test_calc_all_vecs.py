@@ -53,6 +53,21 @@ def test_every_mel_gets_its_frame_vectors_seen_or_not(trained, tmp_path, capsys)
     assert np.load(tmp_path / "out/one frame.npy").shape == (1, 8)
 
 
+def test_folders_that_bear_the_names_of_our_files_cost_only_themselves(trained, tmp_path, capsys):
+    """A folder made_with.yaml in the music ended it."""
+    _, run_of = trained
+    unseen = write_mels(tmp_path / "unseen", {"made_with.yaml/a": 9, "vector_list.txt/b": 9, "lock/c": 9, "d": 9})
+    for made in (1, 0):
+        assert run(unseen, run_of, tmp_path / "out") == 0
+        assert capsys.readouterr().out.splitlines() == [
+            f"{tmp_path / 'out'}: frame vectors of 4 songs by save 2, {made} made now",
+            "3 mel files could not be read, e.g. lock/c.npy: its folder bears the name of a file of ours; rename it",
+        ]
+    assert set(tree(tmp_path / "out")) == {"d.npy", "made_with.yaml", "vector_list.txt", "lock"}
+    assert run(unseen, run_of, tmp_path / "songs", "--level", "song") == 0
+    assert len(np.load(tmp_path / "songs/vector_at_1.npy")) == 4
+
+
 def test_they_are_what_the_target_network_says(trained, tmp_path):
     from config import build_config, read_config_file
     from learning.model import Model

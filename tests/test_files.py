@@ -96,6 +96,21 @@ def test_symbolic_links_are_followed_but_never_in_a_circle(tmp_path):
     assert found == ["a.mp3", "linked folder/b.mp3", "linked.mp3"]
 
 
+def test_a_folder_is_entered_once_however_many_links_lead_to_it(tmp_path):
+    """Eight folders that link to each other listed one file 109,600 times."""
+    names = [f"folder {place}" for place in range(8)]
+    plant(tmp_path, *(f"music/{name}/own.mp3" for name in names))
+    for here in names:
+        for there in set(names) - {here}:
+            (tmp_path / "music" / here / f"to {there}").symlink_to(tmp_path / "music" / there)
+    assert walk_files(tmp_path / "music", everything).files == [f"{name}/own.mp3" for name in names]
+    plant(tmp_path, "elsewhere/b.mp3")
+    for name in ("z link", "a link"):
+        (tmp_path / "music" / name).symlink_to(tmp_path / "elsewhere")
+    assert walk_files(tmp_path / "music", everything).files[0] == "a link/b.mp3"
+    assert len(walk_files(tmp_path / "music", everything).files) == 9
+
+
 def test_links_that_lead_nowhere_are_left_out(tmp_path):
     plant(tmp_path, "a.mp3")
     (tmp_path / "broken.mp3").symlink_to("not there.mp3")

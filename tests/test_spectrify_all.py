@@ -721,6 +721,27 @@ def test_the_others_are_done_where_a_folder_cannot_be_read(clips, tmp_path, monk
     assert told == (cause != errno.ENOENT)  # what has gone meanwhile is gone
 
 
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o555], ids=oct)
+def test_a_folder_of_the_mel_folder_that_is_closed_to_us_stays_as_it_is(clips, mode):
+    """It ended the run, and so did one that can be read and not written to."""
+    with folder_for_anybody() as folder:
+        audio, mels = shutil.move(clips, folder / "audio"), folder / "mels"
+        assert run_as_anybody(MAIN, audio, mels).returncode == 0
+        before = {name: seen for name, seen in tree(mels).items() if name.startswith("b/")}
+        (mels / "a, 1.wav.npy").unlink()
+        os.utime(audio / "b/d.wav", (1, 1))
+        with closed(mels / "b", mode):
+            done = run_as_anybody(MAIN, audio, mels)
+            strict = run_as_anybody(MAIN, audio, mels, "--strict")
+        assert (done.returncode, done.stderr, strict.returncode) == (0, "", 1)
+        assert "1 done now: 3 ok" in done.stdout
+        assert "1 folder of the mel folder closed to us (b): left as they are\n" in done.stdout
+        assert (mels / "a, 1.wav.npy").exists()
+        assert before == {name: seen for name, seen in tree(mels).items() if name.startswith("b/")}
+        assert run_as_anybody(MAIN, audio, mels).returncode == 0
+        assert read_ledger(mels)["b/d.wav"].mtime == "1.000000000"
+
+
 # Resolution
 
 
@@ -1342,6 +1363,12 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+def command_line(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
 def without_resolution(output: str) -> str:
     """What a first run prints behind the line that it begins with."""
     assert output.startswith("resolution: ")
@@ -1463,6 +1490,54 @@ def test_a_signal_ends_it_with_one_line(many, tmp_path, slow_ffmpeg, number, sen
         assert len(read_ledger(mels)) == 40
         after = tree(mels)
         assert all(after[f"{name}.npy"] == before[f"{name}.npy"] for name, row in rows.items() if row.has_mel)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_workers_start_is_one_line(many, tmp_path, number):
+    """They answered Ctrl-C by tracebacks of their imports."""
+    for place in range(3):
+        with running(many, tmp_path / f"mels {place}", "--jobs=2") as (process, mark):
+            wait_until(lambda: any(b"LokyProcess" in command_line(pid) for pid in marked(mark)))
+            os.killpg(process.pid, number)
+            _, errors = process.communicate(timeout=30)
+        assert errors == "spectrify_all.py: interrupted; what was finished is kept, and the same command goes on\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "whose", [b"joblib.externals.loky.backend.resource_tracker", b"multiprocessing.resource_tracker"]
+)
+def test_a_helper_process_that_is_killed_is_nobodys_concern(many, tmp_path, slow_ffmpeg, whose):
+    mels = tmp_path / "mels"
+    with running(many, mels, "--jobs=2", IMAGEIO_FFMPEG_EXE=slow_ffmpeg) as (process, mark):
+        wait_until(lambda: rows_written(mels) > 0)
+        helpers = [pid for pid in marked(mark) if whose in command_line(pid)]
+        assert helpers
+        for pid in helpers:
+            os.kill(pid, signal.SIGKILL)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert "40 audio files, 40 done now: 38 ok, 2 failed" in output
+
+
+def test_without_shared_memory_it_is_one_file_at_a_time(many, tmp_path):
+    """It was a traceback, "signal only works in main thread", where /dev/shm was full or missing."""
+    with running(many, tmp_path / "mels", "--jobs=2", JOBLIB_MULTIPROCESSING="0") as (process, _):
+        output, errors = process.communicate(timeout=60)
+    assert errors == "one file at a time: no shared memory for more processes (is /dev/shm full?)\n"
+    assert (process.returncode, " 38 ok, 2 failed" in output) == (0, True)
+
+
+def test_too_little_memory_is_written_down_of_no_file(clips, tmp_path, capsys, monkeypatch):
+    lacking = program(tmp_path / "lacking ffmpeg", "kill -KILL $$")
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", lacking)
+    assert spectrify(clips, tmp_path / "mels", "--jobs=1") == 1
+    assert "out of memory" in capsys.readouterr().err
+    assert read_ledger(tmp_path / "mels") == {}
+    monkeypatch.undo()
+    assert spectrify(clips, tmp_path / "mels", "--jobs=1") == 0
+    assert {row.status for row in read_ledger(tmp_path / "mels").values()} == {"ok"}
 
 
 def test_a_worker_that_dies_of_a_signal_is_no_error_where_the_signal_comes_to_us_later():

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from anybody import closed, folder_for_anybody, run_as_anybody
 from conftest import ONE_VIEW, small_settings, tree, write_mels
 
 import files
@@ -826,3 +827,19 @@ def test_a_run_of_an_older_version_is_one_line(mels, tmp_path, capsys, part, arr
     assert f"{path}: holds no {array}, so another version made it; go on with that version, or train into" in message
     assert message.count("\n") == 1
     assert {**tree(run), "lock": None} == {**before, "lock": None}
+
+
+def test_songs_that_cannot_be_read_do_not_lose_their_vectors(mels, tmp_path):
+    """Where a folder could not be read, its songs were taken for gone."""
+    with folder_for_anybody() as folder:
+        mels, run_of = shutil.move(mels, folder / "mels"), folder / "run"
+        assert main([str(mels), str(run_of), "--quiet", "--max-saves", "1", *small_settings()]) == 0
+        before = tree(run_of)
+        code = "sys.exit(spectrogram_doc2vec.main())"
+        for place, what in ((mels / "high", "6 songs"), (mels / "high/0, søng.mp3.npy", "1 song")):
+            with closed(place):
+                done = run_as_anybody(code, mels, run_of)
+            assert (done.returncode, done.stdout) == (1, "")
+            named = place.relative_to(mels)
+            assert f"{what} of {run_of} cannot be read ({named}), and would lose their vectors; make" in done.stderr
+        assert tree(run_of) == before
