@@ -360,6 +360,7 @@ const map = (() => {
     Object.assign(shown, { order, marked });
     view.paint(withOpacity(colouring.packed, order, marked), order);
     if (hovered >= 0 && !mask[hovered]) hover(-1);
+    else if (!tooltip.hidden) showTooltip(hovered);
     view.size(pointSize());
     refit();
   }
