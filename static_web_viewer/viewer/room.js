@@ -1,0 +1,75 @@
+"use strict";
+
+/* Where the whole map lies on the stage: as large as can be, and no point of it under what else lies there. */
+const room = (() => {
+  const EDGE = 22;  // pixels that stay free around the whole map
+  const PARTS = 100;  // of the map's longer side, to know where it is empty
+  const SHARES = [0, 0.25, 0.5, 0.75, 1];  // of a side that may stay free for what lies there
+  const stage = document.getElementById("stage");
+  let box = [0, 1, 0, 1];  // of all tracks: left, right, bottom, top
+  let spread = [];  // a track in each part of the map that is not empty
+  let whole = { insets: {}, unit: 1, key: "" };
+
+  function start({ x, y, count }) {
+    box = [Infinity, -Infinity, Infinity, -Infinity];
+    for (let i = 0; i < count; i++) box = [Math.min(box[0], x[i]), Math.max(box[1], x[i]), Math.min(box[2], y[i]), Math.max(box[3], y[i])];
+    const part = Math.max(box[1] - box[0], box[3] - box[2]) / PARTS || 1;
+    const where = (i) => Math.floor((x[i] - box[0]) / part) * (PARTS + 1) + Math.floor((y[i] - box[2]) / part);
+    spread = [...new Map(Array.from(x, (_, i) => [where(i), i])).values()];
+  }
+
+  /** The boxes of what lies on the stage, in its pixels. */
+  function covered(css) {
+    const edge = stage.getBoundingClientRect();
+    return [...document.querySelectorAll(css)].map((each) => each.getBoundingClientRect()).filter((each) => each.width)
+      .map((each) => ({ left: each.left - edge.left, top: each.top - edge.top, right: each.right - edge.left, bottom: each.bottom - edge.top }));
+  }
+
+  /** Pixels at each side that what lies there takes at most. */
+  function sides() {
+    const [[head], [legend_], [tools]] = ["#head", "#legend", "#tools"].map(covered);
+    const height = stage.clientHeight;
+    return { left: Math.max(0, legend_.right), right: tools.right - tools.left, bottom: Math.max(0, height - legend_.top), top: Math.max(0, Math.min(head.bottom, height / 3)) };
+  }
+
+  /** Pixels that stay free at each side of the whole map, and its map units a pixel: {insets, unit}, the same object until something has moved. */
+  function lay() {
+    const boxes = covered("#head .name, #head .controls, #chips, #legend, #tools");
+    const key = JSON.stringify([stage.clientWidth, stage.clientHeight, boxes]);
+    if (key !== whole.key) {
+      const insets = largest(sides(), boxes);
+      whole = { insets, unit: unitWithin(insets), key };
+    }
+    return whole;
+  }
+
+  /** The insets within which the map is largest, of those where it lies under no box; of two like ones those that leave it more room. */
+  function largest(most, boxes) {
+    const free = (left, right, bottom, top) => ({ left: EDGE + left * most.left, right: EDGE + right * most.right, bottom: EDGE + bottom * most.bottom, top: EDGE + top * most.top });
+    const ways = SHARES.flatMap((left) => SHARES.flatMap((bottom) => SHARES.flatMap((top) => [free(left, 0, bottom, top), free(left, 1, bottom, top)])));
+    const cost = (insets) => unitWithin(insets) * (1 + 1e-5 * (insets.left + insets.right + insets.bottom + insets.top));
+    const sorted = ways.map((insets) => [cost(insets), insets]).sort((a, b) => a[0] - b[0]).map(([, insets]) => insets);
+    const [beside, above] = [free(1, 1, 0, 1), free(0, 1, 1, 1)];
+    return sorted.find((insets) => isClear(insets, boxes)) || (unitWithin(beside) < unitWithin(above) ? beside : above);
+  }
+
+  /** Whether no point lies under a box, or at its edge, where the whole map lies within insets. */
+  function isClear(insets, boxes) {
+    const { x, y } = tracks.all, unit = unitWithin(insets), space = EDGE / 2;
+    const across = (stage.clientWidth + insets.left - insets.right) / 2, down = (stage.clientHeight + insets.top - insets.bottom) / 2;
+    return spread.every((track) => {
+      const left = across + (x[track] - (box[0] + box[1]) / 2) / unit, top = down - (y[track] - (box[2] + box[3]) / 2) / unit;
+      return !boxes.some((each) => left > each.left - space && left < each.right + space && top > each.top - space && top < each.bottom + space);
+    });
+  }
+
+  /** Map units a pixel where the whole map lies within insets. */
+  function unitWithin(insets) {
+    const [left, right, bottom, top] = box;
+    const across = (right - left) / Math.max(stage.clientWidth - insets.left - insets.right, 50);
+    const up = (top - bottom) / Math.max(stage.clientHeight - insets.bottom - insets.top, 50);
+    return Math.max(across, up) || 1 / stage.clientWidth;
+  }
+
+  return { EDGE, start, lay, sides, covered, box: () => box };
+})();
