@@ -12,10 +12,15 @@ const room = (() => {
 
   function start({ x, y, count }) {
     box = [Infinity, -Infinity, Infinity, -Infinity];
-    for (let i = 0; i < count; i++) box = [Math.min(box[0], x[i]), Math.max(box[1], x[i]), Math.min(box[2], y[i]), Math.max(box[3], y[i])];
-    const part = Math.max(box[1] - box[0], box[3] - box[2]) / PARTS || 1;
-    const where = (i) => Math.floor((x[i] - box[0]) / part) * (PARTS + 1) + Math.floor((y[i] - box[2]) / part);
-    spread = [...new Map(Array.from(x, (_, i) => [where(i), i])).values()];
+    for (let i = 0; i < count; i++) {
+      if (x[i] < box[0]) box[0] = x[i];
+      if (x[i] > box[1]) box[1] = x[i];
+      if (y[i] < box[2]) box[2] = y[i];
+      if (y[i] > box[3]) box[3] = y[i];
+    }
+    const part = Math.max(box[1] - box[0], box[3] - box[2]) / PARTS || 1, found = new Map();
+    for (let i = 0; i < count; i++) found.set(Math.floor((x[i] - box[0]) / part) * (PARTS + 1) + Math.floor((y[i] - box[2]) / part), i);
+    spread = [...found.values()];
   }
 
   /** The boxes of what lies on the stage, in its pixels. */
