@@ -131,9 +131,13 @@ def removal(path: Path | str) -> str:
     return f"rm {recursive}{quoted(path)}"
 
 
-def after_removal(path: Path, remedy: str) -> str:
-    """Return a remedy that makes a file anew, behind the removal of what is in its place and no file."""
-    in_the_way = os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path))
+def after_removal(path: Path | str, remedy: str, always: bool = False) -> str:
+    """Return a remedy that makes a file anew, behind the removal of what is in its place and no file.
+
+    always  a file has to go too.
+    """
+    is_file = os.path.isfile(path) and not os.path.islink(path)
+    in_the_way = os.path.lexists(path) and (always or not is_file)
     return f"{removal(path)} && {remedy}" if in_the_way else remedy
 
 

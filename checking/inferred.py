@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from checking.checked import NONE, RESTORE, Checked, Finding, Part, after_removal, command, look_at, require_line_end
+from checking.checked import (
+    NONE,
+    RESTORE,
+    Checked,
+    Finding,
+    Part,
+    after_removal,
+    command,
+    look_at,
+    removal,
+    require_line_end,
+)
 from checking.run_parts import (
     INFER,
     INFERRED_RUN_FOLDER,
@@ -29,12 +42,12 @@ FRAME_FOLDER = "folder of frame vectors"
 READ_BYTES = 256_000_000  # of vectors: as many are read whole unasked, of more the headers alone
 
 
-def is_inferred(folder: Path) -> str:
+def is_inferred(folder: Path, is_there: Callable[[Path], bool]) -> str:
     """Return which of its folders calc_all_vecs.py made, "" where it is none of them."""
-    made = [name for name in (MADE_WITH_NAME, UNFINISHED_NAME, LIST_NAME) if os.path.lexists(folder / name)]
+    made = [name for name in (MADE_WITH_NAME, UNFINISHED_NAME, LIST_NAME) if is_there(folder / name)]
     if not made:
         return ""
-    is_song = os.path.lexists(folder / SAVE_NUMBER_NAME) or UNFINISHED_NAME in made or numbers(folder, VECTORS)
+    is_song = is_there(folder / SAVE_NUMBER_NAME) or UNFINISHED_NAME in made or numbers(folder, VECTORS)
     return INFERRED_RUN_FOLDER if is_song else FRAME_FOLDER
 
 
@@ -142,19 +155,19 @@ def _check_frames(checked: Checked, noted: dict[str, str], again: str, read_all:
         except UserError as error:
             shapes.pop(name, None)
             what = str(error).removeprefix(f"{path}: ").rpartition("; ")[0]
-            checked.find(path, what, after_removal(path, f"rm {path} && {again}"))
+            checked.find(path, what, f"{removal(path)} && {again}")
         except OSError as error:
             if not checked.holder or not isinstance(error, FileNotFoundError):  # the list is before the vectors
                 checked.find(path, "is not there" if isinstance(error, FileNotFoundError) else error.strerror, again)
-    widths = [shape[1] for shape in shapes.values()]
-    dims = max(set(widths), key=widths.count) if widths else 0
+    widths = [width for _, width in shapes.values()]
+    dims = Counter(widths).most_common(1)[0][0] if widths else 0
     for name in [name for name, shape in shapes.items() if shape[1] != dims]:
         checked.find(folder / name, f"has {shapes.pop(name)[1]} dimensions where most have {dims}", again)
     total = sum(songs * dims * 4 for songs, _ in shapes.values())
     read = read_all or total <= READ_BYTES
     for name in list(shapes) if read else ():
         if not are_finite(load_vectors(folder / name, mapped=True)):
-            checked.find(folder / name, "holds values that are not finite", f"rm {folder / name} && {again}")
+            checked.find(folder / name, "holds values that are not finite", f"{removal(folder / name)} && {again}")
             del shapes[name]
     strangers = set(walk_files(folder, lambda name: name.endswith(SUFFIX)).files) - noted.keys() if noted else ()
     checked.findings += [

@@ -14,7 +14,7 @@ import numpy as np
 
 from checking.checked import MISSING, NONE, Checked, Part, after_removal, command, look_at, removal, require_line_end
 from config import AUDIO_KEYS, CONFIG_NAME, OLD_AUDIO_KEYS, read_config_file, resolution_in_words
-from files import NPY_HEADER_BYTES, TEMPORARY_PREFIX, TEMPORARY_SUFFIX, byte_order
+from files import NPY_HEADER_BYTES, TEMPORARY_PREFIX, TEMPORARY_SUFFIX, byte_order, walk_files
 from mels.mel_folder import (
     LEDGER_NAME,
     MEL_SUFFIX,
@@ -274,3 +274,8 @@ def has_audio_half(folder: Path) -> bool:
     except (OSError, UserError):
         return False
     return set(OLD_AUDIO_KEYS) <= values.keys() <= set(AUDIO_KEYS)
+
+
+def has_mels(folder: Path) -> bool:
+    """Tell whether there is a file below a folder that may be a mel."""
+    return bool(walk_files(folder, lambda name: name.endswith(MEL_SUFFIX)).files)

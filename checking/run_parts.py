@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from checking.checked import RESTORE, Checked, after_removal, command, look_at, quoted, require_line_end
+import numpy as np
+
+from checking.checked import RESTORE, Checked, after_removal, look_at, quoted, require_line_end
 from config import Config
 from files import byte_order
 from runs.run_folder import (
@@ -63,9 +65,9 @@ class RunLook:
         """Return the songs of a save's vectors; None where their list is damaged."""
         return self.lists.get(newest_list(self.run, save))
 
-    def list_name(self) -> str:
-        """Return the name of the newest save's list."""
-        listed = newest_list(self.run, self.save)
+    def list_name(self, save: int) -> str:
+        """Return the name of a save's list."""
+        listed = newest_list(self.run, save)
         return song_list_path(self.run, listed).name if listed else SONG_LIST_NAME
 
 
@@ -189,8 +191,10 @@ def check_vectors(look: RunLook) -> None:
                 wanted = look.config.output_vector_size
                 raise UserError(f"{path}: has {dims} dimensions where config.yaml says {wanted}; {remedy}")
             if names is not None and songs != len(names):
-                what = f"has {songs:,} rows where its list names {plural(len(names), 'song')}"
+                what = f"has {songs:,} rows where {look.list_name(save)} names {plural(len(names), 'song')}"
                 raise UserError(f"{path}: {what}: one of the two is damaged; {remedy}")
+            if not look.is_foreign and vectors.dtype != np.float32:
+                raise UserError(f"{path}: holds {vectors.dtype.str} and no float32; {remedy}")
             if not songs or dims > MOST_DIMENSIONS:
                 raise UserError(f"{path}: holds an array of shape {vectors.shape}; {remedy}")
             if not are_finite(vectors):
@@ -212,7 +216,7 @@ def say_which_vectors(look: RunLook) -> None:
     if numbered and look.save in look.shapes:
         songs, dims = look.shapes[look.save]
         held = f"{plural(songs, 'song')}, {dims} dimensions"
-        where = f"vectors of save {look.save} with {look.list_name()}"
+        where = f"vectors of save {look.save} with {look.list_name(look.save)}"
         usable.append(f"{where}: {held}; usable by every script of process_results and the page")
         return
     same = [save for save in look.shapes if save < look.save and look.names(save) == look.names(look.save)]

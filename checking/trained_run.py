@@ -1,4 +1,4 @@
-"""Whether a run folder is whole: what spectrogram_doc2vec.py made, or another program that makes folders of this shape."""
+"""Whether a run folder is whole that spectrogram_doc2vec.py made, or another program that makes such folders."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Needed = Callable[[Config, int], Mapping[str, Mapping[str, Shape]]]  # configura
 
 def is_of_trainer(run: Path) -> bool:
     """Tell whether spectrogram_doc2vec.py made a run: it numbers its lists and weights."""
-    return bool(numbers(run, SONG_LISTS) or (run / WEIGHTS_NAME).is_dir() and numbers(run / WEIGHTS_NAME, WEIGHTS))
+    return bool(numbers(run, SONG_LISTS) or ((run / WEIGHTS_NAME).is_dir() and numbers(run / WEIGHTS_NAME, WEIGHTS)))
 
 
 def check_run(folder: Path, needed: Needed) -> Checked:
@@ -170,5 +170,7 @@ def _say_whether_trainable(look: RunLook, trainable: bool) -> None:
         usable.append(f"can be trained on: {look.again}")
     elif not (look.run / WEIGHTS_NAME).is_dir():
         usable.append(f"cannot be trained on: {WEIGHTS_NAME}/ is missing")
+    elif look.is_foreign:
+        usable.append("cannot be trained on: its weights are of another program")
     else:
-        usable.append("cannot be trained on" + (": weights of another program" if look.is_foreign else ", before it is mended"))
+        usable.append("cannot be trained on before it is mended")
