@@ -70,7 +70,9 @@ def check_bare_mel_folder(folder: Path, read_all: bool = False) -> Checked:
     with checked.part("mels") as part:
         mels = list_mels(checked.folder)
         for line in mels.left_out:
-            name, _, what = line.rpartition(": ")
+            start, _, what = line.partition(f"{MEL_SUFFIX}: ")
+            name = f"{start}{MEL_SUFFIX}" if what else line.rpartition(": ")[0]
+            what = what or line.rpartition(": ")[2]
             checked.find(checked.folder / name, what, "make it again, or remove it: it is left out")
         names = [name for name, frames in zip(mels.names, mels.frames.tolist(), strict=True) if frames]
         sizes = sum(os.path.getsize(checked.folder / name) for name in names)

@@ -18,6 +18,7 @@ from checking.page_audio import check_audio
 from files import temporaries
 from judging.labels import FILENAME_COLUMN, read_label_table, require_columns
 from static_web_viewer.page.layout_file import LAYOUT_HEADER
+from static_web_viewer.page.layout_origin import KEYS
 from static_web_viewer.page.page_folder import (
     AUDIO_FOLDER,
     DATA_FOLDER,
@@ -29,6 +30,7 @@ from static_web_viewer.page.page_folder import (
     PICTURE_NAME,
     STATE_NAME,
     VIEWER_FOLDER,
+    read_json,
     read_state,
 )
 from utils import UserError, plural, printable
@@ -72,14 +74,14 @@ def check_page(folder: Path) -> Checked:
             with checked.part(name, after_removal(folder / name, again, always=True)):
                 contents[part] = _read_data(folder / name)
     strips = _check_strips(checked, contents.get("tracks", {}), again)
-    _check_state(checked, [*loaded, *strips], again)
-    _check_layout(checked, contents, again)
+    state = _check_state(checked, [*loaded, *strips], again)
+    _check_layout(checked, contents, state, again)
     with checked.part(PICTURE_NAME, after_removal(folder / PICTURE_NAME, again, always=True)) as part:
         part.what = _check_picture(folder / PICTURE_NAME)
     if "tracks" in contents:
         check_audio(checked, contents["tracks"], again)
     checked.lock()
-    _check_left_overs(checked, {*loaded, *strips}, again)
+    _check_left_overs(checked, {*loaded, *strips, *state.get("before", [])}, again)
     _say_what_is_usable(checked, contents)
     return checked
 
@@ -89,7 +91,7 @@ def _check_index(checked: Checked, again: str) -> list[str]:
     path, loaded = checked.folder / INDEX_NAME, []
     with checked.part(INDEX_NAME, after_removal(path, again, always=True)) as part:
         look_at(path, LARGEST_INDEX)
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
         loaded = sorted({match[0] for match in _LOADED.finditer(text)})
         if MARK not in text or not text.rstrip().endswith("</html>") or not loaded:
             raise UserError(f"{path}: is no whole page; {again}")
@@ -171,8 +173,9 @@ def _check_strips(checked: Checked, tracks: dict, again: str) -> list[str]:
     return names
 
 
-def _check_state(checked: Checked, loaded: list[str], again: str) -> None:
-    path = checked.folder / STATE_NAME
+def _check_state(checked: Checked, loaded: list[str], again: str) -> dict:
+    """Look at page.json; return what it says."""
+    path, state = checked.folder / STATE_NAME, {}
     with checked.part(STATE_NAME, after_removal(path, again, always=True)) as part:
         look_at(path)
         state = read_state(checked.folder)
@@ -182,9 +185,10 @@ def _check_state(checked: Checked, loaded: list[str], again: str) -> None:
         if loaded and set(state["files"]) != set(loaded):
             what = f"names other files than {INDEX_NAME} loads: a run was stopped between the two, or one is damaged"
             raise UserError(f"{path}: {what}; {again}")
+    return state
 
 
-def _check_layout(checked: Checked, contents: dict[str, dict], again: str) -> None:
+def _check_layout(checked: Checked, contents: dict[str, dict], state: dict, again: str) -> None:
     """Look at layout.csv and layout.json, and whether the page shows those places."""
     path, origin = checked.folder / LAYOUT_NAME, checked.folder / LAYOUT_ORIGIN_NAME
     anew = f"{RESTORE}, or let all places be found anew: {removal(path)} && {again}"
@@ -196,12 +200,15 @@ def _check_layout(checked: Checked, contents: dict[str, dict], again: str) -> No
         if len(contents) == 2 and places != _places_shown(contents):
             what = "has not the places that the page shows: a run was stopped before its page, or somebody edited it"
             checked.find(path, what, again)
-    if not os.path.lexists(origin) and "layout" in read_state(checked.folder):
+    if not os.path.lexists(origin) and "layout" in state:
         return  # of an older version, which has it there
     with checked.part(LAYOUT_ORIGIN_NAME, after_removal(origin, again, always=True)) as part:
         look_at(origin)
-        origins = json.loads(origin.read_bytes())
-        known = [each["layout"] for each in origins if isinstance(each["made"], str)]
+        origins = read_json(origin)
+        origins = [each for each in origins if isinstance(each, dict)] if isinstance(origins, list) else []
+        if not origins or not all(isinstance(each.get(key), str) for each in origins for key in (*KEYS, "layout")):
+            raise UserError(f"{origin}: does not say what {LAYOUT_NAME} was made of; {again}")
+        known = [each["layout"] for each in origins]
         part.what = origins[0]["made"]
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() not in known:
             checked.find(path, f"is not the one that {LAYOUT_ORIGIN_NAME} tells of: somebody edited it", again)
@@ -240,13 +247,16 @@ def _check_picture(path: Path) -> str:
     return f"{len(content) / 1e3:,.0f} kB"
 
 
-def _check_left_overs(checked: Checked, loaded: set[str], again: str) -> None:
-    folder = checked.folder
+def _check_left_overs(checked: Checked, wanted: set[str], again: str) -> None:
+    """Look for what stopped runs have left.
+
+    wanted  what this page and the one before load.
+    """
+    folder, others = checked.folder, []
     folders = [folder, folder / DATA_FOLDER, folder / VIEWER_FOLDER]
     if (folder / AUDIO_FOLDER).is_dir() and not (folder / AUDIO_FOLDER).is_symlink():
         folders += [Path(here) for here, _, _ in os.walk(folder / AUDIO_FOLDER)]
-    wanted, others = {*loaded, *read_state(folder).get("before", [])}, []
-    for name in (DATA_FOLDER, VIEWER_FOLDER) if loaded else ():
+    for name in (DATA_FOLDER, VIEWER_FOLDER) if wanted else ():
         if (folder / name).is_dir() and not (folder / name).is_symlink():
             here = [f"{name}/{each}" for each in sorted(os.listdir(folder / name))]
             strays = [each for each in here if _LOADED.fullmatch(each) and each not in wanted]

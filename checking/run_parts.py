@@ -45,6 +45,7 @@ class RunLook:
     checked: Checked
     again: str  # the command that made it
     save: int = 0  # the newest, as epoc_num.txt says it, or as it should
+    is_numbered: bool = False  # whether epoc_num.txt says it rightly
     config: Config | None = None
     lists: dict[int, list[str]] = field(default_factory=dict)  # the whole ones, by number; 0 is music_list.txt
     shapes: dict[int, tuple[int, int]] = field(default_factory=dict)  # of whole vectors by save: songs, dimensions
@@ -79,7 +80,7 @@ def check_number(look: RunLook) -> None:
     highest = max(numbers(run, VECTORS), default=1)
     if not look.is_foreign and not whole and highest <= 1 and not os.path.lexists(run / SONG_LIST_NAME):
         remedy = f"its first save was cut off, and the next run begins anew: {look.again}"
-    look.save = whole[0] if whole else highest
+    look.save, look.is_numbered = whole[0] if whole else highest, False
     with look.checked.part(SAVE_NUMBER_NAME, remedy) as part:
         look_at(path)
         save = newest_save(run)
@@ -87,7 +88,7 @@ def check_number(look: RunLook) -> None:
             raise FileNotFoundError
         if whole and save not in _numbers_of_saves(look):
             raise UserError(f"{path}: says {save}, of which nothing is there; {remedy}")
-        look.save = save
+        look.save, look.is_numbered = save, True
         part.what = f"save {save}"
 
 
@@ -129,9 +130,10 @@ def check_lists(look: RunLook) -> None:
             look.lists[0] = _read_list(look, copy, look.save)
             part.what = plural(len(look.lists[0]), "song") + _peculiarities(copy, look.lists[0])
         if look.is_trained:
-            path = song_list_path(run, look.save)
-            what = f"no list with a number is there, and {TRAIN} wrote one"
-            look.checked.find(path, what, f"{RESTORE}; or, where {SONG_LIST_NAME} is right: cp {quoted(copy)} {path}")
+            path = song_list_path(run, 1)
+            what = f"is not there, nor any list with another number, and {TRAIN} wrote one"
+            remedy = f"{RESTORE}; or, where {SONG_LIST_NAME} is right: cp {quoted(copy)} {quoted(path)}"
+            look.checked.find(path, what, remedy)
         return
     newest = song_list_path(run, listed[-1])
     remedy = after_removal(copy, f"cp {quoted(newest)} {quoted(copy)}")
@@ -211,16 +213,15 @@ def _load(path: Path):
 
 def say_which_vectors(look: RunLook) -> None:
     """Add a line of what the vectors can be used for."""
-    usable, bad = look.checked.usable, {finding.path for finding in look.checked.findings}
-    numbered = os.fspath(look.run / SAVE_NUMBER_NAME) not in bad
-    if numbered and look.save in look.shapes:
+    usable = look.checked.usable
+    if look.is_numbered and look.save in look.shapes:
         songs, dims = look.shapes[look.save]
         held = f"{plural(songs, 'song')}, {dims} dimensions"
         where = f"vectors of save {look.save} with {look.list_name(look.save)}"
         usable.append(f"{where}: {held}; usable by every script of process_results and the page")
         return
     same = [save for save in look.shapes if save < look.save and look.names(save) == look.names(look.save)]
-    if numbered and same:
+    if look.is_numbered and same:
         path = vectors_path(look.run, max(same))
         usable.append(f"vectors of save {max(same)}, by every script that takes --vectors {quoted(path)}")
     else:
