@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -13,17 +15,16 @@ from checking.checked import (
     NONE,
     RESTORE,
     Checked,
-    Finding,
     Part,
     after_removal,
     command,
     look_at,
-    removal,
     require_line_end,
 )
 from checking.run_parts import (
     INFER,
     INFERRED_RUN_FOLDER,
+    LARGEST_VECTORS,
     RunLook,
     check_lists,
     check_number,
@@ -31,14 +32,15 @@ from checking.run_parts import (
     say_which_vectors,
 )
 from config import CONFIG_NAME, build_config, read_config_file
-from files import temporaries, walk_files
-from runs.frame_folder import FRAME_LEVEL, LIST_NAME, SUFFIX, read_list
+from files import NPY_HEADER_BYTES, byte_order, temporaries, walk_files
+from runs.frame_folder import FRAME_LEVEL, ITEM_BYTES, LIST_NAME, SUFFIX, read_list
 from runs.inferred_run import JOURNAL_NAME, SONG_LEVEL
-from runs.run_folder import MADE_WITH_NAME, SAVE_NUMBER_NAME, UNFINISHED_NAME, VECTORS, numbers
-from runs.vectors import are_finite, load_vectors
+from runs.run_folder import MADE_WITH_NAME, SAVE_NUMBER_NAME, UNFINISHED_NAME, UNREADABLE, VECTORS, numbers
+from runs.vectors import load_vectors
 from utils import UserError, plural, printable_name
 
 FRAME_FOLDER = "folder of frame vectors"
+BLOCK_BYTES = 1 << 20
 READ_BYTES = 256_000_000  # of vectors: as many are read whole unasked, of more the headers alone
 
 
@@ -143,36 +145,62 @@ def check_frame_folder(folder: Path, read_all: bool = False) -> Checked:
 
 def _check_frames(checked: Checked, noted: dict[str, str], again: str, read_all: bool) -> tuple[str, int, int]:
     """Compare vector_list.txt with the files; return what there is in words, how many are whole, their dimensions."""
-    folder, shapes = checked.folder, {}
+    folder = checked.folder
+    sizes = {name: _size(folder / name) for name in noted}
+    total = sum(sizes.values())
+    read = read_all or total <= READ_BYTES
+    widths: dict[str, int] = {}
     for name in noted:
         path = folder / name
         try:
-            look_at(path, 1 << 60)
-            shapes[name] = load_vectors(path, mapped=True)
-            if shapes[name].dtype != np.float32:
-                raise UserError(f"{path}: holds {shapes[name].dtype} and no float32; {again}")
-            shapes[name] = shapes[name].shape
-        except UserError as error:
-            shapes.pop(name, None)
-            what = str(error).removeprefix(f"{path}: ").rpartition("; ")[0]
-            checked.find(path, what, f"{removal(path)} && {again}")
-        except OSError as error:
-            if not checked.holder or not isinstance(error, FileNotFoundError):  # the list is before the vectors
-                checked.find(path, "is not there" if isinstance(error, FileNotFoundError) else error.strerror, again)
-    widths = [width for _, width in shapes.values()]
-    dims = Counter(widths).most_common(1)[0][0] if widths else 0
-    for name in [name for name, shape in shapes.items() if shape[1] != dims]:
-        checked.find(folder / name, f"has {shapes.pop(name)[1]} dimensions where most have {dims}", again)
-    total = sum(songs * dims * 4 for songs, _ in shapes.values())
-    read = read_all or total <= READ_BYTES
-    for name in list(shapes) if read else ():
-        if not are_finite(load_vectors(folder / name, mapped=True)):
-            checked.find(folder / name, "holds values that are not finite", f"{removal(folder / name)} && {again}")
-            del shapes[name]
+            widths[name] = _width(path, read)
+        except FileNotFoundError:
+            if not checked.holder:  # who lists vectors before they are made
+                checked.find(path, "is not there", again)
+        except (OSError, UserError) as error:
+            what = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
+            checked.find(path, what.rpartition("; ")[0] or what, after_removal(path, again, always=True))
+    dims = Counter(widths.values()).most_common(1)[0][0] if widths else 0
+    for name in [name for name, width in widths.items() if width != dims]:
+        what = f"has {widths.pop(name)} dimensions where most have {dims}"
+        checked.find(folder / name, what, after_removal(folder / name, again, always=True))
     strangers = set(walk_files(folder, lambda name: name.endswith(SUFFIX)).files) - noted.keys() if noted else ()
-    checked.findings += [
-        Finding(os.fspath(folder / name), f"{LIST_NAME} does not name it", "move it away, or remove it")
-        for name in sorted(strangers)
-    ]
+    for name in sorted(strangers, key=byte_order):
+        checked.find(folder / name, f"{LIST_NAME} does not name it", "move it away, or remove it")
     how = "every value looked at" if read else "headers looked at; --checksums looks at every value"
-    return f"{plural(len(noted), 'file')}, {total / 1e6:,.1f} MB, {how}", len(shapes), dims
+    return f"{plural(len(noted), 'file')}, {total / 1e6:,.1f} MB, {how}", len(widths), dims
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
+
+
+def _width(path: Path, read: bool) -> int:
+    """Return the dimensions of frame vectors. Raises UserError where they are not whole, as far as it is to be read."""
+    size = look_at(path, LARGEST_VECTORS)
+    with open(path, "rb") as file:
+        rows, dims = _shape(file.read(NPY_HEADER_BYTES)) or (0, 0)
+        if not dims:
+            load_vectors(path, mapped=True)  # which says what is wrong, where it is damaged
+        if not dims or size != NPY_HEADER_BYTES + rows * dims * ITEM_BYTES:
+            raise UserError(f"{path}: is not what {INFER} writes: of another type or order, or cut short; {RESTORE}")
+        while read and (block := file.read(BLOCK_BYTES)):
+            if not np.isfinite(np.frombuffer(block, "<f4")).all():
+                raise UserError(f"{path}: holds values that are not finite; {RESTORE}")
+    return dims
+
+
+@functools.lru_cache(maxsize=4096)
+def _shape(header: bytes) -> tuple[int, int] | None:
+    """Return the shape that a header says, None where it is not one of our frame vectors."""
+    try:
+        file = io.BytesIO(header)
+        version = np.lib.format.read_magic(file)
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+    except UNREADABLE:
+        return None
+    ours = version == (1, 0) and file.tell() == NPY_HEADER_BYTES and not by_columns and dtype.str == "<f4"
+    return shape if ours and len(shape) == 2 and shape[1] else None
