@@ -40,12 +40,17 @@ const address = (() => {
     return { track: fields.get("track"), colour: fields.get("colour"), view: isView(view) ? view : null, search: fields.get("search") || "", filter: fields.get("filter") || "{}" };
   }
 
+  /** Whether a view is what an address says but for its rounding: a link that is opened stays as it is. */
+  function same(view, told) {
+    return told && view.every((number, i) => Math.abs(number - told[i]) < 1e-5 * (view[1] - view[0]));
+  }
+
   /** Make the address say what is seen; with `push` Back leads to what it said before. */
   function write(state, view, push) {
-    const fields = new URLSearchParams();
+    const fields = new URLSearchParams(), told = read() || {};
     if (state.track >= 0) fields.set("track", tracks.all.filenames[state.track]);
     if (state.colour !== tracks.all.first) fields.set("colour", state.colour);
-    if (view) fields.set("view", view.map((number) => Number(number.toPrecision(6))).join(","));
+    if (view) fields.set("view", same(view, told.view) ? told.view.join(",") : view.map((number) => Number(number.toPrecision(6))).join(","));
     if (state.search) fields.set("search", state.search);
     const saved = save(state);
     if (saved) fields.set("filter", saved);
