@@ -3,6 +3,8 @@
 /* The page's address: a link shows what its sender saw, and Back is the trail of what was heard. */
 const address = (() => {
   const FIELDS = ["track", "colour", "view", "filter", "search"];
+  const REST = 60;  // milliseconds from one address to the next: browsers refuse more than 200 in ten seconds
+  let written = -REST, waiting = 0;
 
   const list = (value) => (Array.isArray(value) ? value : []);
 
@@ -42,6 +44,12 @@ const address = (() => {
 
   /** Make the address say what is seen; with `push` Back leads to what it said before. */
   function write(state, view, push) {
+    clearTimeout(waiting);
+    const rest = push ? 0 : written + REST - performance.now();
+    if (rest > 0) {
+      waiting = setTimeout(write, rest, state, view, push);
+      return;
+    }
     const fields = new URLSearchParams();
     if (state.track >= 0) fields.set("track", tracks.all.filenames[state.track]);
     if (state.colour !== tracks.all.first) fields.set("colour", state.colour);
@@ -51,6 +59,7 @@ const address = (() => {
     if (saved) fields.set("filter", saved);
     const hash = String(fields) ? `#${fields}` : "";
     if (hash === location.hash) return;
+    written = performance.now();
     try {
       history[push ? "pushState" : "replaceState"](null, "", hash || location.pathname + location.search);
     } catch { /* a browser that finds this too often in a row; the next change writes it */ }
