@@ -3,6 +3,8 @@
 /* The page's address: a link shows what its sender saw, and Back is the trail of what was heard. */
 const address = (() => {
   const FIELDS = ["track", "colour", "view", "filter", "search"];
+  const REST = 60;  // milliseconds from one address to the next: browsers refuse more than 200 in ten seconds
+  let written = -REST, waiting = 0;
 
   const list = (value) => (Array.isArray(value) ? value : []);
 
@@ -47,6 +49,12 @@ const address = (() => {
 
   /** Make the address say what is seen; with `push` Back leads to what it said before. */
   function write(state, view, push) {
+    clearTimeout(waiting);
+    const rest = push ? 0 : written + REST - performance.now();
+    if (rest > 0) {
+      waiting = setTimeout(write, rest, state, view, push);
+      return;
+    }
     const fields = new URLSearchParams(), told = read() || {};
     if (state.track >= 0) fields.set("track", tracks.all.filenames[state.track]);
     if (state.colour !== tracks.all.first) fields.set("colour", state.colour);
@@ -56,6 +64,7 @@ const address = (() => {
     if (saved) fields.set("filter", saved);
     const hash = String(fields) ? `#${fields}` : "";
     if (hash === location.hash && history.state) return;
+    written = performance.now();
     try {
       // A state tells an entry of the page's own from a link that somebody follows
       history[push ? "pushState" : "replaceState"]("own", "", hash || location.pathname + location.search);
