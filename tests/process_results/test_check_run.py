@@ -14,11 +14,13 @@ from pathlib import Path
 import folders
 import numpy as np
 import pytest
-from conftest import write_mels
+from conftest import small_settings, write_mels
 
+from calc_all_vecs import main as infer
 from files import LOCK_NAME, folder_lock
 from mels.mel_folder import list_mels
 from process_results.check_run import main
+from spectrogram_doc2vec import main as train
 from utils import ROOT
 
 KINDS = ("mels", "bare", "run", "inferred", "frames", "page", "linked page")
@@ -412,6 +414,23 @@ def test_a_folder_that_is_a_link_is_told(copy, capsys, tmp_path):
     assert finding["path"] == str(mels / "folk") and "may lead out of the folder" in finding["what"]
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"), [("folk/tune.wav.npy", "noise"), ("spectrify_log.csv", "folder"), ("config.yaml", "link")]
+)
+def test_the_command_that_is_named_mends_a_mel_folder(made, copy, capsys, name, damage):
+    mels = copy("mels")
+    DAMAGES[damage](mels / name)
+    remedy = look(capsys, mels)["findings"][0]["remedy"].removeprefix("restore it, or make all mels anew: ")
+    assert remedy.startswith("rm ")
+    script = f"{sys.executable} {ROOT}/spectrify_all.py"
+    asked = f"--config {ROOT}/configs/default.yaml --set mel_bins=12"
+    command = remedy.replace("python spectrify_all.py", script).replace(
+        "AUDIO_FOLDER", f"'{made['mels'].parent}/music'"
+    )
+    subprocess.run(f"{command} {asked} --jobs 1 --quiet", shell=True, check=True, capture_output=True)
+    assert look(capsys, mels)["whole"]
+
+
 # Who writes, and what is none of ours
 
 
@@ -473,3 +492,19 @@ def test_no_bytes_anywhere_end_in_a_traceback(made, tmp_path, capsys, kind):
         told = look(capsys, folder)
         assert not any("cannot be read (" in finding["what"] for finding in told["findings"]), told["findings"]
         path.write_bytes(contents[path])
+
+
+@pytest.mark.slow
+def test_what_the_trainer_and_inference_make_is_whole(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train([str(mels), str(run), "--quiet", *small_settings(), "--max-saves", "2"]) == 0
+    assert infer([str(mels), str(run), str(tmp_path / "songs"), "--level", "song", "--quiet"]) == 0
+    assert infer([str(mels), str(run), str(tmp_path / "frames"), "--quiet"]) == 0
+    capsys.readouterr()
+    for folder in (run, tmp_path / "songs", tmp_path / "frames"):
+        assert look(capsys, folder, "--mel-folder", str(mels))["findings"] == []
+    next(mels.rglob("*.npy")).unlink()
+    assert train([str(mels), str(run), "--quiet", *small_settings(), "--max-saves", "3"]) == 0
+    capsys.readouterr()
+    assert look(capsys, run, "--mel-folder", str(mels))["findings"] == []
+    assert {part["name"] for part in look(capsys, run)["parts"]} >= {"music_list_at_1.txt", "music_list_at_3.txt"}
