@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from files import write_file
+from files import is_plain, write_file
 from mels.mel_folder import MEL_SUFFIX, list_mels, mel_shape, read_mel
-from static_web_viewer.page.audio_shelf import is_plain
 from static_web_viewer.page.page_folder import DATA_FOLDER, hashed_name
 from utils import Progress, UserError, examples, plural, printable
 

@@ -2,27 +2,19 @@
 
 /* The map: the cloud of points, and what lies on it: names, rings, the way from track to track, the tooltip. */
 const map = (() => {
-  const EDGE = 22;  // pixels that stay free around the whole map
   const CLOSEST = 60;  // times that one can look closer than at the whole map, and more where there are many tracks
   const FAINT = { light: 0.15, dark: 0.24 };  // opacity of what a list or a search leaves out
-  const OUTLIERS = 1 / 200, FEW = 40;  // share of the tracks that may lie outside of the map at an end, and of how many at least
-  const SLACK = 0.25;  // of the map's width, within which a track is not far outside
-  const MOST_NAMES = 60;
-  const LINE = 17;  // pixels from one name to another below it
   const stage = document.getElementById("stage");
   const plot = document.getElementById("map");
   const tooltip = document.getElementById("tooltip");
   const layer = (id) => document.getElementById(id);
-  const measure = document.createElement("canvas").getContext("2d");
   const on = { pick: () => {}, whole: () => {}, lasso: () => {}, view: () => {}, describe: () => [], hover: () => {} };
 
   let view = null, home = true, settled = 0;
-  let shown = { order: null, names: [], track: -1, near: [], path: [], pointed: -1, sounding: false, mask: null };
-  let hovered = -1, fittedTo = "";
+  let shown = { order: [], names: [], track: -1, near: [], path: [], pointed: -1, sounding: false, marked: null };
+  let whole = { insets: {}, unit: 1 };  // how the whole map lies
+  let hovered = -1;
   let shuffled = null;  // all tracks in an order that says nothing, so that no colour hides another
-  let box = [0, 1, 0, 1];  // of the map, without what lies far outside of it
-  let whole = box;  // with it
-  const widths = new Map();  // of names, in pixels
 
   // Which points are drawn, the lowest first
 
@@ -64,7 +56,7 @@ const map = (() => {
   function withOpacity(packed, order, marked) {
     const colours_ = packed.slice();
     const bytes = new Uint8Array(colours_.buffer);
-    const [full, faint] = [255 * (order.length > 20000 ? 0.8 : 0.92), 255 * FAINT[colours.scheme()]];
+    const [full, faint] = [255 * (order.length > 20000 ? 0.7 : 0.88), 255 * FAINT[colours.scheme()]];
     for (const i of order) bytes[4 * i + 3] = marked && !marked[i] ? faint : full;
     return colours_;
   }
@@ -72,10 +64,10 @@ const map = (() => {
   /** Points are small where there are many, and grow as one looks closer. */
   function pointSize() {
     const [width, height] = [stage.clientWidth, stage.clientHeight];
-    const points = Math.max(shown.order ? shown.order.length : 1, 1);
+    const points = Math.max(shown.order.length, 1);
     const screen = Math.min(Math.max(Math.min(width, height) / 800, 0.75), 1.4);
-    const dense = 1.3 * Math.sqrt((0.4 * width * height) / points);  // more would be one blot
-    const wanted = Math.min(19 * points ** -0.14 * screen, dense) * Math.max(closer(), 0.5) ** 0.35;
+    const dense = 1.2 * Math.sqrt((0.4 * width * height) / points);  // more would be one blot
+    const wanted = Math.min(23 * points ** -0.165 * screen, dense) * Math.max(closer(), 0.5) ** 0.35;
     return Math.round(4 * Math.min(Math.max(wanted, 1.5), 16)) / 4;
   }
 
@@ -83,49 +75,30 @@ const map = (() => {
 
   /** How much closer one looks than at the whole map. */
   function closer() {
-    return wholeUnit() / view.unit();
-  }
-
-  /** Pixels at each side of the whole map that the heading, the tools and the legend take: of the places beside the
-   * legend and above it that in which the map is larger. */
-  function insets() {
-    const edge = stage.getBoundingClientRect();
-    const [head, legend_, tools] = ["head", "legend", "tools"].map((id) => layer(id).getBoundingClientRect());
-    const free = { left: EDGE, right: EDGE + tools.width, bottom: EDGE, top: EDGE + Math.max(0, Math.min(head.bottom - edge.top, edge.height / 3)) };
-    const beside = { ...free, left: EDGE + Math.max(0, legend_.right - edge.left) };
-    const above = { ...free, bottom: EDGE + Math.max(0, edge.bottom - legend_.top) };
-    return unitWithin(beside) < unitWithin(above) ? beside : above;
-  }
-
-  /** Map units a pixel where the map lies within insets. */
-  function unitWithin(free, [left, right, bottom, top] = box) {
-    const across = (right - left) / Math.max(stage.clientWidth - free.left - free.right, 50);
-    const up = (top - bottom) / Math.max(stage.clientHeight - free.bottom - free.top, 50);
-    return Math.max(across, up) || 1 / stage.clientWidth;
-  }
-
-  const wholeUnit = () => unitWithin(insets());
-
-  /** Show the map; where it is seen already and tracks lie far outside of it, with these. */
-  function reset() {
-    if (home && String(box) !== String(whole)) {
-      leaveHome();
-      view.show(whole, insets());
-    } else fit();
+    return whole.unit / view.unit();
   }
 
   function fit() {
     home = true;
-    fittedTo = JSON.stringify([stage.clientWidth, stage.clientHeight, ...Object.values(insets())]);
-    view.show(box, insets());
+    whole = room.lay();
+    view.show(room.box(), whole.insets);
     settle();
+  }
+
+  /** Show the map; where it is seen already and tracks lie far outside of it, with these. */
+  function reset() {
+    if (home && String(room.box()) !== String(room.everything())) {
+      leaveHome();
+      view.show(room.everything(), whole.insets);
+    } else fit();
   }
 
   /** The whole map again where what lies beside it has changed its size; a view of somebody's own stays. */
   function refit() {
-    const unit = wholeUnit();
-    view.bounds({ box: whole, closest: unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * unitWithin(insets(), whole) });
-    if (home && fittedTo !== JSON.stringify([stage.clientWidth, stage.clientHeight, ...Object.values(insets())])) fit();
+    const before = whole;
+    whole = room.lay();
+    view.bounds({ box: room.everything(), closest: whole.unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * whole.farthest });
+    if (home && whole !== before) fit();
   }
 
   function leaveHome() {
@@ -158,7 +131,15 @@ const map = (() => {
 
   function drawOver() {
     drawRings();
-    drawNames();
+    labels.draw(shown, view, pointSize(), closer());
+  }
+
+  /** Those of some tracks, each with its rank, that lie so many pixels from the current one and each other: many rings in one place are a blot. */
+  function apart(some, pixels) {
+    const kept = shown.track < 0 ? [] : [[shown.track, -1]];
+    const away = ([one], other) => Math.hypot(view.pixel(one)[0] - view.pixel(other)[0], view.pixel(one)[1] - view.pixel(other)[1]);
+    some.forEach((track, rank) => { if (kept.every((each) => away(each, track) > pixels)) kept.push([track, rank]); });
+    return kept.filter(([, rank]) => rank >= 0);
   }
 
   function drawRings() {
@@ -167,7 +148,8 @@ const map = (() => {
       const [x, y] = view.pixel(track);
       return svg("circle", { class: kind, cx: x, cy: y, r: radius + more });
     };
-    const made = shown.near.map((track, rank) => {
+    // On a way its tracks are what counts
+    const made = shown.path.length ? shown.path.map((track) => circle(track, "stop", 2.5)) : apart(shown.near, 1.5 * radius).map(([track, rank]) => {
       const ring = circle(track, "neighbour", 2.5);
       ring.style.opacity = 0.9 - (0.7 * rank) / shown.near.length;
       return ring;
@@ -176,29 +158,6 @@ const map = (() => {
     for (const track of new Set([shown.pointed, hovered])) if (track >= 0) made.push(circle(track, "pointed", 4));
     layer("rings").replaceChildren(...made);
     layer("path").setAttribute("points", shown.path.map((track) => view.pixel(track).map((place) => place.toFixed(1)).join(",")).join(" "));
-  }
-
-  function width(text) {
-    if (!widths.has(text)) widths.set(text, measure.measureText(text).width);
-    return widths.get(text);
-  }
-
-  function drawNames() {
-    const edge = stage.getBoundingClientRect();
-    const over = [...document.querySelectorAll("#head .name, #head .controls, #chips, #legend, #tools, #panel")].map((each) => each.getBoundingClientRect());
-    const covered = over.filter((each) => each.width && each.left < edge.right && each.top < edge.bottom)
-      .map((each) => ({ left: each.left - edge.left, top: each.top - edge.top, right: each.right - edge.left, bottom: each.bottom - edge.top }));
-    const [left, right, bottom, top] = view.window();
-    const [across, up] = [stage.clientWidth / (right - left), stage.clientHeight / (top - bottom)];
-    const placed = names.layout(shown.names, {
-      toPixel: (x, y) => [(x - left) * across, (top - y) * up],
-      width: stage.clientWidth, height: stage.clientHeight, measure: width, lineHeight: LINE, taken: covered, most: MOST_NAMES, closer: closer(),
-    });
-    layer("names").replaceChildren(...placed.map(({ text, x, y }) => {
-      const made = svg("text", { x, y });
-      made.textContent = text;
-      return made;
-    }));
   }
 
   function hover(track) {
@@ -233,22 +192,10 @@ const map = (() => {
 
   // From outside
 
-  /** Where an axis of the map ends: `near` without what few tracks, or a single one, make of it that lie far outside. */
-  function ends(places) {
-    const sorted = places.slice().sort();
-    const few = sorted.length < FEW ? 0 : Math.max(1, Math.floor(OUTLIERS * sorted.length));
-    const [low, high] = [sorted[few], sorted.at(-1 - few)];
-    const [from, to] = [low - SLACK * (high - low), high + SLACK * (high - low)];
-    const all = [sorted[0], sorted.at(-1)];
-    return { all, near: low < high ? [sorted.find((each) => each >= from), sorted.findLast((each) => each <= to)] : all };
-  }
-
   function start() {
     const { x, y, count } = tracks.all;
     shuffled = shuffle(count);
-    const [across, up] = [x, y].map(ends);
-    box = [...across.near, ...up.near];
-    whole = [...across.all, ...up.all];
+    room.start(tracks.all);
     view = cloud(plot, {
       view: (moving) => { if (moving) leaveHome(); moved(); },
       hover,
@@ -259,9 +206,8 @@ const map = (() => {
       fallback: tell,
     });
     view.place(x, y);
-    measure.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
-    new ResizeObserver(() => { refit(); moved(); }).observe(stage);
     new ResizeObserver(([{ target }]) => stage.style.setProperty("--head", `${target.offsetHeight}px`)).observe(layer("head"));
+    new ResizeObserver(() => { refit(); moved(); }).observe(stage);
     // What had the focus would get the keys that are meant for the map
     plot.addEventListener("pointerdown", () => document.activeElement.blur());
   }
@@ -276,9 +222,11 @@ const map = (() => {
   /** Draw the points: `mask` tells which, `marked` which of them in full. */
   function paint(colouring, mask, marked) {
     const order = drawOrder(colouring, mask, marked);
-    shown.order = order;
+    Object.assign(shown, { order, marked });
+    layer("nothing").hidden = order.length > 0;
     view.paint(withOpacity(colouring.packed, order, marked), order);
     if (hovered >= 0 && !mask[hovered]) hover(-1);
+    else if (!tooltip.hidden) showTooltip(hovered);
     view.size(pointSize());
     refit();
   }
@@ -297,10 +245,10 @@ const map = (() => {
   /** Move the view, not its scale, so that a track is on it and under nothing. */
   function reveal(track) {
     const [x, y] = view.pixel(track);
-    const free = insets();
+    const taken = room.sides();
     const beyond = (at, low, high) => (at < low ? low - at : at > high ? high - at : 0);
-    const dx = beyond(x, Math.min(free.left, stage.clientWidth / 3), stage.clientWidth - free.right);
-    const dy = beyond(y, free.top, stage.clientHeight - free.bottom);
+    const dx = beyond(x, room.EDGE + Math.min(taken.left, stage.clientWidth / 3), stage.clientWidth - room.EDGE - taken.right);
+    const dy = beyond(y, room.EDGE + taken.top, stage.clientHeight - room.EDGE);
     if (!dx && !dy) return;
     leaveHome();
     view.pan(dx, dy);

@@ -139,12 +139,11 @@ def test_a_file_cut_short_is_mended(mels, out):
         assert file.read_bytes() == whole
 
 
-def test_no_name_leads_out_of_the_folder(tmp_path, mels):
-    (tmp_path / "outside.mp3.npy").write_bytes((mels / NAMES[0]).read_bytes())
-    names = ["../outside.mp3.npy", f"{tmp_path}/outside.mp3.npy", NAMES[0]]
-    rows = {name: LedgerRow(name.removesuffix(".npy"), "ok", 1.0, 300, 1, "1.0", "ffmpeg", "") for name in names}
-    write_ledger(mels, {row.filename: row for row in rows.values()})
-    assert find_mels(mels, names).stamps.keys() == {NAMES[0]}
+@pytest.mark.parametrize("name", ["../outside.mp3", "/outside.mp3", "a/../../outside.mp3"])
+def test_no_name_leads_out_of_the_folder(mels, name):
+    write_ledger(mels, {name: LedgerRow(name, "ok", 1.0, 300, 1, "1.0", "ffmpeg", "")})
+    with pytest.raises(UserError, match="no path below a folder"):
+        find_mels(mels, [f"{name}.npy", NAMES[0]])
 
 
 def test_a_folder_without_mels_of_the_run_is_an_error(tmp_path, mels):
