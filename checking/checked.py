@@ -73,13 +73,13 @@ class Checked:
         path = self.folder / LOCK_NAME
         if not os.path.lexists(path):
             return
-        with self.part(LOCK_NAME) as part:
+        with self.part(LOCK_NAME, removal(path)) as part:
             part.what = f"held at present ({self.holder})" if self.holder else "nobody writes at present"
             look_at(path)
             with open(path, "rb") as file:
                 start = file.read(5)
             if not b"pid: ".startswith(start):
-                raise UserError(f"{path}: is no lock of ours, so every writer refuses the folder; {removal(path)}")
+                raise UserError(f"{path}: is no lock of ours, so every writer refuses the folder; remove it")
 
     def left_over(self, temporaries: Iterable[Path | str], others: Iterable[Finding] = ()) -> None:
         """Tell of what killed writers have left behind, where nobody is at work on it at present."""
@@ -93,8 +93,10 @@ def look_at(path: Path, largest: int = LARGEST_TEXT) -> int:
     """Return the size of a file. Raises UserError, before anybody opens it, where it is no file, a link or absurd."""
     status = os.lstat(path)
     if os.path.islink(path):
-        to = shortened(os.readlink(path))
-        raise UserError(f"{path}: is a symbolic link to {to}, which may lead anywhere; put the file itself there")
+        inside = f"cp --remove-destination {quoted(os.path.realpath(path))} {quoted(path)}"
+        remedy = inside if os.path.isfile(path) else RESTORE
+        what = f"is a symbolic link to {shortened(os.readlink(path))}, which may lead anywhere"
+        raise UserError(f"{path}: {what}; {remedy}")
     if not os.path.isfile(path):
         kind = "a folder" if os.path.isdir(path) else "a pipe, a socket or a device"
         raise UserError(f"{path}: is {kind} and no file; {RESTORE}")

@@ -206,9 +206,9 @@ def _check_layout(checked: Checked, contents: dict[str, dict], state: dict, agai
         look_at(origin)
         origins = read_json(origin)
         origins = [each for each in origins if isinstance(each, dict)] if isinstance(origins, list) else []
-        if not origins or not all(isinstance(each.get(key), str) for each in origins for key in (*KEYS, "layout")):
+        if not origins or not all(isinstance(origins[0].get(key), str) for key in KEYS):
             raise UserError(f"{origin}: does not say what {LAYOUT_NAME} was made of; {again}")
-        known = [each["layout"] for each in origins]
+        known = [each.get("layout") for each in origins]
         part.what = origins[0]["made"]
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() not in known:
             checked.find(path, f"is not the one that {LAYOUT_ORIGIN_NAME} tells of: somebody edited it", again)

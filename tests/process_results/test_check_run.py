@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from pathlib import Path
 import folders
 import numpy as np
 import pytest
-from conftest import write_mels
+from conftest import small_settings, write_mels
 
+from calc_all_vecs import main as infer
 from files import LOCK_NAME, folder_lock
 from mels.mel_folder import list_mels
 from process_results.check_run import main
+from spectrogram_doc2vec import main as train
 from utils import ROOT
 
 KINDS = ("mels", "bare", "run", "inferred", "frames", "page", "linked page")
@@ -71,6 +74,10 @@ def look(capsys, folder: Path, *flags: str) -> dict:
     assert code == (0 if told["whole"] else 1) and told["whole"] == (not told["findings"])
     assert all(finding["remedy"] and finding["what"] for finding in told["findings"])
     return told
+
+
+def typed(command: str) -> None:
+    subprocess.run(["sh", "-c", command], check=True, capture_output=True)
 
 
 # Whole folders
@@ -295,7 +302,7 @@ def test_a_wrong_number_is_told_with_the_right_one(copy, capsys, text):
     told = look(capsys, run)
     assert [each["path"] for each in told["findings"]] == [str(path)]
     assert told["findings"][0]["remedy"] == f"echo 3 > '{path}'"
-    subprocess.run(told["findings"][0]["remedy"], shell=True, check=True)
+    typed(told["findings"][0]["remedy"])
     assert look(capsys, run)["whole"]
 
 
@@ -326,7 +333,7 @@ def test_lists_that_are_not_as_they_were_are_told_and_mended_by_the_copy(copy, c
         (run / name).write_bytes(before)
     (run / "music_list.txt").write_bytes(b"".join(change(lines_of(run / "music_list.txt"))))
     (finding,) = look(capsys, run)["findings"]
-    subprocess.run(finding["remedy"], shell=True, check=True)
+    typed(finding["remedy"])
     assert look(capsys, run)["whole"]
 
 
@@ -412,6 +419,21 @@ def test_a_folder_that_is_a_link_is_told(copy, capsys, tmp_path):
     assert finding["path"] == str(mels / "folk") and "may lead out of the folder" in finding["what"]
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"), [("folk/tune.wav.npy", "noise"), ("spectrify_log.csv", "folder"), ("config.yaml", "link")]
+)
+def test_the_command_that_is_named_mends_a_mel_folder(made, copy, capsys, name, damage):
+    mels = copy("mels")
+    DAMAGES[damage](mels / name)
+    remedy = look(capsys, mels)["findings"][0]["remedy"].removeprefix("restore it, or make all mels anew: ")
+    assert remedy.startswith("rm ")
+    asked = f"--config {ROOT}/configs/default.yaml --set mel_bins=12 --jobs 1 --quiet"
+    script = f"{sys.executable} {ROOT}/spectrify_all.py"
+    music = shlex.quote(str(made["mels"].parent / "music"))
+    typed(f"{remedy} {asked}".replace("python spectrify_all.py", script).replace("AUDIO_FOLDER", music))
+    assert look(capsys, mels)["whole"]
+
+
 # Who writes, and what is none of ours
 
 
@@ -473,3 +495,19 @@ def test_no_bytes_anywhere_end_in_a_traceback(made, tmp_path, capsys, kind):
         told = look(capsys, folder)
         assert not any("cannot be read (" in finding["what"] for finding in told["findings"]), told["findings"]
         path.write_bytes(contents[path])
+
+
+@pytest.mark.slow
+def test_what_the_trainer_and_inference_make_is_whole(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train([str(mels), str(run), "--quiet", *small_settings(), "--max-saves", "2"]) == 0
+    assert infer([str(mels), str(run), str(tmp_path / "songs"), "--level", "song", "--quiet"]) == 0
+    assert infer([str(mels), str(run), str(tmp_path / "frames"), "--quiet"]) == 0
+    capsys.readouterr()
+    for folder in (run, tmp_path / "songs", tmp_path / "frames"):
+        assert look(capsys, folder, "--mel-folder", str(mels))["findings"] == []
+    next(mels.rglob("*.npy")).unlink()
+    assert train([str(mels), str(run), "--quiet", *small_settings(), "--max-saves", "3"]) == 0
+    capsys.readouterr()
+    assert look(capsys, run, "--mel-folder", str(mels))["findings"] == []
+    assert {part["name"] for part in look(capsys, run)["parts"]} >= {"music_list_at_1.txt", "music_list_at_3.txt"}
