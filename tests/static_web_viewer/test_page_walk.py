@@ -24,7 +24,7 @@ def assert_way(browser: Browser, made: Made, first: int, last: int) -> list[int]
     box = browser.find("#map").rect
     wanted = pixels(browser, made)[way] - [box["x"], box["y"]]
     browser.wait(
-        """const drawn = document.getElementById('path').getAttribute('points').split(' ').map((each) => each.split(','));
+        """const path = document.getElementById('path'), drawn = path.getAttribute('points').split(' ').map((c) => c.split(','));
         return drawn.length === arguments[0].length
             && arguments[0].every(([x, y], i) => Math.hypot(drawn[i][0] - x, drawn[i][1] - y) < 1.5)""",
         wanted.tolist(),
