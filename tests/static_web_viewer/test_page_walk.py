@@ -24,7 +24,8 @@ def assert_way(browser: Browser, made: Made, first: int, last: int) -> list[int]
     box = browser.find("#map").rect
     wanted = pixels(browser, made)[way] - [box["x"], box["y"]]
     browser.wait(
-        """const path = document.getElementById('path'), drawn = path.getAttribute('points').split(' ').map((c) => c.split(','));
+        """const path = document.getElementById('path');
+        const drawn = path.getAttribute('points').split(' ').map((corner) => corner.split(','));
         return drawn.length === arguments[0].length
             && arguments[0].every(([x, y], i) => Math.hypot(drawn[i][0] - x, drawn[i][1] - y) < 1.5)""",
         wanted.tolist(),
