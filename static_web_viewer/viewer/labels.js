@@ -37,7 +37,7 @@ const labels = (() => {
     const letters = clientWidth < 500 ? NAME.narrow : NAME.wide;
     const above = size / 2 + letters / 2 + 5;  // a name stands above the point that is its place, which stays seen
     const common = { width: clientWidth, height: clientHeight, most: MOST };
-    const taken = room.covered("#head .name, #head .controls, #chips, #legend, #tools, #panel").filter((each) => each.left < clientWidth && each.top < clientHeight);
+    const taken = room.covered(`${room.OVER}, #panel`).filter((each) => each.left < clientWidth && each.top < clientHeight);
     const regions = names.layout(shown.names, {
       ...common, taken, closer, measure: (text) => width(text, letters, 600), lineHeight: 1.3 * letters,
       toPixel: (x, y) => [((x - left) * clientWidth) / (right - left), ((top - y) * clientHeight) / (top - bottom) - above],

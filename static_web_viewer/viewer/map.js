@@ -230,13 +230,14 @@ const map = (() => {
     else if (!tooltip.hidden) showTooltip(hovered);
     view.size(pointSize());
     refit();
+    drawOver();
   }
 
   /** Draw what lies over the points: {names, track, near, path, pointed, sounding}, each only where it has changed. */
   function over(what) {
     Object.assign(shown, what);
-    if ("names" in what) drawOver();
-    else drawRings();
+    if ("pointed" in what) drawRings();
+    else drawOver();
   }
 
   function showLasso() {
@@ -246,6 +247,7 @@ const map = (() => {
   /** Move the view, not its scale, so that a track is on it and under nothing. */
   function reveal(track) {
     const [x, y] = view.pixel(track);
+    if (room.isFree(x, y)) return;
     const taken = room.sides();
     const beyond = (at, low, high) => (at < low ? low - at : at > high ? high - at : 0);
     const dx = beyond(x, room.EDGE + Math.min(taken.left, stage.clientWidth / 3), stage.clientWidth - room.EDGE - taken.right);

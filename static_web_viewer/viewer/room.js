@@ -7,6 +7,7 @@ const room = (() => {
   const SHARES = [0, 0.25, 0.5, 0.75, 1];  // of a side that may stay free for what lies there
   const OUTLIERS = 1 / 200, FEW = 40;  // share of the tracks that may lie outside of the map at an end, and of how many at least
   const SLACK = 0.25;  // of the map's width, within which a track is not far outside
+  const OVER = "#head .name, #head .controls, #chips, #legend, #tools";  // what lies over the stage
   const stage = document.getElementById("stage");
   let box = [0, 1, 0, 1];  // of the map, without what lies far outside of it: left, right, bottom, top
   let everything = box;  // with it
@@ -41,6 +42,13 @@ const room = (() => {
       .map((each) => ({ left: each.left - edge.left, top: each.top - edge.top, right: each.right - edge.left, bottom: each.bottom - edge.top }));
   }
 
+  /** Whether a place, in pixels, is on the stage and under nothing. */
+  function isFree(x, y) {
+    const { clientWidth, clientHeight } = stage, space = EDGE / 2;
+    const within = ({ left, right, top, bottom }, more) => x > left - more && x < right + more && y > top - more && y < bottom + more;
+    return within({ left: 0, right: clientWidth, top: 0, bottom: clientHeight }, -space) && !covered(OVER).some((each) => within(each, space));
+  }
+
   /** Pixels at each side that what lies there takes at most. */
   function sides() {
     const [[head], [legend_], [tools]] = ["#head", "#legend", "#tools"].map(covered);
@@ -50,7 +58,7 @@ const room = (() => {
 
   /** Pixels that stay free at each side of the whole map, and its map units a pixel: {insets, unit, farthest: with what lies far outside}, the same object until something has moved. */
   function lay() {
-    const boxes = covered("#head .name, #head .controls, #chips, #legend, #tools");
+    const boxes = covered(OVER);
     const key = JSON.stringify([stage.clientWidth, stage.clientHeight, boxes]);
     if (key !== whole.key) {
       const insets = largest(sides(), boxes);
@@ -86,5 +94,5 @@ const room = (() => {
     return Math.max(across, up) || 1 / stage.clientWidth;
   }
 
-  return { EDGE, start, lay, sides, covered, box: () => box, everything: () => everything };
+  return { EDGE, OVER, start, lay, sides, covered, isFree, box: () => box, everything: () => everything };
 })();

@@ -124,7 +124,8 @@ def test_the_volume_is_kept(forgetful, library):
 
 
 def test_the_strip_is_the_tracks_picture_and_one_seeks_in_it(shelf, library):
-    shelf.show(1400, 900)  # a narrow panel has no room for thumbnails
+    with shelf.redraw():
+        shelf.show(1400, 900)  # a narrow panel has no room for thumbnails
     click_track(shelf, library, 20)
     wait_sounding(shelf)
     shelf.wait("return document.getElementById('seek').classList.contains('pictured')")

@@ -79,8 +79,8 @@ def test_more_names_come_as_one_looks_closer_and_hostile_ones_are_only_names(bro
     for _ in range(3):
         browser.keys("+")
     browser.wait("return location.hash.includes('view')")
-    inside = browser.run("""const [left, right, bottom, top] = map.seen(), {x, y} = map.drawn();
-        return Array.from(x, (_, i) => x[i] > left && x[i] < right && y[i] > bottom && y[i] < top)""")
+    free = "return arguments[0].map(([x, y]) => Boolean(document.elementFromPoint(x, y)?.closest('#map')))"
+    inside = browser.run(free, pixels(browser, crowded).tolist())  # not those under the legend
     seen = {value for value, there in zip(values, inside, strict=True) if there}
     browser.wait("return document.querySelectorAll('#names .name').length > 1")
     assert_written_well(browser, crowded, values)
