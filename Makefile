@@ -45,7 +45,7 @@ demo: $(VENV)/.installed ## the whole way on example_input/: vectors, numbers, p
 	@echo "[3/5] spherical k-means against the labels"
 	@$(RUN) process_results/sphere_kmeans.py example_outs/ example_input/labels.csv --label-column genre --clusters 6 --output example_results/clusters.png
 	@echo "[4/5] the page"
-	@$(RUN) static_web_viewer/display_vector_data.py example_outs/ example_input/ example_page/ --labels example_input/labels.csv
+	@$(RUN) static_web_viewer/display_vector_data.py example_outs/ example_input/ example_page/ --labels example_input/labels.csv --mel-folder example_vectors/
 	@echo "[5/5] can the six kinds be told apart by the vectors? Classification, no artist on both sides"
 	@$(RUN) process_results/logistic_regress.py example_outs/ example_input/labels.csv --label-column genre --group-column artist --mel-folder example_vectors/ --score accuracy --output example_results/classification
 	@echo

@@ -22,6 +22,10 @@ stopped at any moment; the same command goes on.
 
 from __future__ import annotations
 
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import collections
 import sys
 from collections.abc import Iterator
@@ -42,6 +46,7 @@ from runs.frame_folder import (
     is_up_to_date,
     prepare_output,
     remove_vectors,
+    takes_our_name,
     write_list,
 )
 from runs.inferred_run import SONG_LEVEL, InferredRun, prepare_inferred_run
@@ -88,17 +93,21 @@ def read_mels(
 def make_frame_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, output: Path, arguments) -> Made:
     """Bring a folder of frame vectors up to date. Needs the lock."""
     not_before = claim_output(output, trained.folder, trained.save, trained.frame_digest())
-    noted, gone = claim_vectors(output, mel_folder, {name: str(stamp) for name, stamp in stamps_of(mels).items()})
+    stamps = {name: str(stamp) for name, stamp in stamps_of(mels).items()}
+    taken = [name for name in mels.names if takes_our_name(name)]
+    skipped = [f"{printable_name(name)}: its folder bears the name of a file of ours; rename it" for name in taken]
+    for name in taken:
+        del stamps[name]
+    noted, gone = claim_vectors(output, mel_folder, stamps)
     dims = trained.config.output_vector_size
     to_do = [
         name
         for name, frames in zip(mels.names, mels.frames.tolist(), strict=True)
-        if not is_up_to_date(mel_folder / name, output / name, frames, dims, not_before)
+        if name in stamps and not is_up_to_date(mel_folder / name, output / name, frames, dims, not_before)
     ]
     for folder in {(output / name).parent for name in to_do}:
         folder.mkdir(parents=True, exist_ok=True)
         remove_temporaries(folder)
-    skipped: list[str] = []
     progress = Progress(len(to_do), "frame vectors", "songs", arguments.quiet)
     for name, mel in read_mels(mels, mel_folder, to_do, skipped):
         save_array(output / name, trained.frame_vectors(mel))
@@ -107,7 +116,7 @@ def make_frame_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, out
     if arguments.prune and gone:
         remove_vectors(output, gone)
         write_list(output, {name: stamp for name, stamp in noted.items() if name not in set(gone)})
-    return Made(len(to_do) - len(skipped), gone, skipped)
+    return Made(len(to_do) + len(taken) - len(skipped), gone, skipped)
 
 
 def make_song_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, output: Path, arguments) -> Made:

@@ -6,16 +6,28 @@ import argparse
 import contextlib
 import dataclasses
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
-from utils import ROOT, UserError, nearest, plural
+from utils import ROOT, UserError, in_words, nearest, plural, require_file, shortened
 
 CONFIG_NAME = "config.yaml"  # in mel and run folders
 DEFAULT_CONFIG = ROOT / "configs" / "default.yaml"
 SHORT_SOUNDS_CONFIG = ROOT / "configs" / "short_sounds.yaml"
+LONGEST_FILE = 200_000  # bytes
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)  # dates that are none, bytes that are no text, brackets
+
+
+class PlainLoader(yaml.SafeLoader):
+    """YAML without aliases, of which a few lines can mean gigabytes, and without tags, which a value can break."""
+
+    def compose_node(self, parent: yaml.Node, index: object) -> yaml.Node:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or event.anchor or getattr(event, "tag", None):
+            raise yaml.YAMLError(f"aliases and tags are not taken, line {event.start_mark.line + 1}")
+        return super().compose_node(parent, index)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +153,7 @@ def load_config(arguments: argparse.Namespace) -> tuple[Config, frozenset[str]]:
         if not equals:
             raise UserError(f"--set {setting!r}: write it as KEY=VALUE, e.g. --set seed=1")
         try:
-            given[key.strip()] = yaml.safe_load(text)
+            given[key.strip()] = yaml.load(text, PlainLoader)
         except UNREADABLE:
             raise UserError(f"--set {setting!r}: the value is not readable as YAML") from None
     if arguments.seed is not None:
@@ -160,12 +172,18 @@ def shipped_config(path: Path) -> Config:
 
 def read_config_file(path: Path) -> dict[str, object]:
     """Return the keys and values of a YAML file, unchecked. Raises UserError where it holds no mapping."""
+    require_file(path)
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        with open(path, "rb") as file:
+            text = file.read(LONGEST_FILE)
+        if len(text) == LONGEST_FILE:
+            raise UserError(f"{path}: is longer than any configuration; name a file such as {DEFAULT_CONFIG}")
+        content = yaml.load(text.decode(), PlainLoader)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such configuration; see the files in {ROOT / 'configs'}") from None
+        raise UserError(f"{path}: no such configuration; restore it, or see the files in {ROOT / 'configs'}") from None
     except UNREADABLE as error:
-        raise UserError(f"{path}: not readable as YAML: {error}") from None
+        what = shortened(" ".join(str(error).split()))
+        raise UserError(f"{path}: not readable as YAML: {what}; mend or restore it") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -179,7 +197,8 @@ def build_config(values: dict[str, object], where: str) -> Config:
     fields = {field.name: field.type for field in dataclasses.fields(Config)}
     for key in values:
         if key not in fields:
-            raise UserError(f"{where}: unknown key {str(key)!r}{nearest(str(key), fields)}")
+            word = shortened(key) if isinstance(key, str) else in_words(key)
+            raise UserError(f"{where}: unknown key {word!r}{nearest(word, fields)}")
     missing = [key for key in fields if key not in values]
     if missing:
         raise UserError(f"{where}: the key {missing[0]!r} is missing; copy it from {DEFAULT_CONFIG}")
@@ -208,6 +227,12 @@ def in_todays_keys(values: dict[str, object], where: str) -> dict[str, object]:
     return _with_window_seconds(_with_what_was_not_said(values, where), where)
 
 
+def require_whole(values: dict[str, object], keys: Iterable[str], path: Path) -> None:
+    """Raise UserError where a file that we wrote lacks a key that was never left out: it was cut short, or edited."""
+    if missing := [key for key in keys if key not in values]:
+        raise UserError(f"{path}: lacks {', '.join(missing)}, so it was cut short; restore it, or name another folder")
+
+
 def _with_what_was_not_said(values: dict[str, object], where: str) -> dict[str, object]:
     said: dict[str, object] = {}
     if all(key in values for key in OLD_AUDIO_KEYS):
@@ -223,7 +248,8 @@ def _with_window_seconds(values: dict[str, object], where: str) -> dict[str, obj
         return values
     if "window_seconds" in values:
         raise UserError(
-            f"{where}: window: {values['window']} (hops) and window_seconds: {values['window_seconds']} say the same "
+            f"{where}: window: {in_words(values['window'])} (hops) and window_seconds: "
+            f"{in_words(values['window_seconds'])} say the same "
             "thing; leave one of them out"
         )
     hops = _checked("window", values["window"], "int", where)
@@ -243,22 +269,25 @@ def check_known_keys(values: dict[str, object], where: str) -> dict[str, object]
 
 
 def _checked(key: str, value: object, kind: str, where: str) -> object:
-    wrong = UserError(f"{where}: {key}: {value!r} is not of type {kind}")
-    if kind == "float" and isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
-        with contextlib.suppress(ValueError):
+    told = f"{where}: {key}: {in_words(value)}"
+    try:
+        if kind == "float" and isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
+            with contextlib.suppress(ValueError):
+                value = float(value)
+        if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if kind == "int" and isinstance(value, float) and value.is_integer():
-        value = int(value)
+        if kind == "int" and isinstance(value, float) and value.is_integer():
+            value = int(value)
+    except OverflowError:
+        value = math.inf
     if type(value).__name__ != kind:
-        raise wrong
+        raise UserError(f"{told} is not of type {kind}")
     if key in CHOICES and value not in CHOICES[key]:
-        raise UserError(f"{where}: {key}: {value!r} is none of {', '.join(CHOICES[key])}")
+        raise UserError(f"{told} is none of {', '.join(CHOICES[key])}")
     if bounds := RANGES.get(key) or OLD_RANGES.get(key):
         low, high = bounds
         if not low <= value <= high:
-            raise UserError(f"{where}: {key}: {value!r} is not between {low} and {high}")
+            raise UserError(f"{told} is not between {low} and {high}")
     return value
 
 

@@ -7,14 +7,16 @@ import csv
 import errno
 import fcntl
 import fnmatch
+import heapq
 import io
 import itertools
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -34,6 +36,31 @@ def has_line_break(name: str) -> bool:
     return "\n" in name or "\r" in name
 
 
+def is_plain(name: str) -> bool:
+    """Tell whether a name is a path that stays below the folder it is joined to, as long as no symbolic link is met.
+
+    What ledgers and lists name may come from strangers, so each name is asked for where it enters.
+    """
+    parts = name.split("/")
+    return not ("" in parts or "." in parts or ".." in parts or "\0" in name)
+
+
+def require_real_folders(folder: Path | str, names: Iterable[str]) -> None:
+    """Raise UserError where a symbolic link is among the folders on the way to a name: it may lead anywhere.
+
+    To be asked before anything is written to or removed from below `folder`, which may be a link itself.
+    """
+    pending = {os.path.dirname(name) for name in names}
+    seen = {""}
+    while pending := pending - seen:
+        for path in pending:
+            if os.path.islink(os.path.join(folder, path)):
+                what = "is a symbolic link, and may lead out of the folder; put a real folder in its place"
+                raise UserError(f"{os.path.join(folder, path)}: {what}")
+        seen |= pending
+        pending = {os.path.dirname(path) for path in pending}
+
+
 class Listing(NamedTuple):
     """What a walk through a folder has found: paths relative to it, '/'-separated, sorted by their bytes."""
 
@@ -51,15 +78,17 @@ def walk_files(
     """Return the files below a folder whose name is wanted.
 
     Hidden files and folders, and whatever an `exclude` glob matches (its name or its relative path), are left out.
-    Symbolic links are followed, never in a circle. Raises OSError where the folder itself cannot be read.
+    Symbolic links are followed, but each folder is entered once: by its own path where that is below the root, else by
+    the first link to it. Raises OSError where the folder itself cannot be read.
     """
     exclude, skip_markers = list(exclude), set(skip_markers)
     found: list[str] = []
     unreadable: list[str] = []
     marked = 0
-    pending = [("", frozenset())]
-    while pending:
-        folder, ancestors = pending.pop()
+    folders, links = [""], []  # to enter; links only when all else has been
+    entered: set[tuple[int, int]] = set()
+    while folders or links:
+        folder = folders.pop() if folders else heapq.heappop(links)[1]
         here = os.path.join(root, folder)
         try:
             status = os.stat(here)
@@ -72,8 +101,9 @@ def walk_files(
                 unreadable.append(folder)
             continue
         identity = (status.st_dev, status.st_ino)
-        if identity in ancestors:
+        if identity in entered:
             continue
+        entered.add(identity)
         if skip_markers and any(entry.name in skip_markers for entry in entries):
             marked += 1
             continue
@@ -84,8 +114,10 @@ def walk_files(
             ):
                 continue
             try:
-                if entry.is_dir():
-                    pending.append((path, ancestors | {identity}))
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                elif entry.is_dir():
+                    heapq.heappush(links, (byte_order(path), path))
                 elif wanted(entry.name) and entry.is_file():
                     found.append(path)
             except OSError as error:
@@ -100,33 +132,60 @@ def is_gone(error: OSError) -> bool:
 
 
 _temporary_numbers = itertools.count()
+_swept: set[str] = set()  # folders that this process has looked through for what killed ones left
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
     """Open a binary file beside `path`; it takes that name when the block ends well, and vanishes when it does not.
 
+    What killed processes left beside it goes first.
     durable  wait until the content and the name are on the disk: for what must survive a power cut.
     """
     folder = os.path.dirname(path) or "."
-    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.getpid()}-{next(_temporary_numbers)}{TEMPORARY_SUFFIX}")
+    if folder not in _swept:
+        _swept.add(folder)
+        _remove_stale(folder)
+    file, lock = _open_temporary(folder)
     try:
-        with open(temporary, "wb") as file:
+        with file:
             yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(file.name, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            os.unlink(file.name)
         raise
+    finally:
+        os.close(lock)
     if durable:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _open_temporary(folder: str) -> tuple[BinaryIO, int]:
+    """Return a file of a name that nobody has, and what locks it until it is closed: one without is of a dead process.
+
+    The kernel's lock goes with the process on whatever machine; a number in the name may be another process's by now.
+    """
+    while True:
+        name = f"{TEMPORARY_PREFIX}{os.getpid()}-{next(_temporary_numbers)}{TEMPORARY_SUFFIX}"
+        try:
+            file = open(os.path.join(folder, name), "xb")  # noqa: SIM115 (atomic_write closes it)
+        except FileExistsError:
+            continue
+        lock = os.dup(file.fileno())  # outlives the file's own, which is closed before it is renamed
+        with contextlib.suppress(OSError):  # a file system without locks: there nobody takes it for stale either
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            return file, lock
+        file.close()  # somebody swept it away before it was locked
+        os.close(lock)
 
 
 def write_file(path: Path | str, content: bytes, durable: bool = False) -> None:
@@ -164,16 +223,40 @@ class _Writer(NamedTuple):
     write: Callable[[bytes], int]
 
 
+def temporaries(folder: Path | str) -> list[str]:
+    """Return the paths of the files that an `atomic_write` is writing in a folder, or was when it was killed."""
+    names: list[str] = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        names = os.listdir(folder)
+    ours = (name for name in names if name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX))
+    return [os.path.join(folder, name) for name in ours]
+
+
 def remove_temporaries(folder: Path | str) -> None:
-    """Remove what a killed `atomic_write` left in a folder. The caller holds the folder's lock."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for name in os.listdir(folder):
-            if name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(folder, name))
+    """Remove what killed writers left in a folder, half-made links too. The caller holds the folder's lock."""
+    _remove_stale(folder)
+    for path in temporaries(folder):
+        if os.path.islink(path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+
+def _remove_stale(folder: Path | str) -> None:
+    """Remove the temporary files of dead processes: those that nobody has locked."""
+    for path in temporaries(folder):
+        with contextlib.suppress(OSError):  # gone meanwhile, locked, not ours to remove, or no file
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    os.unlink(path)
+            finally:
+                os.close(descriptor)
 
 
 LOCK_NAME = "lock"
+LOCK_BEGINS = "pid: "
+LOCK_BYTES = 1000  # are more than one holds
 
 
 @contextlib.contextmanager
@@ -183,19 +266,62 @@ def folder_lock(folder: Path) -> Iterator[None]:
     The lock is the kernel's (flock): it goes with the process however that ends, so a left-over file means nothing.
     """
     path = Path(folder) / LOCK_NAME
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _open_lock(path)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = ", ".join(path.read_text(errors="replace").split("\n")).strip(", ") or "another process"
+            holder = ", ".join(_lock_text(descriptor).split("\n")).strip(", ") or "another process"
             raise LockedError(f"{folder}: in use ({holder}); wait for it to end, or stop it, and try again") from None
+        except OSError as error:
+            raise UserError(f"{path}: cannot be locked ({error.strerror}); use a folder on another disk") from None
+        if not _lock_text(descriptor).startswith(LOCK_BEGINS[: os.fstat(descriptor).st_size]):
+            raise UserError(f"{path}: is no lock of ours, and would be replaced; move it away, or name another folder")
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"pid: {os.getpid()}\nhost: {socket.gethostname()}\nsince: {now}\n".encode())
+        os.pwrite(descriptor, f"{LOCK_BEGINS}{os.getpid()}\nhost: {socket.gethostname()}\nsince: {now}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open_lock(path: Path) -> int:
+    """Open the lock's file, never what a link of that name leads to. Raises UserError where it is no plain file."""
+    try:
+        # O_NONBLOCK: not to wait for the other end of what may be a pipe
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        descriptor = -1
+    if descriptor < 0 or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+        raise UserError(f"{path}: is a link, a folder or a pipe, and no lock; remove it, or name another folder")
+    return descriptor
+
+
+def _lock_text(descriptor: int) -> str:
+    return os.pread(descriptor, LOCK_BYTES, 0).decode(errors="replace")
+
+
+def lock_holder(folder: Path) -> str:
+    """Return who on this machine holds the lock of a folder at present, "" where nobody does or nobody can tell.
+
+    Looks at the kernel's list instead of trying: to hold it for an instant could turn a writer away.
+    """
+    try:
+        descriptor = os.open(Path(folder) / LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            text, inode = _lock_text(descriptor), os.fstat(descriptor).st_ino
+        finally:
+            os.close(descriptor)
+        with open("/proc/locks") as file:
+            held = [line.split() for line in file]
+    except OSError:
+        return ""
+    pids = [line[4] for line in held if line[1] == "FLOCK" and line[5].split(":")[2] == str(inode)]
+    return ", ".join(text.split("\n")).strip(", ") if any(f"{LOCK_BEGINS}{pid}\n" in text for pid in pids) else ""
 
 
 def require_ours_or_empty(folder: Path, kind: str, is_ours: Callable[[str], bool]) -> None:

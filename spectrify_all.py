@@ -18,6 +18,10 @@ It can be stopped at any moment; the same command goes on. Files that failed are
 
 from __future__ import annotations
 
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import dataclasses
 import os
 import shlex
@@ -39,7 +43,7 @@ from config import (
     shipped_config,
     to_yaml,
 )
-from files import folder_lock, require_ours_or_empty, write_file
+from files import folder_lock, require_ours_or_empty, temporaries, write_file
 from mels.batches import append_results, make_batches, run_batches
 from mels.decoding import Decoders, find_decoders
 from mels.file_ends import header_seconds
@@ -150,7 +154,7 @@ def build_parser():
     )
     parser.add_argument(
         "--timeout", type=positive_float, default=TIMEOUT_SECONDS, metavar="SECONDS",
-        help="kill a decoder after this plus a second per 50 kB of audio file",
+        help="kill a decoder that is silent for so long (and a second per 50 MB), or takes that and a second per 50 kB",
     )  # fmt: skip
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 where a file failed or a folder cannot be read"
@@ -177,7 +181,8 @@ def main(argv: list[str] | None = None) -> int:
             f"{plural(len(plan.hidden), 'mel')} for good; make it readable, or leave it out by --exclude"
         )
     pruning = arguments.prune and bool(plan.removable)
-    if plan.to_do or pruning or not is_ledger_in_order(mel_folder, plan.rows):
+    left_over = not is_ledger_in_order(mel_folder, plan.rows) or bool(temporaries(mel_folder))
+    if plan.to_do or pruning or left_over:
         decoders = find_decoders(config)
         mel_folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(mel_folder):
@@ -227,7 +232,7 @@ def report(plan: Plan, mel_folder: Path, made: int, arguments) -> int:
         )
     if not plan.has_mels:
         return complain(f"no file gave a mel; see {mel_folder / LEDGER_NAME}", EXIT_ERROR)
-    return EXIT_ERROR if arguments.strict and (failed or plan.unreadable) else EXIT_DONE
+    return EXIT_ERROR if arguments.strict and (failed or plan.unreadable or plan.closed) else EXIT_DONE
 
 
 def report_folders(plan: Plan, pruning: bool) -> None:
@@ -237,6 +242,9 @@ def report_folders(plan: Plan, pruning: bool) -> None:
     if plan.unreadable:
         names = examples(plan.unreadable)
         print(f"{plural(len(plan.unreadable), 'folder')} skipped that cannot be read ({names}): mels of it stay")
+    if plan.closed:
+        names = examples(plan.closed)
+        print(f"{plural(len(plan.closed), 'folder')} of the mel folder closed to us ({names}): left as they are")
     if pruning and plan.unreadable:
         print("--prune removes nothing while a folder cannot be read: make it readable, or leave it out by --exclude")
     if plan.gone:

@@ -21,6 +21,10 @@ Reference   Le and Mikolov 2014, Distributed Representations of Sentences and Do
 
 from __future__ import annotations
 
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import argparse
 import dataclasses
 import math
@@ -35,6 +39,8 @@ from config import (
     CONFIG_NAME,
     DEFAULT_CONFIG,
     MEL_KEYS,
+    OLD_AUDIO_KEYS,
+    OLD_MODEL_KEYS,
     RESOLUTION_KEYS,
     SHORT_SOUNDS_CONFIG,
     Config,
@@ -44,6 +50,7 @@ from config import (
     load_config,
     read_config_file,
     refuse_changed_keys,
+    require_whole,
     seconds_of_hops,
     shipped_config,
 )
@@ -53,29 +60,26 @@ from learning.pools import Corpus
 from learning.sampling import HeldOut, held_out_pairs
 from learning.stop_rule import has_flattened
 from learning.training import (
-    SONG_STATE,
     Interval,
     Limits,
     Report,
     Training,
     begin,
     commit_interval,
+    read_save,
     train,
 )
 from learning.views import keys_that_go_with, refuse_useless_coarse_frames
 from mels.mel_folder import MelList, list_mels, read_audio_half
+from runs.repair import is_whole, prepare, repair
 from runs.run_folder import (
     SAVE_NUMBER_NAME,
     how_to_make_mels,
-    is_whole,
     newest_list,
     newest_save,
-    prepare,
-    read_costs,
     read_song_list,
-    read_weights,
-    repair,
 )
+from runs.vectors import newest
 from utils import (
     EXIT_DONE,
     StopRequest,
@@ -83,6 +87,7 @@ from utils import (
     add_quiet_argument,
     command,
     duration,
+    examples,
     leave,
     plural,
     positive_float,
@@ -132,7 +137,10 @@ def read_run_config(run: Path | None) -> dict[str, object]:
     if run is None or not (run / SAVE_NUMBER_NAME).is_file() or not newest_save(run):
         return {}
     path = run / CONFIG_NAME
-    return check_known_keys(in_todays_keys(read_config_file(path), str(path)), str(path))
+    values = read_config_file(path)
+    checked = check_known_keys(in_todays_keys(values, str(path)), str(path))
+    require_whole(values, [*OLD_AUDIO_KEYS, *OLD_MODEL_KEYS], path)
+    return checked
 
 
 def refuse_changed_run(run: Path, config: Config) -> None:
@@ -150,14 +158,16 @@ def is_finished(run: Path, corpus: Corpus, limits: Limits, add_only: bool) -> bo
     number = newest_save(run)
     if not number or not is_whole(run) or read_song_list(run, number) != corpus.names:
         return False
+    # Also where there is nothing to do: who runs this every night has to hear that a save is damaged
+    found = newest(run, lambda save: read_save(run, save, corpus))
     if add_only:
         return True
-    if not np.array_equal(read_weights(run, "songs", number, SONG_STATE)["stamps"], corpus.stamps):
+    if not np.array_equal(found.songs["stamps"], corpus.stamps):
         return False
     if limits.max_saves is not None and number >= limits.max_saves:
         return True
     frames = int(corpus.frames.sum())
-    return not limits.forever and has_flattened(read_costs(run), newest_list(run, number), corpus.config, frames)
+    return not limits.forever and has_flattened(found.costs, newest_list(run, number), corpus.config, frames)
 
 
 def build_parser():
@@ -230,6 +240,7 @@ def open_corpus(
 ) -> tuple[Corpus, list[str]]:
     """Return the songs that have a frame, and a line for every file that is left out."""
     mels = list_mels(mel_folder)
+    refuse_to_drop_unreadable(mel_folder, mels, run_folder)
     empty = [f"{name}: no frame" for name, frames in zip(mels.names, mels.frames, strict=True) if not frames]
     full = mels.frames > 0
     names = [name for name, is_full in zip(mels.names, full, strict=True) if is_full]
@@ -239,6 +250,17 @@ def open_corpus(
         raise UserError(f"{mel_folder}: holds {plural(len(names), 'usable song')}, and two are needed; add more{more}")
     config = effective_config(config, given, mel_folder, mels, run_folder)
     return Corpus(mel_folder, names, mels.frames[full], mels.bins, config, mels.stamps[full]), left_out
+
+
+def refuse_to_drop_unreadable(mel_folder: Path, mels: MelList, run: Path | None) -> None:
+    """Raise UserError where songs would lose their vectors only because nobody lets us read their mels at present."""
+    number = newest_save(run) if mels.unreadable and run is not None and (run / SAVE_NUMBER_NAME).is_file() else 0
+    lost = [name for name in read_song_list(run, number) if mels.is_unreadable(name)] if number else []
+    if lost:
+        raise UserError(
+            f"{mel_folder}: {plural(len(lost), 'song')} of {run} cannot be read ({examples(mels.unreadable)}), "
+            "and would lose their vectors; make them readable, or remove them"
+        )
 
 
 def describe_corpus(corpus: Corpus, left_out: list[str], report: Report) -> None:

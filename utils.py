@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+import _signal  # the core of signal, which itself takes long enough to be interrupted
+import os
+import sys
+import warnings
+
+EXIT_DONE = 0
+EXIT_ERROR = 1
+EXIT_LOCKED = 75  # EX_TEMPFAIL of sysexits.h: try again later
+
+STOP_SIGNALS = (_signal.SIGINT, _signal.SIGTERM)
+INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on"
+
+
+def _end_early(_number: int, _frame: object) -> None:
+    """Answer a signal that comes before a script has begun, in the midst of its imports."""
+    for number in STOP_SIGNALS:
+        _signal.signal(number, _signal.SIG_IGN)
+    try:
+        os.write(2, f"{os.path.basename(sys.argv[0])}: {INTERRUPTED}\n".encode(errors="backslashreplace"))
+    finally:
+        os._exit(EXIT_DONE)
+
+
+def _runs_a_script() -> bool:
+    """Tell whether this is a script of ours, and not a test, or a worker process of one."""
+    here = os.path.dirname(os.path.realpath(__file__))
+    script = os.path.realpath(getattr(sys.modules["__main__"], "__file__", None) or os.devnull)
+    return os.path.dirname(script) in (here, f"{here}/process_results", f"{here}/static_web_viewer")
+
+
+if _runs_a_script():  # before the other imports, which take their time
+    for _number in STOP_SIGNALS:
+        _signal.signal(_number, _end_early)
+    # What libraries warn of is for those who write programs with them, in their worker processes too
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        os.environ["PYTHONWARNINGS"] = "ignore"
+
 import argparse
 import contextlib
 import difflib
 import errno
 import functools
 import math
-import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,14 +56,11 @@ from unicodedata import category
 
 ROOT = Path(__file__).resolve().parent
 
-EXIT_DONE = 0
-EXIT_ERROR = 1
-EXIT_LOCKED = 75  # EX_TEMPFAIL of sysexits.h: try again later
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on"
 PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
+OUT_OF_MEMORY = "out of memory; close other programs, or use a smaller input or configuration"
 BREAKS_LINES = ("Cc", "Zl", "Zp")  # categories of characters: controls, and what separates lines
+LONGEST_TOLD = 300  # characters of a value in an error
+LONGEST_MESSAGE = 10_000  # characters: more than two of the longest paths
 NAMES_TOLD = 3  # examples in a line that counts what was left out
 
 
@@ -129,8 +162,13 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
             return EXIT_DONE
         except BrokenPipeError:  # `script.py | head`
             return EXIT_ERROR
-        except MemoryError:
-            return complain("out of memory; close other programs, or use a smaller input or configuration", EXIT_ERROR)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "can't start new thread" not in str(error):
+                raise
+            exit_code = complain(OUT_OF_MEMORY, EXIT_ERROR)
+            if runs_as_script():
+                leave(exit_code)  # what ends with the process might want memory too
+            return exit_code
         except OSError as error:
             return complain(_describe_os_error(error), EXIT_ERROR)
         finally:
@@ -151,6 +189,16 @@ def open_what_is_closed() -> None:
             setattr(sys, name, open(descriptor, mode))  # noqa: SIM115
 
 
+def keep_stderr_to_us() -> None:
+    """Let processes that are started from here on write to no stderr of ours, until we end.
+
+    Those of joblib tell by tracebacks how they ended, even where nothing is lost by it.
+    """
+    if _runs_a_script() and sys.stderr.fileno() == 2:
+        sys.stderr = open(os.dup(2), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
 def drop_what_stdout_refuses() -> None:
     """Leave nothing for Python to write when it ends: where that fails, it says so in its own words and exits 120."""
     try:
@@ -169,16 +217,16 @@ def finish(exit_code: int) -> None:
         signal.signal(number, lambda *_: os._exit(exit_code))
 
 
-def leave() -> NoReturn:
+def leave(exit_code: int = EXIT_DONE) -> NoReturn:
     """End the process without waiting for threads that are still at work: they hold nothing that can be lost."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
-    os._exit(EXIT_DONE)
+    os._exit(exit_code)
 
 
 def complain(message: str, exit_code: int) -> int:
     """Print an error as one line; return the exit code."""
-    line = " ".join(printable(message).split())
+    line = " ".join(printable(message[:LONGEST_MESSAGE]).split())
     print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr, flush=True)
     return exit_code
 
@@ -191,6 +239,25 @@ def _describe_os_error(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{what}; check who owns it and whether it may be written to"
     return f"{what}; mend this and run the same command again"
+
+
+def require_file(path: Path) -> None:
+    """Raise UserError where something is there that is no file: a pipe would be waited for as long as nobody writes."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UserError(f"{path}: is no file; put back the file of that name, or remove it")
+
+
+def in_words(value: object) -> str:
+    """Return a value as Python writes it, in an error's length."""
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
+
+
+def shortened(text: str) -> str:
+    """Return a value as an error tells it: of what is long, the beginning."""
+    return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}..."
 
 
 def printable(text: str) -> str:
@@ -217,7 +284,15 @@ def script_parser(doc: str, **defaults: object) -> argparse.ArgumentParser:
     """Return a parser whose help text is the script's docstring, as it is written."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=_HelpFormatter, allow_abbrev=False)
     parser.set_defaults(**defaults)
+    parser.register("type", Path, _path)
     return parser
+
+
+def _path(text: str) -> Path:
+    """argparse type, in the place of Path: an empty text, of which Path makes the current folder, names nothing."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text names no file or folder")
+    return Path(text)
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):

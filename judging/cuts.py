@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from files import atomic_write, csv_bytes, require_ours_or_empty, write_file
 from judging.spans import Span, clock_in_name
+from mels.decoder_process import decoder_prefix
 from mels.decoding import find_ffmpeg
+from mels.ffmpeg import input_arguments, what_is_said
 from utils import UserError, printable
 
 LIST_NAME = "cuts.csv"
@@ -47,7 +49,10 @@ def read_cut_list(folder: Path) -> list[str]:
     if not path.is_file():
         return []
     text = path.read_bytes().decode("utf-8", "surrogateescape")
-    header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    try:
+        header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    except csv.Error:
+        header, rows = [], []
     if tuple(header) != LIST_HEADER:
         raise UserError(f"{path}: is no list of this script; name a new or an empty folder")
     return [row[0] for row in rows if row and NAME.fullmatch(row[0])]
@@ -95,19 +100,19 @@ def _cut(ffmpeg: str, source: Path, span: Span, path: Path) -> str:
     # stamp is not 0.
     filters = f"asetpts=N/SR/TB,atrim=start={span.start:.6f}:end={span.stop:.6f},asetpts=N/SR/TB"
     argv = [ffmpeg, "-nostdin", "-nostats", "-hide_banner", "-loglevel", "error", "-y"]
-    argv += ["-protocol_whitelist", "file,pipe", "-i", f"file:{source.absolute()}"]
+    argv += input_arguments(os.fspath(source.absolute()))
     argv += ["-map", "0:a:0", "-af", filters, "-map_metadata", "-1", "-bitexact", "-f", "wav"]
     try:
         with atomic_write(path) as file:
             done = subprocess.run(
-                [*argv, f"file:{os.path.abspath(file.name)}"],
+                [*decoder_prefix(), *argv, f"file:{os.path.abspath(file.name)}"],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=TIMEOUT_SECONDS,
                 check=False,
             )
             if done.returncode:
-                said = " ".join(done.stderr.decode("utf-8", "replace").split())
+                said = " ".join(what_is_said(done.stderr.decode("utf-8", "replace")).split())
                 raise ValueError(printable(said)[:200] or f"ffmpeg ended with exit code {done.returncode}")
     except subprocess.TimeoutExpired:
         return "the decoder hung and was killed"

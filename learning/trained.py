@@ -17,9 +17,9 @@ import numpy as np
 
 from config import CONFIG_NAME, Config, build_config, read_config_file
 from learning.views import typical_lengths, views_of
-from learning.weights import state_names
-from runs.run_folder import MADE_WITH_NAME, read_weights, require_arrays, require_run, vectors_path, weights_path
-from runs.vectors import newest
+from learning.weights import state_shapes
+from runs.run_folder import MADE_WITH_NAME, read_weights, require_run, vectors_path
+from runs.vectors import are_finite, newest, song_vectors_of
 from utils import UserError
 
 if TYPE_CHECKING:
@@ -93,9 +93,26 @@ def open_run(run: Path) -> TrainedRun:
     config = build_config(read_config_file(folder / CONFIG_NAME), str(folder / CONFIG_NAME))
 
     def read(save: int) -> TrainedRun:
-        weights = read_weights(folder, "network", save)
-        require_arrays(weights_path(folder, "network", save), weights, state_names(config, config.mel_bins))
-        vectors = np.load(vectors_path(folder, save), mmap_mode="r")
-        return TrainedRun(folder, save, config, weights, typical_lengths(views_of(config), vectors))
+        weights = read_weights(folder, "network", save, state_shapes(config, config.mel_bins))
+        vectors = song_vectors_of(folder, save, mapped=True).vectors
+        check_song_vectors(vectors_path(folder, save), vectors, config)
+        with np.errstate(over="ignore"):
+            lengths = typical_lengths(views_of(config), vectors.astype(np.float32, copy=False))
+        if not np.isfinite(lengths).all():
+            what = "values too large for float32; restore it, or train into another folder"
+            raise UserError(f"{vectors_path(folder, save)}: holds {what}")
+        return TrainedRun(folder, save, config, weights, lengths)
 
     return newest(folder, read)
+
+
+def check_song_vectors(path: Path, vectors: np.ndarray, config: Config) -> None:
+    """Raise UserError where the song vectors of a file, (songs, dims), are not what the networks of a run work with."""
+    remedy = "restore it, or train into another folder"
+    if vectors.shape[1] != config.output_vector_size:
+        what = f"vectors of {vectors.shape[1]} dimensions, and output_vector_size is {config.output_vector_size}"
+        raise UserError(f"{path}: holds {what}; {remedy}")
+    if not len(vectors):
+        raise UserError(f"{path}: holds no vector; {remedy}")
+    if not are_finite(vectors):
+        raise UserError(f"{path}: holds values that are not finite; {remedy}")

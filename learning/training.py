@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,10 @@ from learning.growth import match_songs
 from learning.pools import Corpus, Pools
 from learning.sampling import Block, HeldOut, blocks, draw_block, sample_inputs
 from learning.stop_rule import describe_end, has_flattened, is_scheduled, next_save_pairs
-from learning.weights import first_weights, state_names
+from learning.trained import check_song_vectors
+from learning.weights import first_weights, state_shapes
 from runs.run_folder import (
+    COSTS_NAME,
     CostRow,
     commit_save,
     newest_list,
@@ -31,16 +33,13 @@ from runs.run_folder import (
     read_costs,
     read_weights,
     vectors_path,
-    weights_path,
 )
-from runs.vectors import read_song_vectors
+from runs.vectors import Vectors, song_vectors_of
 from utils import NAMES_TOLD, StopRequest, UserError, duration, printable
 
 if TYPE_CHECKING:
     from learning.model import Model
 
-
-SONG_STATE = ("squares", "stamps")  # arrays in the part "songs" of the weights, see Training
 
 Report = Callable[[str], None]  # prints a line of progress
 
@@ -80,9 +79,9 @@ class Training:
     def has_flattened(self) -> bool:
         return has_flattened(self.costs, self.list_save, self.corpus.config, int(self.corpus.frames.sum()))
 
-    def require_finite(self, model: Model, cost: float) -> None:
+    def require_finite(self, model: Model, costs: Iterable[float]) -> None:
         """Raise UserError where training has diverged: not one value that is no number may replace a good save."""
-        if math.isfinite(cost) and are_finite([self.vectors, self.squares, *model.state().values()]):
+        if are_finite([*costs, self.vectors, self.squares, *model.state().values()]):
             return
         when = f"after save {self.save}, which is kept" if self.save else "before its first save"
         raise UserError(f"{self.run}: training has diverged {when}; use a smaller learning_rate")
@@ -106,8 +105,29 @@ class Training:
         self.list_changed = False
 
 
-def are_finite(arrays: Iterable[np.ndarray]) -> bool:
+def are_finite(arrays: Iterable[np.ndarray | float]) -> bool:
     return all(np.isfinite(array).all() for array in arrays)
+
+
+class Save(NamedTuple):
+    """What a training goes on from."""
+
+    vectors: Vectors
+    network: dict[str, np.ndarray]
+    songs: dict[str, np.ndarray]
+    costs: list[CostRow]
+
+
+def read_save(run: Path, save: int, corpus: Corpus) -> Save:
+    """Read the newest save. Raises UserError, naming the file, where not all of it is there, sound and of one run."""
+    vectors = song_vectors_of(run, save)
+    check_song_vectors(vectors_path(run, save), vectors.vectors, corpus.config)
+    network = read_weights(run, "network", save, state_shapes(corpus.config, corpus.bins))
+    songs = read_weights(run, "songs", save, {"squares": (len(vectors.names), 1), "stamps": (len(vectors.names),)})
+    costs = read_costs(run)
+    if not costs or costs[-1].epoc != save:
+        raise UserError(f"{run / COSTS_NAME}: lacks the row of save {save}; restore it, or train into another folder")
+    return Save(vectors, network, songs, costs)
 
 
 def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
@@ -126,30 +146,22 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
         vectors = first_song_vectors(names, config)
         squares = np.zeros((len(names), 1), np.float32)
         return Training(run, corpus, corpus.stamps, vectors, squares, save=0, costs=[], list_save=0), model
-    old = read_song_vectors(run)
-    network = read_weights(run, "network", save, state_names(config, corpus.bins))
-    songs = read_weights(run, "songs", save, SONG_STATE)
-    for path, arrays in (
-        (vectors_path(run, save), [old.vectors]),
-        (weights_path(run, "network", save), network.values()),
-        (weights_path(run, "songs", save), songs.values()),
-    ):
-        if not are_finite(arrays):
-            raise UserError(f"{path}: holds values that are not finite; restore it, or train into another folder")
-    model = Model(config, network)
+    found = read_save(run, save, corpus)
+    model = Model(config, found.network)
     training = Training(
         run=run,
         corpus=corpus,
-        stamps=songs["stamps"],
-        vectors=old.vectors,
-        squares=songs["squares"],
+        stamps=found.songs["stamps"],
+        vectors=found.vectors.vectors.astype(np.float32, copy=False),
+        squares=found.songs["squares"],
         save=save,
-        costs=read_costs(run),
+        costs=found.costs,
         list_save=newest_list(run, save),
         list_changed=False,
     )
-    if old.names != names or not np.array_equal(songs["stamps"], corpus.stamps):
-        match_songs(training, model, old.names, add_only)
+    old_names = found.vectors.names
+    if old_names != names or not np.array_equal(training.stamps, corpus.stamps):
+        match_songs(training, model, old_names, add_only)
     return training, model
 
 
@@ -298,9 +310,9 @@ def commit_interval(
     report: Report,
 ) -> None:
     """Commit a save and say in one line how training stands. Raises UserError where training has diverged."""
-    if interval.steps:
-        training.require_finite(model, interval.cost)
     held_out_cost = model.held_out_cost(held_out, training.vectors) if held_out else math.nan
+    costs = [interval.cost] * bool(interval.steps) + [held_out_cost] * bool(held_out)
+    training.require_finite(model, costs)
     seconds = training.seconds + interval.seconds
     new_pairs = pairs - training.pairs
     training.commit(model, CostRow(training.save + 1, interval.cost, held_out_cost, pairs, seconds))

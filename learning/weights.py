@@ -30,12 +30,15 @@ def parameter_shapes(config: Config, bins: int) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def state_names(config: Config, bins: int) -> list[str]:
-    """Return the name of every array of a model's state."""
-    learned = [
-        prefix + name for prefix in ("", "adam_mean_", "adam_square_") for name in parameter_shapes(config, bins)
-    ]
-    return [*learned, "step", *(view.prefix + name for view in views_of(config) for name in (*MEASURES, "reference"))]
+def state_shapes(config: Config, bins: int) -> dict[str, tuple[int | None, ...]]:
+    """Return the name and shape of every array of a model's state; None is a length that the state itself says."""
+    learned = parameter_shapes(config, bins)
+    shapes: dict[str, tuple[int | None, ...]] = {"step": ()}
+    shapes |= {prefix + name: shape for prefix in ("", "adam_mean_", "adam_square_") for name, shape in learned.items()}
+    for view in views_of(config):
+        shapes |= {view.prefix + name: (bins,) for name in MEASURES}
+        shapes[f"{view.prefix}reference"] = (3 if config.differences else 1, None, bins)
+    return shapes
 
 
 def first_weights(config: Config, bins: int, samples: list[InputSample]) -> dict[str, np.ndarray]:

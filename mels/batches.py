@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import multiprocessing.resource_tracker
 import os
 import signal
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from config import Config
-from files import has_line_break, remove_temporaries, save_array
+from files import has_line_break, is_plain, remove_temporaries, require_real_folders, save_array
 from mels.decoding import Decoders, Track, tracks_from_files
 from mels.log_mel import shared_framers
 from mels.mel_folder import (
@@ -27,7 +30,7 @@ from mels.mel_folder import (
 )
 from mels.plan import Plan, Source
 from mels.removal import remove_mel
-from utils import EXIT_ERROR, STOP_SIGNALS, Progress, StopRequest, UserError
+from utils import EXIT_ERROR, STOP_SIGNALS, Progress, StopRequest, UserError, keep_stderr_to_us
 
 BATCH_FILES = 4  # to one decoder process: enough to pay its start-up once in a while, few enough to bound memory
 BATCH_BYTES = 16_000_000  # a file above this is a batch of its own: its decoding takes longer than any start-up
@@ -116,16 +119,14 @@ def _watch_parent(parent: int) -> None:
 def run_batches(batches: list[list[Source]], jobs: int, *shared: object) -> Iterator[list[LedgerRow]]:
     """Yield the rows of each batch as it is done, in any order."""
     jobs = min(jobs, len(batches))
-    if jobs == 1:
+    if jobs == 1 or not _can_start_workers():
         yield from (spectrify_batch(batch, *shared) for batch in batches)
         return
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    # Where we are killed, joblib's helper process would tell the terminal, or cron, of semaphores that it cleans up.
-    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker:UserWarning"
     # A worker that is killed must not take the rows of the others with it, so they come one by one, not at the end.
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="3*n_jobs")
+    parallel = Parallel(jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="3*n_jobs", max_nbytes=None)
     try:
         yield from parallel(delayed(spectrify_in_worker)(os.getpid(), batch, *shared) for batch in batches)
     except TerminatedWorkerError:
@@ -134,17 +135,40 @@ def run_batches(batches: list[list[Source]], jobs: int, *shared: object) -> Iter
         ) from None
 
 
+def _can_start_workers() -> bool:
+    """Start what joblib's workers need, with the stop signals blocked for them; where that fails, say so."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is said here in our words
+        import joblib
+        from joblib.externals.loky.backend import resource_tracker
+
+        keep_stderr_to_us()
+        there = joblib.effective_n_jobs(2) > 1
+        if there:
+            resource_tracker.ensure_running()
+            multiprocessing.resource_tracker.ensure_running()
+    if not there:
+        print(
+            "one file at a time: no shared memory for more processes (is /dev/shm full?)", file=sys.stderr, flush=True
+        )
+    # Python's trackers of resources unblock them when they start, and a worker would answer by a traceback
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    return there
+
+
 def append_results(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRow]], quiet: bool) -> None:
     """Append the rows to the ledger as they come, and leave it sorted at the end, however that comes.
 
-    Raises KeyboardInterrupt after SIGINT or SIGTERM.
+    Raises KeyboardInterrupt after SIGINT or SIGTERM, and UserError where a symbolic link is on the way to a mel.
     """
-    names = [*plan.rows, *(source.name for source in plan.to_do)]
+    names = list(filter(is_plain, [*plan.rows, *(source.name for source in plan.to_do)]))
+    require_real_folders(mel_folder, names)
     for folder in {os.fspath(mel_folder)} | {os.path.dirname(os.path.join(mel_folder, name)) for name in names}:
-        remove_temporaries(folder)
+        with contextlib.suppress(PermissionError):  # a folder that is closed to us stays as it is
+            remove_temporaries(folder)
     write_ledger(mel_folder, plan.rows)  # cuts off a line that a killed run left torn
     progress = Progress(len(plan.to_do), "spectrify", "files", quiet)
-    descriptor = os.open(mel_folder / LEDGER_NAME, os.O_WRONLY | os.O_APPEND)
+    descriptor = os.open(mel_folder / LEDGER_NAME, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
     try:
         for rows in until_signal(results):
             os.write(descriptor, ledger_text(rows, header=False))

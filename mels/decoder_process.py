@@ -19,10 +19,19 @@ from mels.log_mel import MelFramer
 
 PIPE_BYTES = 1 << 20  # Linux's limit for an unprivileged user; the default of 64 KB wakes both sides too often
 STDERR_BYTES = 1 << 16  # of a decoder's messages: the first ones tell the cause
-LEAST_BYTES_PER_SECOND = 50_000  # of a source file: a decoder slower than this hangs
+# What a file may take whatever its header claims. A decoder that takes more is killed.
+LEAST_BYTES_PER_SECOND = 50_000  # of a source file, beside the time-out
+MOST_SECONDS = 3600.0  # for a file of any size, beside the time-out
+SKIPPED_BYTES_PER_SECOND = 50_000_000  # of a source file that gives no sample for longer than the time-out
+MOST_FRAMES = 1 << 22  # of a mel: five days at a hop of 0.1 s, and 670 MB
+MEMORY_BYTES = 1 << 30  # of a decoder: four files that are decoded together take 200 MB
+
+HUNG = "the decoder hung and was killed"
+TOO_LONG = f"has more than {MOST_FRAMES:,} frames; cut it into parts"
 
 # Ends where the parent has ended before the kernel was told to kill us with it. $0 is the parent's id, $@ the command.
-IF_PARENT_LIVES = '[ "$PPID" = "$0" ] && exec "$@"'
+# Where less memory is allowed already, it stays at that.
+IF_PARENT_LIVES = f'[ "$PPID" = "$0" ] && {{ ulimit -d {MEMORY_BYTES >> 10} 2>/dev/null; exec "$@"; }}'
 NOT_STARTED = (126, 127)  # exit codes by which a shell, setpriv and chrt say that a program cannot be started
 
 
@@ -31,21 +40,26 @@ def run_decoder(
     paths: Sequence[str],
     framers: Sequence[MelFramer],
     timeout_seconds: float,
-) -> tuple[int, bool, str]:
+    refuse: Callable[[str], str] | None = None,
+) -> tuple[int, str, str]:
     """Run a decoder that writes float32 samples to one pipe a file, and feed the framers.
 
-    command  takes the descriptors of the pipes' write ends, and returns the decoder's arguments.
-    Returns  its exit code, whether it hung and was killed, and the start of its stderr.
-    Raises   OSError where it cannot be started.
+    command          takes the descriptors of the pipes' write ends, and returns the decoder's arguments.
+    timeout_seconds  without a sample, and in all with what the size allows, after which it is killed.
+    refuse           says of its stderr so far why nothing of it is wanted; empty where that is fine.
+    Returns          its exit code, why it was killed (empty where it was not), and the start of its stderr.
+    Raises           OSError where it cannot be started.
     """
     size = sum(os.path.getsize(path) if os.path.exists(path) else 0 for path in paths)
-    deadline = time.monotonic() + timeout_seconds + size / LEAST_BYTES_PER_SECOND
+    patience = timeout_seconds + min(size / SKIPPED_BYTES_PER_SECOND, MOST_SECONDS)
+    deadline = time.monotonic() + timeout_seconds + min(size / LEAST_BYTES_PER_SECOND, MOST_SECONDS)
     process, argv, outputs = _start(command, len(paths))
     try:
-        messages, timed_out = _drain(process, outputs, framers, deadline)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))
-        timed_out = timed_out or process.poll() is None
+        messages, stopped = _drain(process, outputs, framers, deadline, patience, refuse)
+        if not stopped:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, min(patience, deadline - time.monotonic())))
+        stopped = stopped or (HUNG if process.poll() is None else "")
     finally:
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
@@ -57,7 +71,7 @@ def run_decoder(
     text = messages.decode("utf-8", "replace")
     if process.returncode in NOT_STARTED and not any(framer.samples for framer in framers):
         raise OSError(f"{argv[0]} cannot be started: {text.strip()}")
-    return process.returncode, timed_out, text
+    return process.returncode, stopped, text
 
 
 def _start(command: Callable[[Sequence[int]], list[str]], count: int) -> tuple[subprocess.Popen, list[str], list[int]]:
@@ -119,11 +133,21 @@ def _works(argv: Sequence[str]) -> bool:
 
 
 def _drain(
-    process: subprocess.Popen, outputs: Sequence[int], framers: Sequence[MelFramer], deadline: float
-) -> tuple[bytes, bool]:
-    """Feed each framer from its pipe until all are closed. Returns the start of stderr, and whether time ran out."""
+    process: subprocess.Popen,
+    outputs: Sequence[int],
+    framers: Sequence[MelFramer],
+    deadline: float,
+    patience: float,
+    refuse: Callable[[str], str] | None,
+) -> tuple[bytes, str]:
+    """Feed each framer from its pipe until all are closed. Returns the start of stderr, and why it ended before that.
+
+    deadline  by the monotonic clock.
+    patience  seconds from one sample to the next.
+    """
     messages = bytearray()
     remainders = [b""] * len(outputs)  # a read may end inside a sample
+    heard = time.monotonic()
     for framer in framers:
         framer.reset()
     with selectors.DefaultSelector() as selector:
@@ -131,18 +155,26 @@ def _drain(
         for index, output in enumerate(outputs):
             selector.register(output, selectors.EVENT_READ, index)
         while selector.get_map():
-            left = deadline - time.monotonic()
+            left = min(deadline, heard + patience) - time.monotonic()
             if left <= 0:
-                return bytes(messages), True
+                return bytes(messages), HUNG
             for key, _ in selector.select(left):
                 content = os.read(key.fd, PIPE_BYTES)
                 if not content:
                     selector.unregister(key.fd)
                 elif key.data is None:
                     messages += content[: STDERR_BYTES - len(messages)]
+                    if refuse and (reason := refuse(messages.decode("utf-8", "replace"))):
+                        for framer in framers:  # what has come of it already depends on chance
+                            framer.reset()
+                        return bytes(messages), reason
                 else:
+                    heard = time.monotonic()
+                    framer = framers[key.data]
                     content = remainders[key.data] + content
                     whole = len(content) // 4 * 4
                     remainders[key.data] = content[whole:]
-                    framers[key.data].feed(np.frombuffer(content[:whole], "<f4"))
-    return bytes(messages), False
+                    framer.feed(np.frombuffer(content[:whole], "<f4"))
+                    if framer.samples > MOST_FRAMES * framer.hop:
+                        return bytes(messages), TOO_LONG
+    return bytes(messages), ""

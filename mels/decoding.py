@@ -7,16 +7,25 @@ several files share one ffmpeg process, so its start-up is paid once.
 from __future__ import annotations
 
 import os
-import re
 import shutil
+import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from config import Config
 from mels.decoder_process import run_decoder
-from mels.file_ends import missing_end, wav_seconds
+from mels.ffmpeg import (
+    LEAST_RATE_HZ,
+    Report,
+    absurd,
+    absurd_rate,
+    input_arguments,
+    lacks_memory,
+    read_messages,
+)
+from mels.file_ends import missing_end, wav_rate_hz, wav_seconds
 from mels.log_mel import MelFramer
 from utils import UserError, printable
 
@@ -95,7 +104,9 @@ def tracks_from_files(
     """Decode files to log-mel, all of them by one process; where that is not clean, each again by a process of its own.
 
     paths            at most len(framers) files, all for the same decoder.
-    timeout_seconds  a decoder is killed after this plus a second per 50 kB of source.
+    timeout_seconds  a decoder is killed after this plus a second per 50 kB of source, an hour at most, or after this
+                     plus a second per 50 MB without a sample.
+    Raises           MemoryError where a decoder gets too little memory for any file.
     """
     decode = _decode_with_sox if decoders.name_for(paths[0]) == "sox" else _decode_with_ffmpeg
     if len(paths) > 1:
@@ -109,26 +120,15 @@ def tracks_from_files(
     tracks = []
     for path in paths:
         report = decode([path], framers[:1], decoders, config, timeout_seconds)
+        if report.exit_code == -signal.SIGKILL and not report.stopped:  # by somebody else, who may mean us
+            report = decode([path], framers[:1], decoders, config, timeout_seconds)
+        if lacks_memory(report):  # of that the file is not guilty, and must not be remembered as failed
+            raise MemoryError
         tracks.append(_judge(framers[0], path, report, 0, config))
     return tracks
 
 
-@dataclass
-class _Report:
-    """What a decoder said of its inputs."""
-
-    exit_code: int
-    timed_out: bool
-    errors: list[str]  # messages of level error and above
-    stated_seconds: dict[int, float] = field(default_factory=dict)  # input -> duration that its header states
-    estimated_seconds: dict[int, float] = field(default_factory=dict)  # input -> duration guessed from its bit rate
-
-    @property
-    def is_clean(self) -> bool:
-        return self.exit_code == 0 and not self.timed_out and not self.errors
-
-
-def _judge(framer: MelFramer, path: str, report: _Report, index: int, config: Config) -> Track:
+def _judge(framer: MelFramer, path: str, report: Report, index: int, config: Config) -> Track:
     """Turn what was decoded, and what the decoder said, into a status with its reason."""
     seconds = framer.samples / config.sample_rate_hz
     said = "" if report.is_clean else _one_line(report)
@@ -147,13 +147,13 @@ def _judge(framer: MelFramer, path: str, report: _Report, index: int, config: Co
     return Track("partial" if shortfall else "ok", seconds, shortfall or said, mel)
 
 
-def _shortfall(seconds: float, path: str, report: _Report, index: int) -> str:
+def _shortfall(seconds: float, path: str, report: Report, index: int) -> str:
     """Return how much of a file was decoded, and why no more; empty where it was all, as far as anybody can tell."""
     said = "" if report.is_clean else _one_line(report)
     stated = report.stated_seconds.get(index) or wav_seconds(path)
     if stated is not None and seconds < WHOLE_SHARE * stated and stated - seconds > PADDING_SECONDS:
         return f"{seconds / stated:.1%} decoded, {seconds:.1f} of {stated:.1f} s: {said or 'the file ends early'}"
-    missing = None if report.timed_out else missing_end(path)
+    missing = None if report.stopped else missing_end(path)
     if missing:
         share = "share unknown" if missing.share is None else f"{missing.share:.1%}"
         return f"{seconds:.1f} s decoded, {share}: {missing.text}"
@@ -164,17 +164,15 @@ def _shortfall(seconds: float, path: str, report: _Report, index: int) -> str:
     return ""
 
 
-def _one_line(report: _Report) -> str:
-    if report.timed_out:
-        text = "the decoder hung and was killed"
-    else:
-        text = report.errors[0] if report.errors else f"the decoder ended with exit code {report.exit_code}"
+def _one_line(report: Report) -> str:
+    ended = f"the decoder ended with exit code {report.exit_code}"
+    text = report.stopped or (report.errors[0] if report.errors else ended)
     return printable(" ".join(text.split()))[:REASON_CHARACTERS]
 
 
 def _decode_with_ffmpeg(
     paths: Sequence[str], framers: Sequence[MelFramer], decoders: Decoders, config: Config, timeout_seconds: float
-) -> _Report:
+) -> Report:
     # The mean of the channels, however many: "<" divides by the number that the input has. Before that to float, else
     # the mean of 16-bit channels would be rounded to 16 bits. After it one-second pieces, since every piece costs a
     # thread switch on its way through ffmpeg.
@@ -187,56 +185,28 @@ def _decode_with_ffmpeg(
     def command(outputs: Sequence[int]) -> list[str]:
         argv = [decoders.ffmpeg, "-nostdin", "-nostats", "-hide_banner", "-loglevel", "level+info", "-y"]
         argv += ["-filter_threads", "1"]
-        for path in paths:  # nothing leaves the house: a playlist in an audio file's clothes cannot name an address
-            argv += ["-protocol_whitelist", "file,pipe", "-i", f"file:{path}"]
+        for path in paths:
+            argv += input_arguments(path)
         for number, output in enumerate(outputs):
             argv += ["-map", f"{number}:a:0", "-af", filters, "-f", "f32le", f"pipe:{output}"]
         return argv
 
-    exit_code, timed_out, messages = run_decoder(command, paths, framers, timeout_seconds)
-    report = _Report(exit_code, timed_out, [])
-    _read_ffmpeg_messages(messages, report)
+    exit_code, stopped, messages = run_decoder(command, paths, framers, timeout_seconds, absurd_rate)
+    report = Report(exit_code, stopped, [])
+    read_messages(messages, report)
     return report
-
-
-_FFMPEG_LINE = re.compile(r"^(?:\[[^\]]* @ [^\]]*\] )*\[(info|warning|error|fatal|panic)\] (.*)$")
-_FFMPEG_INPUT = re.compile(r"Input #(\d+), ")
-_FFMPEG_PICTURE = re.compile(r"  Stream #.*: Video: (?!.*\(attached pic\))")
-_FFMPEG_DURATION = re.compile(r"  Duration: (\d+):(\d\d):(\d\d\.\d+)")
-
-
-def _read_ffmpeg_messages(messages: str, report: _Report) -> None:
-    """Take from ffmpeg's log the errors, and what it takes for the duration of each input.
-
-    The duration is nowhere but in this text; whatever does not look like it is left alone. Tags of a file cannot pass
-    for it: ffmpeg indents them further.
-    """
-    current, estimated = -1, False
-    for line in messages.split("\n"):
-        match = _FFMPEG_LINE.match(line)
-        if not match:
-            continue
-        level, text = match.groups()
-        if level in ("error", "fatal", "panic"):
-            report.errors.append(text)
-        elif "Estimating duration" in text:  # said before the input's own line
-            estimated = True
-        elif found := _FFMPEG_INPUT.match(text):
-            current = int(found[1])
-        elif (found := _FFMPEG_DURATION.match(text)) and current >= 0:
-            hours, minutes, seconds = found.groups()
-            known = report.estimated_seconds if estimated else report.stated_seconds
-            known.setdefault(current, int(hours) * 3600 + int(minutes) * 60 + float(seconds))
-            estimated = False
-        elif _FFMPEG_PICTURE.match(text):  # a film may be longer than its sound
-            report.stated_seconds.pop(current, None)
 
 
 def _decode_with_sox(
     paths: Sequence[str], framers: Sequence[MelFramer], decoders: Decoders, config: Config, timeout_seconds: float
-) -> _Report:
+) -> Report:
     if len(paths) > 1:  # sox would mix or join them
-        return _Report(1, False, ["sox reads one file at a time"])
+        return Report(1, "", ["sox reads one file at a time"])
+
+    stated_rate_hz = wav_rate_hz(paths[0])
+    if stated_rate_hz is not None and stated_rate_hz < LEAST_RATE_HZ:
+        framers[0].reset()
+        return Report(1, absurd(stated_rate_hz), [])
 
     def command(outputs: Sequence[int]) -> list[str]:
         # an absolute path, else sox runs a name that begins with "|" as a command
@@ -244,6 +214,6 @@ def _decode_with_sox(
         argv = [decoders.sox, "--no-glob", "-D", "-V2", os.path.abspath(paths[0])]
         return [*argv, "-t", "f32", "-L", "-c", "1", "-r", rate, f"/dev/fd/{outputs[0]}"]
 
-    exit_code, timed_out, messages = run_decoder(command, paths, framers, timeout_seconds)
+    exit_code, stopped, messages = run_decoder(command, paths, framers, timeout_seconds)
     failures = [line.partition(" FAIL ")[2] for line in messages.split("\n") if " FAIL " in line]
-    return _Report(exit_code, timed_out, failures)
+    return Report(exit_code, stopped, failures)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from mels.parsed_headers import parse_headers
+
 MPEG_SUFFIXES = frozenset([".mp1", ".mp2", ".mp3", ".mpga", ".aac"])  # frame after frame, without a container
+MOST_CHUNKS = 1000  # of a wav before its sound: more is an attack
 TAIL_BYTES = 1 << 17  # of a file's end: room for two Ogg pages of the greatest size
 LEAST_BITS_PER_SECOND = 2000  # where speech codecs end, and only silence takes less: a length that needs less is none
 
@@ -26,22 +30,32 @@ def wav_seconds(path: str) -> float | None:
 
     Neither decoder says so when a wav is cut short: both go by the size of the file.
     """
-    try:
-        with open(path, "rb") as file:
-            if not _is_riff_wav(file):
-                return None
-            bytes_per_second = 0
-            while True:
+    size, _, bytes_per_second = _wav_header(path)
+    # a recorder that could not seek back leaves 0 or about 2**31 or 2**32
+    return size / bytes_per_second if bytes_per_second and 0 < size < 0x7FFFF000 else None
+
+
+def wav_rate_hz(path: str) -> int | None:
+    """Return the sample rate that a RIFF wav's header states; None for other files."""
+    _, rate_hz, bytes_per_second = _wav_header(path)
+    return rate_hz if bytes_per_second else None
+
+
+def _wav_header(path: str) -> tuple[int, int, int]:
+    """Return the size of the sound, its sample rate and bytes per second as a RIFF wav states them; zeros elsewhere."""
+    rate_hz = bytes_per_second = 0
+    with contextlib.suppress(OSError, struct.error), open(path, "rb") as file:
+        if _is_riff_wav(file):
+            for _ in range(MOST_CHUNKS):
                 name, size = struct.unpack("<4sI", file.read(8))
                 if name == b"fmt ":
-                    bytes_per_second = struct.unpack("<8xI", file.read(12))[0]
+                    rate_hz, bytes_per_second = struct.unpack("<4xII", file.read(12))
                     file.seek(size - 12, os.SEEK_CUR)
-                elif name == b"data":  # a recorder that could not seek back leaves 0 or about 2**31 or 2**32
-                    return size / bytes_per_second if bytes_per_second and 0 < size < 0x7FFFF000 else None
+                elif name == b"data":
+                    return size, rate_hz, bytes_per_second
                 else:
                     file.seek(size + size % 2, os.SEEK_CUR)
-    except (OSError, struct.error):
-        return None
+    return 0, 0, 0
 
 
 def _is_riff_wav(file: BinaryIO) -> bool:
@@ -56,15 +70,13 @@ def header_seconds(path: str, parsed: object | None = None) -> float | None:
     parsed  what mutagen.File made of the file, where that is known already.
     None where they state none, or one that no file of that size can have, as headers of streams do.
     """
-    import mutagen
-
     try:
         with open(path, "rb") as file:
             is_riff_wav, most_seconds = _is_riff_wav(file), 8 * os.path.getsize(path) / LEAST_BITS_PER_SECOND
         if is_riff_wav:
             seconds = wav_seconds(path)
         else:
-            seconds = float((mutagen.File(path) if parsed is None else parsed).info.length)
+            seconds = float((parse_headers(path) if parsed is None else parsed).info.length)
     except Exception:  # of a broken file anything, and it is only asked to have a guess
         return None
     return seconds if seconds is not None and 0 < seconds <= most_seconds else None
@@ -155,6 +167,8 @@ def _missing_of_asf(file: BinaryIO) -> Missing | None:
         if name == ASF_FILE_PROPERTIES:
             packets, flags, least, most = struct.unpack("<32xQ24xIII", file.read(76))
             break
+        if object_bytes > size:  # no file has it, and seek cannot even be asked for some
+            return None
         file.seek(object_bytes - 24, os.SEEK_CUR)
     else:
         return None

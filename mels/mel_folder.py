@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import operator
 import os
 import threading
@@ -12,20 +13,23 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
-from config import CONFIG_NAME, check_known_keys, in_todays_keys, read_config_file
-from files import byte_order, has_line_break, walk_files, write_file
-from utils import UserError, printable_name
+from config import CONFIG_NAME, OLD_AUDIO_KEYS, check_known_keys, in_todays_keys, read_config_file, require_whole
+from files import byte_order, has_line_break, is_gone, is_plain, walk_files, write_file
+from utils import UserError, printable_name, require_file, shortened
 
 LEDGER_NAME = "spectrify_log.csv"
 MEL_SUFFIX = ".npy"
 HEADER_READERS = 16  # threads that read headers of a bare folder: from a cold disk each one waits most of its time
 HEADER_BUFFER = 512  # bytes: a header has 128, and the frames behind it are not wanted yet
 MOST_ITEM_BYTES = 8  # float64: what a long double is differs from machine to machine
+NO_ROW = "not a ledger row"
+MOST = 2**62  # bytes of a file, and frames: of more some line was made by nobody's audio
+MOST_VALUE = 1e15  # of a mel: its square, times a thousand weights, is still a float32
 WITH_MEL = ("ok", "partial")  # the only statuses that have an .npy
 
 
@@ -53,7 +57,7 @@ class LedgerRow:
         return self.status == "too_short" and self.seconds > 0
 
 
-COLUMNS = tuple(field.name for field in fields(LedgerRow))
+COLUMNS = tuple(each.name for each in fields(LedgerRow))
 OLD_COLUMNS = COLUMNS[:-1]  # from before there was a checksum: read, and left as it is where nothing is new
 
 
@@ -80,6 +84,7 @@ def read_ledger(folder: Path) -> dict[str, LedgerRow]:
     A last line that a killed run left torn is left out. Raises UserError where the file is no ledger.
     """
     path = Path(folder) / LEDGER_NAME
+    require_file(path)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -94,14 +99,29 @@ def read_ledger(folder: Path) -> dict[str, LedgerRow]:
     try:
         for number, line in enumerate(lines, start=2):  # noqa: B007 (told in the errors)
             if len(line) != len(columns):
-                raise ValueError
-            filename, status, seconds, frames, size, mtime, *texts = line
-            rows[filename] = LedgerRow(filename, status, float(seconds), int(frames), int(size), mtime, *texts)
-    except ValueError:
-        raise UserError(f"{path}, line {number}: not a ledger row: {line!r}; remove that line") from None
+                raise ValueError(NO_ROW)
+            row = _row_of(line)
+            rows[row.filename] = row
+    except ValueError as error:
+        raise UserError(f"{path}, line {number}: {error}: {shortened(repr(line))}; remove that line") from None
     except csv.Error as error:
         raise UserError(f"{path}, after line {number}: not a ledger ({error}); remove what is broken") from None
     return rows
+
+
+def _row_of(line: list[str]) -> LedgerRow:
+    """Return the row of a line that has as many fields as the ledger. Raises ValueError, in words."""
+    filename, status, seconds, frames, size, mtime, *texts = line
+    try:
+        row = LedgerRow(filename, status, float(seconds), int(frames), int(size), mtime, *texts)
+    except ValueError:
+        raise ValueError(NO_ROW) from None
+    if not (0 <= row.seconds < math.inf and 0 <= row.frames < MOST and 0 <= row.size < MOST) or "\0" in "".join(texts):
+        raise ValueError(NO_ROW)
+    path = filename if row.has_mel else _without_line_breaks(filename)
+    if not is_plain(path) or has_line_break(path):
+        raise ValueError("its filename is no path below a folder")
+    return row
 
 
 def write_ledger(folder: Path, rows: dict[str, LedgerRow]) -> None:
@@ -127,13 +147,24 @@ def ledger_name(name: str) -> str:
     return name.replace("\r", "//r").replace("\n", "//n")
 
 
+def _without_line_breaks(name: str) -> str:
+    """Return a name of the ledger with something else for each line break."""
+    return name.replace("//r", "_").replace("//n", "_")
+
+
 def read_audio_half(folder: Path) -> dict[str, object]:
     """Return the audio half of the configuration that made the folder; empty for a bare folder of .npy files.
 
-    Raises UserError where a value is of a wrong type or range.
+    Raises UserError where a value is of a wrong type or range, or missing where spectrify_all.py wrote it.
     """
     path = Path(folder) / CONFIG_NAME
-    return check_known_keys(in_todays_keys(read_config_file(path), str(path)), str(path)) if path.exists() else {}
+    if not path.exists():
+        return {}
+    values = read_config_file(path)
+    half = check_known_keys(in_todays_keys(values, str(path)), str(path))
+    if (Path(folder) / LEDGER_NAME).exists():
+        require_whole(values, OLD_AUDIO_KEYS, path)
+    return half
 
 
 @dataclass(frozen=True)
@@ -145,6 +176,11 @@ class MelList:
     bins: int
     stamps: np.ndarray  # (songs,) int64: another number where the mel has changed
     left_out: list[str]  # one line each: the .npy files that cannot be used, folders that cannot be read, and why
+    unreadable: list[str] = field(default_factory=list)  # of these files and folders those that nobody let us look into
+
+    def is_unreadable(self, name: str) -> bool:
+        """Tell whether a mel may well be there, and only cannot be read."""
+        return any(f"{name}/".startswith(f"{each}/") for each in self.unreadable)
 
 
 def list_mels(folder: Path) -> MelList:
@@ -161,13 +197,13 @@ def list_mels(folder: Path) -> MelList:
         names = [row.filename + MEL_SUFFIX for row in rows]
         frames = np.array([row.frames for row in rows], np.int64)
         stamps = np.array([_row_stamp(row) for row in rows], np.int64)
-        bins, left_out = int(read_audio_half(folder).get("mel_bins", 0)), []
+        bins, left_out, unreadable = int(read_audio_half(folder).get("mel_bins", 0)), [], []
     else:
-        names, frames, bins, stamps, left_out = _list_by_headers(folder)
+        names, frames, bins, stamps, left_out, unreadable = _list_by_headers(folder)
     if not names:
         hint = f"; {left_out[0]}" if left_out else f"; see {LEDGER_NAME}" if (folder / LEDGER_NAME).exists() else ""
         raise UserError(f"{folder}: no usable mel file (frames, bins) ending in {MEL_SUFFIX}{hint}")
-    return MelList(names, frames, bins or _bins_of_first(folder, names), stamps, left_out)
+    return MelList(names, frames, bins or _bins_of_first(folder, names), stamps, left_out, unreadable)
 
 
 def _bins_of_first(folder: Path, names: list[str]) -> int:
@@ -192,7 +228,7 @@ def _row_stamp(row: LedgerRow) -> int:
     return _stamp(row.checksum) if row.checksum else _stamp(row.size, row.mtime, row.frames)
 
 
-def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarray, list[str]]:
+def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarray, list[str], list[str]]:
     """List a bare folder. The number of bins is that of most files, so that a stray one cannot turn out all others."""
     listing = walk_files(folder, lambda name: name.endswith(MEL_SUFFIX))
     looked = dict(zip(listing.files, _look_at_headers(folder, listing.files), strict=True))
@@ -208,7 +244,12 @@ def _list_by_headers(folder: Path) -> tuple[list[str], np.ndarray, int, np.ndarr
             left_out.append(f"{printable_name(name)}: {seen[0][1]} bins where {printable_name(names[0])} has {bins}")
     frames = np.array([usable[name][0][0] for name in names], np.int64)
     stamps = np.array([usable[name][1] for name in names], np.int64)
-    return names, frames, bins, stamps, left_out
+    unreadable = listing.unreadable + [name for name, seen in looked.items() if isinstance(seen, _Unreadable)]
+    return names, frames, bins, stamps, left_out, unreadable
+
+
+class _Unreadable(ValueError):
+    """What is there, but cannot be read."""
 
 
 def _look_at_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, int], int] | ValueError]:
@@ -218,11 +259,11 @@ def _look_at_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, in
         try:
             if has_line_break(name):
                 raise ValueError("a line break in the name; rename it")
-            with open(folder / name, "rb", buffering=HEADER_BUFFER) as file:
+            with open(folder / name, "rb", buffering=HEADER_BUFFER, opener=_never_waiting) as file:
                 status = os.fstat(file.fileno())
                 return _read_header(file)[0], _stamp(status.st_size, status.st_mtime_ns)
         except OSError as error:
-            return ValueError(error.strerror)
+            return ValueError(error.strerror) if is_gone(error) else _Unreadable(error.strerror)
         except ValueError as error:
             return error
 
@@ -235,7 +276,7 @@ def _look_at_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, in
 
 def mel_shape(path: Path) -> tuple[int, int]:
     """Return (frames, bins) of a mel file from its header. Raises ValueError where it is not a 2-D array of floats."""
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=_never_waiting) as file:
         shape, _, _ = _read_header(file)
     return shape
 
@@ -244,9 +285,10 @@ def read_mel(path: Path | str, start: int = 0, stop: int | None = None) -> np.nd
     """Return the frames [start, stop) of a mel file, of whatever length they are: (frames, bins), as they are stored.
 
     Only those frames are read, so a ten-hour recording costs no more than a song. Raises OSError where the file is
-    gone, ValueError (without the path) where it is not a whole 2-D array of floats, or a value is not finite.
+    gone, ValueError (without the path) where it is not a whole 2-D array of floats, or a value is not finite or so
+    large that what the networks make of it in float32 would not be.
     """
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=_never_waiting) as file:
         (frames, bins), fortran_order, dtype = _read_header(file)
         if fortran_order:
             mel = _read_values(file, dtype, frames * bins, frames).reshape(bins, frames).T[start:stop]
@@ -255,13 +297,20 @@ def read_mel(path: Path | str, start: int = 0, stop: int | None = None) -> np.nd
             count = max(0, stop - start)
             file.seek(start * bins * dtype.itemsize, os.SEEK_CUR)
             mel = _read_values(file, dtype, count * bins, frames).reshape(count, bins)
-    if not np.isfinite(mel).all():
-        raise ValueError("holds values that are not finite")
+    if mel.size and not (float(mel.min()) >= -MOST_VALUE and float(mel.max()) <= MOST_VALUE):  # so of nan
+        is_finite = np.isfinite(mel).all()
+        raise ValueError("holds values too large for float32" if is_finite else "holds values that are not finite")
     return mel
 
 
+def _never_waiting(path: str, flags: int) -> int:
+    """Open what may be a pipe: without this it is waited for until somebody writes into it."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _read_values(file: io.BufferedReader, dtype: np.dtype, count: int, frames: int) -> np.ndarray:
-    values = np.fromfile(file, dtype, count)
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    values = np.fromfile(file, dtype, count if count * dtype.itemsize <= left else 0)
     if values.size != count:
         raise ValueError(f"ends before the {frames} frames that its header names")
     return values
@@ -278,7 +327,7 @@ def _read_header(file: io.BufferedReader) -> tuple[tuple[int, int], bool, np.dty
             shape, fortran_order, dtype = read(file)
     except (SyntaxError, TypeError, tokenize.TokenError):  # the header is Python's notation, and numpy parses it so
         raise ValueError("its header is damaged") from None
-    if len(shape) != 2 or shape[1] < 1 or dtype.kind != "f" or dtype.itemsize > MOST_ITEM_BYTES:
+    if len(shape) != 2 or shape[0] < 0 or shape[1] < 1 or dtype.kind != "f" or dtype.itemsize > MOST_ITEM_BYTES:
         raise ValueError(
             f"an array of shape {shape} and type {dtype} is no mel: "
             f"expected floats of at most {MOST_ITEM_BYTES} bytes, (frames, bins)"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +45,7 @@ class Plan:
     found: int
     marked_folders: int
     unreadable: list[str]  # folders
+    closed: list[str] = field(default_factory=list)  # folders of the mel folder that are not ours to change: they stay
 
     @property
     def has_mels(self) -> bool:
@@ -92,13 +94,29 @@ def make_plan(
             return _mel_is_whole(mel_folder, row, mel_bins)
         return not (retry_failed and (row.status == "failed" or row.is_left_out))
 
-    to_do = [source for source in sources if not is_done(source)]
+    closed = closed_folders(mel_folder, {os.path.dirname(source.name) for source in sources})
+    open_sources = [source for source in sources if os.path.dirname(source.name) not in closed]
+    to_do = [source for source in open_sources if not is_done(source)]
     present = {ledger_name(source.name) for source in sources}
     unknown = tuple("" if folder == os.curdir else f"{ledger_name(folder)}/" for folder in unreadable)
     absent = [name for name in rows if name not in present]
     hidden = [name for name in absent if f"{name}/".startswith(unknown)]
     gone = [name for name in absent if not f"{name}/".startswith(unknown)]
-    return Plan(to_do, rows, gone, hidden, len(sources), marked_folders, unreadable)
+    return Plan(to_do, rows, gone, hidden, len(sources), marked_folders, unreadable, sorted(closed, key=byte_order))
+
+
+def closed_folders(mel_folder: Path, folders: Iterable[str]) -> set[str]:
+    """Return which of the folders in the mel folder cannot be read or written to. The mel folder itself is none."""
+    known = {"": False}
+
+    def is_closed(folder: str) -> bool:
+        if folder not in known:
+            path = os.path.join(mel_folder, folder)
+            shut = os.path.isdir(path) and not os.access(path, os.R_OK | os.W_OK | os.X_OK)
+            known[folder] = shut or is_closed(os.path.dirname(folder))
+        return known[folder]
+
+    return {folder for folder in folders if is_closed(folder)}
 
 
 def _mel_is_whole(mel_folder: Path, row: LedgerRow, mel_bins: int) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 from config import CONFIG_NAME
+from files import require_real_folders
 from mels.mel_folder import MEL_SUFFIX, LedgerRow, read_ledger, write_ledger
 
 
@@ -26,12 +26,8 @@ def remove_mel(mel_folder: Path, row: LedgerRow) -> None:
 
 
 def _mel_path(mel_folder: Path, row: LedgerRow) -> Path | None:
-    """Return where the mel of a row lies; None where the row has none.
-
-    A name with a line break is no path but stands in the ledger like one, and would lead to the mel of another file.
-    """
-    is_path = os.path.normpath(row.filename) == row.filename and not row.filename.startswith(("/", "../"))
-    return mel_folder / (row.filename + MEL_SUFFIX) if row.has_mel and is_path else None
+    """Return where the mel of a row lies; None where the row has none."""
+    return mel_folder / (row.filename + MEL_SUFFIX) if row.has_mel else None
 
 
 def start_anew(mel_folder: Path) -> None:
@@ -45,7 +41,9 @@ def prune(mel_folder: Path, rows: dict[str, LedgerRow], gone: Collection[str]) -
     """Take the files that are gone out of the rows, the ledger and the mel folder.
 
     Where a signal ends it, what was not removed yet stays in the ledger, so that the next run removes it.
+    Raises UserError, and removes nothing, where a symbolic link is on the way to one of them.
     """
+    require_real_folders(mel_folder, gone)
     pruned = [rows.pop(name) for name in gone]
     left = 0  # the first of these whose mel may still be there
     try:

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from mels.file_ends import header_seconds
+from mels.parsed_headers import parse_headers
 
 TAG_COLUMNS = ("title", "artist", "album", "genre", "year", "track", "duration", "bpm")
 BETWEEN_VALUES = "; "
@@ -89,11 +90,9 @@ def read_tags(path: str) -> dict[str, str] | None:
     Several values are joined by "; ". Of year, duration (seconds) and bpm there are numbers only. None where the file
     is broken, or of a format whose tags nobody here knows. Raises OSError where the disk does not give it.
     """
-    import mutagen
-
     found = _chunk_values(path)
     try:
-        parsed = mutagen.File(path)
+        parsed = parse_headers(path)
     except Exception:  # of a broken file anything
         parsed = None
     if parsed is None and not found:

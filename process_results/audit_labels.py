@@ -21,15 +21,21 @@ Reference: Northcutt, Jiang and Chuang 2021, Confident learning: ranking by out-
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # where the shared modules lie
+
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
+import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
 from files import csv_bytes, write_file
 from judging import classifiers, pictures

@@ -23,17 +23,22 @@ in csv, npz and word2vec; elsewhere, where only text may be, \\xNN stands for ea
 
 from __future__ import annotations
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # where the shared modules lie
+
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import argparse
 import importlib
-import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
 from files import atomic_write, require_ours_or_empty
 from judging import vector_formats

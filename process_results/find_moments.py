@@ -19,16 +19,22 @@ and the last frames of a file have no sound around them: rather than a short cli
 
 from __future__ import annotations
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # where the shared modules lie
+
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import argparse
 import json
 import math
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
 from files import csv_bytes
 from judging.cuts import Cut, check_cut_folder, write_cuts

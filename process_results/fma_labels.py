@@ -15,15 +15,21 @@ Reference: Defferrard, Benzi, Vandergheynst and Bresson 2017, FMA: a dataset for
 
 from __future__ import annotations
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # where the shared modules lie
+
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import argparse
 import codecs
 import csv
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
 from files import atomic_write
 from judging import pictures

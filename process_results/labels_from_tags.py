@@ -18,15 +18,20 @@ Every script that takes a label table takes this one: --group-column artist, --l
 
 from __future__ import annotations
 
-import argparse
-import csv
 import os
 import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # where the shared modules lie
+
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
+import argparse
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
 from files import byte_order, csv_bytes, has_line_break, write_file
 from judging.labels import FILENAME_COLUMN, read_label_table

@@ -24,15 +24,21 @@ Walther 2005, Cluster validation by prediction strength; Liu, Hayes, Nobel and M
 
 from __future__ import annotations
 
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # where the shared modules lie
+
+import utils  # noqa: F401  first, so that Ctrl-C is one line during the other imports too
+
+# isort: split
+
 import argparse
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the shared modules lie in the repository root
 
 from files import csv_bytes, write_file
 from judging import cluster_number, cluster_report, clustering, pictures

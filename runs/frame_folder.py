@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from config import read_config_file
-from files import NPY_HEADER_BYTES, byte_order, require_ours_or_empty, write_file
-from runs.run_folder import MADE_WITH_NAME, decode_names, encode_names, has_content, made_with
+from files import LOCK_NAME, NPY_HEADER_BYTES, byte_order, require_ours_or_empty, require_real_folders, write_file
+from runs.run_folder import MADE_WITH_NAME, decode_names, encode_names, has_content, made_with, require_plain
+from utils import UserError, require_file, shortened
 
 LIST_NAME = "vector_list.txt"
 NO_STAMP = ""  # of a vector that was noted before there were stamps: its size and time alone tell what it is
@@ -33,6 +34,11 @@ def level_of(output: Path) -> object:
     return read_config_file(path).get("level", FRAME_LEVEL) if path.exists() else None  # older ones do not say it
 
 
+def takes_our_name(name: str) -> bool:
+    """Tell whether the vectors of a mel would lie in a folder that bears the name of a file of ours."""
+    return name.split("/")[0] in (MADE_WITH_NAME, LIST_NAME, LOCK_NAME)
+
+
 def claim_output(output: Path, run_folder: Path, save: int, digest: str) -> int:
     """Say in the folder which weights its vectors are from; return since when (nanoseconds): older ones are of others.
 
@@ -51,9 +57,11 @@ def claim_vectors(output: Path, mel_folder: Path, stamps: dict[str, str]) -> tup
     same name gave is removed before that, so that it leaves none that passes for this one's.
 
     stamps   of the mels by name.
+    Raises   UserError where a symbolic link is on the way to a vector.
     Returns  what is noted (name -> stamp), and those of it whose mels are gone.
     """
     noted = read_list(output)
+    require_real_folders(output, [*noted, *stamps])
     for name, stamp in stamps.items():
         if noted.get(name, stamp) not in (stamp, NO_STAMP):
             (output / name).unlink(missing_ok=True)
@@ -65,10 +73,15 @@ def claim_vectors(output: Path, mel_folder: Path, stamps: dict[str, str]) -> tup
 
 
 def read_list(output: Path) -> dict[str, str]:
-    """Return of which mel each vector of the folder is: name -> stamp."""
+    """Return of which mel each vector of the folder is: name -> stamp. Raises UserError where it is no list of ours."""
     path = output / LIST_NAME
+    require_file(path)
     lines = decode_names(path.read_bytes()) if path.exists() else []
-    stamped = (line.rpartition("\t") if not line.endswith(SUFFIX) else (line, "", NO_STAMP) for line in lines)
+    stamped = [line.rpartition("\t") if not line.endswith(SUFFIX) else (line, "", NO_STAMP) for line in lines]
+    require_plain(path, (name for name, _, _ in stamped))
+    for line, (name, _, _) in enumerate(stamped, start=1):
+        if not name.endswith(SUFFIX):
+            raise UserError(f"{path}, line {line}: {shortened(repr(name))} is no name of a vector; restore the list")
     return {name: stamp for name, _, stamp in stamped}
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from config import CONFIG_NAME, read_config_file
 from files import atomic_write, require_ours_or_empty, write_file
-from runs.frame_folder import level_of, read_list, write_list
+from runs.frame_folder import LIST_NAME, level_of, read_list, write_list
 from runs.run_folder import (
     MADE_WITH_NAME,
     SAVE_NUMBER_NAME,
@@ -24,8 +24,11 @@ from runs.run_folder import (
     encode_names,
     has_content,
     made_with,
+    newest_save,
     vectors_path,
 )
+from runs.vectors import are_finite, load_vectors
+from utils import UserError, require_file
 
 SONG_LEVEL = "song"
 SAVE = 1
@@ -51,10 +54,18 @@ class InferredRun:
         self._saved: dict[str, int] = {}  # name and stamp, as a line -> row
         self._found: dict[str, int] = {}
         self._vectors = np.zeros((0, dims), np.float32)
+        for name in (SAVE_NUMBER_NAME, SONG_LIST_NAME, CONFIG_NAME, JOURNAL_NAME, UNFINISHED_NAME):
+            require_file(output / name)
         made = read_config_file(output / MADE_WITH_NAME) if (output / MADE_WITH_NAME).exists() else {}
-        if made.get("weights") == digest and (output / SAVE_NUMBER_NAME).exists():
-            self._vectors = np.load(vectors_path(output, SAVE), mmap_mode="r")
+        if made.get("weights") == digest and newest_save(output) == SAVE:
+            path = vectors_path(output, SAVE)
+            self._vectors = load_vectors(path, mapped=True)
             lines = [f"{name}\t{stamp}" for name, stamp in read_list(output).items()]  # in the order of the rows
+            if self._vectors.shape != (len(lines), dims):
+                what = f"vectors of shape {self._vectors.shape} where {(len(lines), dims)} are listed in {LIST_NAME}"
+                raise UserError(f"{path}: holds {what}; restore it, or name a new folder")
+            if not are_finite(self._vectors):
+                raise UserError(f"{path}: holds values that are not finite; restore it, or name a new folder")
             self._saved = {line: row for row, line in enumerate(lines)}
         self._open_journals()
 
@@ -73,8 +84,8 @@ class InferredRun:
         rows = os.path.getsize(self.output / JOURNAL_NAME) // row_bytes
         names = names[:rows]
         self._found = {line: row for row, line in enumerate(names)}
-        self._journal = open(self.output / JOURNAL_NAME, "r+b", buffering=0)  # noqa: SIM115 (closed by `close`)
-        self._journal_list = open(self.output / UNFINISHED_NAME, "r+b", buffering=0)  # noqa: SIM115
+        self._journal = open(self.output / JOURNAL_NAME, "r+b", buffering=0, opener=_no_link)  # noqa: SIM115 (see close)
+        self._journal_list = open(self.output / UNFINISHED_NAME, "r+b", buffering=0, opener=_no_link)  # noqa: SIM115
         for file, size in (
             (self._journal, len(names) * row_bytes),
             (self._journal_list, len(heading) + len(encode_names(names))),
@@ -100,7 +111,8 @@ class InferredRun:
         run, save, config  which made them. Returns whether anything was written: not where all is as it was.
         """
         lines = [f"{name}\t{stamp}" for name, stamp in songs.items()]
-        if lines == list(self._saved) and has_content(self.output / SONG_LIST_NAME, encode_names(list(songs))):
+        described = {SONG_LIST_NAME: encode_names(list(songs)), CONFIG_NAME: config}
+        if lines == list(self._saved) and all(has_content(self.output / name, described[name]) for name in described):
             self._remove_journals()
             return False
         found = np.zeros((0, self.dims), np.float32)
@@ -133,3 +145,8 @@ class InferredRun:
     def close(self) -> None:
         self._journal.close()
         self._journal_list.close()
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file of the folder, never what a link of its name leads to."""
+    return os.open(path, flags | os.O_NOFOLLOW)

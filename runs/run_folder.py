@@ -9,10 +9,15 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import math
 import os
 import re
 import shlex
+import struct
+import tokenize
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -20,8 +25,14 @@ from pathlib import Path
 import numpy as np
 
 from config import CONFIG_NAME, to_yaml
-from files import atomic_write, remove_temporaries, require_ours_or_empty, save_array, write_file
-from utils import UserError, examples
+from files import (
+    atomic_write,
+    has_line_break,
+    is_plain,
+    save_array,
+    write_file,
+)
+from utils import UserError, examples, require_file, shortened
 
 SAVE_NUMBER_NAME = "epoc_num.txt"
 SONG_LIST_NAME = "music_list.txt"
@@ -30,16 +41,25 @@ WEIGHTS_NAME = "weights"
 UNFINISHED_NAME = "unfinished_list.txt"  # of vectors that calc_all_vecs.py has not made a save of
 MADE_WITH_NAME = "made_with.yaml"  # in a folder of vectors that calc_all_vecs.py made: of which run and weights
 
-# What numpy raises for a file that is cut short or damaged
-UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
+COUNTS = ("step", "stamps")  # the only arrays of weights/ that are integers
+LARGEST_ITEM = 8  # bytes: what a long double is differs from machine to machine
+LONGEST_NUMBER = 40  # characters of epoc_num.txt
+
+# What numpy and zipfile raise for a file that is cut short or damaged, in its many ways
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, OverflowError, RuntimeError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+)
+
+_LEADING_DOTS = re.compile(r"^(?:\./+)+")
 
 # Every file that carries a save's number, as (folder, pattern).
-_VECTORS = re.compile(r"vector_at_(\d+)\.npy")
-_SONG_LISTS = re.compile(r"music_list_at_(\d+)\.txt")
-_WEIGHTS = re.compile(r"(?!descriptor_)\w+_at_(\d+)\.npz")
+VECTORS = re.compile(r"vector_at_(\d+)\.npy")
+SONG_LISTS = re.compile(r"music_list_at_(\d+)\.txt")
+WEIGHTS = re.compile(r"(?!descriptor_)\w+_at_(\d+)\.npz")
 
 # Track descriptors, which older versions wrote here and in weights/: nobody reads them, and the next save removes them
-_DESCRIPTORS = re.compile(r"descriptor_at_(\d+)\.np[yz]")
+DESCRIPTORS = re.compile(r"descriptor_at_(\d+)\.np[yz]")
 
 
 def vectors_path(run: Path, save: int) -> Path:
@@ -57,13 +77,15 @@ def weights_path(run: Path, part: str, save: int) -> Path:
 def newest_save(run: Path) -> int:
     """Return the number of the newest committed save, 0 where there is none."""
     path = Path(run) / SAVE_NUMBER_NAME
+    require_file(path)
     try:
-        text = path.read_text(errors="replace")
+        with open(path, errors="replace") as file:
+            text = file.read(LONGEST_NUMBER)
     except FileNotFoundError:
         return 0
-    save = int(text) if re.fullmatch(r"\s*\d+\s*", text, re.ASCII) else 0
+    save = int(text) if re.fullmatch(r"\s*\d+\s*", text, re.ASCII) and len(text) < LONGEST_NUMBER else 0
     if save < 1:
-        raise UserError(f"{path}: expected the number of a save, found {text[:40]!r}; restore it")
+        raise UserError(f"{path}: expected the number of a save, found {text!r}; restore it")
     return save
 
 
@@ -72,19 +94,37 @@ def encode_names(names: list[str]) -> bytes:
 
 
 def decode_names(content: bytes) -> list[str]:
-    return content.decode("utf-8", "surrogateescape").split("\n")[:-1]
+    """Return the lines of a list; those of an editor that ends them as Windows does lose that."""
+    return [line.removesuffix("\r") for line in content.decode("utf-8", "surrogateescape").split("\n")[:-1]]
 
 
 def newest_list(run: Path, save: int) -> int:
     """Return the x of the newest music_list_at_{x}.txt with x <= save, 0 where there is none."""
-    return max((x for x in _numbers(Path(run), _SONG_LISTS) if x <= save), default=0)
+    return max((x for x in numbers(Path(run), SONG_LISTS) if x <= save), default=0)
 
 
 def read_song_list(run: Path, save: int) -> list[str]:
-    """Return the songs' names, one for each row of vector_at_{save}.npy."""
+    """Return the songs' names, one for each row of vector_at_{save}.npy, without the './' of other programs' lists.
+
+    Raises UserError where a name leads out of the folders that names are joined to, or stands there twice.
+    """
     listed = newest_list(run, save)
     path = song_list_path(run, listed) if listed else Path(run) / SONG_LIST_NAME
-    return decode_names(path.read_bytes())
+    require_file(path)
+    names = [_LEADING_DOTS.sub("", line) for line in decode_names(path.read_bytes())]
+    require_plain(path, names)
+    if len(set(names)) < len(names):
+        name = next(name for name, count in Counter(names).items() if count > 1)
+        line = names.index(name, names.index(name) + 1) + 1
+        raise UserError(f"{path}, line {line}: {shortened(repr(name))} stands there twice; restore the list")
+    return names
+
+
+def require_plain(path: Path, names: Iterable[str]) -> None:
+    """Raise UserError where a name of a list, one a line, leads out of the folders that names are joined to."""
+    for line, name in enumerate(names, start=1):
+        if not is_plain(name) or has_line_break(name):
+            raise UserError(f"{path}, line {line}: {shortened(repr(name))} is no path below a folder; restore the list")
 
 
 def require_run(run: Path) -> int:
@@ -112,28 +152,52 @@ def how_to_make_mels(run: Path) -> str:
     return f"spectrify_all.py AUDIO_FOLDER NEW_MEL_FOLDER --config {shlex.quote(str(Path(run) / CONFIG_NAME))}"
 
 
-def read_weights(run: Path, part: str, save: int, needed: Iterable[str] = ()) -> dict[str, np.ndarray]:
-    """Return the arrays of a part by name. Raises UserError where it is not readable, or one that is needed is missing.
+Shape = tuple[int | None, ...]  # None: any
 
-    Runs of older versions may hold fewer arrays.
+
+def read_weights(
+    run: Path, part: str, save: int, needed: Iterable[str] | Mapping[str, Shape] = ()
+) -> dict[str, np.ndarray]:
+    """Return the arrays of a part by name. Runs of older versions may hold fewer.
+
+    Raises UserError where it is not readable, or does not hold what is needed, see `require_arrays`.
     """
     path = weights_path(run, part, save)
+    require_file(path)
     try:
-        with open(path, "rb") as file, np.load(file) as archive:
-            arrays = dict(archive)
+        with zipfile.ZipFile(path) as archive:
+            arrays = {}
+            for member in archive.namelist():
+                with archive.open(member) as file:
+                    arrays[member.removesuffix(".npy")] = np.lib.format.read_array(file, allow_pickle=False)
     except UNREADABLE as error:
         raise UserError(f"{path}: not readable ({error}); restore it, or train into another folder") from None
     require_arrays(path, arrays, needed)
     return arrays
 
 
-def require_arrays(path: Path, arrays: Mapping[str, np.ndarray], needed: Iterable[str]) -> None:
-    """Raise UserError where the arrays that a file of weights/ holds are not all that are needed."""
+def require_arrays(path: Path, arrays: Mapping[str, np.ndarray], needed: Iterable[str] | Mapping[str, Shape]) -> None:
+    """Raise UserError where the arrays that a file of weights/ holds are not all that are needed.
+
+    needed  names; or names with shapes, and then the arrays must be finite numbers of the right kind too.
+    """
     if missing := [name for name in needed if name not in arrays]:
         raise UserError(
             f"{path}: holds no {examples(missing)}, so another version made it; go on with that version, or train into "
             "another folder"
         )
+    for name, shape in needed.items() if isinstance(needed, Mapping) else ():
+        array = arrays[name]
+        kinds = "iu" if name in COUNTS else "f"
+        fits = len(array.shape) == len(shape) and all(b in (a, None) for a, b in zip(array.shape, shape, strict=True))
+        fits &= array.dtype.kind in kinds and array.dtype.itemsize <= LARGEST_ITEM
+        if not fits or (name in COUNTS and not all(0 <= count < MOST_PAIRS for count in (array.min(), array.max()))):
+            what = f"{name} of shape {array.shape} and type {array.dtype}"
+            raise UserError(
+                f"{path}: holds {what}, which does not fit the run; restore it, or train into another folder"
+            )
+        if not np.isfinite(array).all():
+            raise UserError(f"{path}: holds values that are not finite; restore it, or train into another folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +218,28 @@ def read_costs(run: Path) -> list[CostRow]:
     """Return the rows of the committed saves, oldest first."""
     path = Path(run) / COSTS_NAME
     save = newest_save(run)
+    require_file(path)
     try:
         text = path.read_text(errors="replace")
     except FileNotFoundError:
         return []
     try:
-        lines = list(csv.DictReader(io.StringIO(text)))
-        rows = [CostRow(*(kind(line[name]) for name, kind in _COST_KINDS.items())) for line in lines]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: not a table of {','.join(COST_COLUMNS)} ({error}); restore it") from None
+        lines = list(csv.DictReader(io.StringIO(text), strict=True))
+        rows = [_cost_row(line) for line in lines]
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        what = shortened(str(error))
+        raise UserError(f"{path}: not a table of {','.join(COST_COLUMNS)} ({what}); restore it") from None
     return [row for row in rows if row.epoc <= save]
 
 
+def _cost_row(line: dict[str, str]) -> CostRow:
+    row = CostRow(*(kind(line[name]) for name, kind in _COST_KINDS.items()))
+    if row.epoc < 1 or not 0 <= row.pairs < MOST_PAIRS or not 0 <= row.seconds < math.inf or math.isinf(row.cost):
+        raise ValueError(f"epoc {row.epoc}, cost {row.cost}, pairs {row.pairs}, seconds {row.seconds}")
+    return row
+
+
+MOST_PAIRS = 2**62
 _COST_KINDS = {"epoc": int, "cost": float, "held_out_cost": float, "pairs": int, "seconds": float}
 
 
@@ -175,83 +249,6 @@ def _cost_text(rows: list[CostRow]) -> bytes:
         epoc, cost, held_out_cost, pairs, seconds = astuple(row)
         lines.append(f"{epoc},{cost:.6f},{held_out_cost:.6f},{pairs},{seconds:.2f}")
     return ("\n".join(lines) + "\n").encode()
-
-
-def prepare(run: Path) -> None:
-    """Make the folder, and tell whether it may be trained into. Needs no lock.
-
-    Raises UserError where it is no run folder and holds something else, or holds saves but not the newest one's number.
-    """
-    public = (CONFIG_NAME, SONG_LIST_NAME, COSTS_NAME, WEIGHTS_NAME)
-    numbered = (_VECTORS, _DESCRIPTORS, _SONG_LISTS)
-
-    def is_ours(name: str) -> bool:
-        return name in public or any(pattern.fullmatch(name) for pattern in numbered) or newest_save(run) > 0
-
-    if (Path(run) / MADE_WITH_NAME).exists() or (Path(run) / UNFINISHED_NAME).exists():
-        raise UserError(f"{run}: holds vectors of calc_all_vecs.py and no networks to train; name another folder")
-    require_ours_or_empty(run, "run folder", is_ours)
-    Path(run).mkdir(parents=True, exist_ok=True)
-    _refuse_lost_number(Path(run))
-
-
-def _refuse_lost_number(run: Path) -> None:
-    """Raise UserError where there are saves and no epoc_num.txt: only a first save that was killed leaves that."""
-    # In this order: a trainer at work writes the files of a save after the number of the one before.
-    highest = _highest(run)
-    has_list = (run / SONG_LIST_NAME).exists()
-    if newest_save(run) or (highest <= 1 and not has_list):
-        return
-    held = f"saves up to {highest}" if highest else SONG_LIST_NAME
-    # A save leaves the weights of those before to the moment after its commit, so the lowest one is committed for sure.
-    committed = min((x for x in _numbers(run / WEIGHTS_NAME, _WEIGHTS) if not _what_is_missing(run, x)), default=0)
-    number = f" (it holds the number {committed})" if committed else ""
-    raise UserError(f"{run}: holds {held} but no {SAVE_NUMBER_NAME}; restore it{number}, or name another folder")
-
-
-def _what_is_missing(run: Path, save: int) -> str:
-    """Return in words what a save lacks to be gone on from, "" where it is whole."""
-    folder, ending = run / WEIGHTS_NAME, f"_at_{save}.npz"
-    files = [path.name for path in folder.glob(f"*{ending}") if _WEIGHTS.fullmatch(path.name)]
-    if not files:
-        return f"{folder} holds no file of it"
-    try:
-        for name in files:
-            read_weights(run, name.removesuffix(ending), save)
-    except UserError as error:
-        return str(error).partition(";")[0]
-    try:
-        names = read_song_list(run, save)
-        shape = np.load(vectors_path(run, save), mmap_mode="r").shape
-    except UNREADABLE as error:
-        return f"{vectors_path(run, save)} or its song list is not readable ({error})"
-    return "" if shape[:1] == (len(names),) else f"{vectors_path(run, save)} is not of the {len(names)} songs listed"
-
-
-def is_whole(run: Path) -> bool:
-    """Tell whether nothing of a killed writer is left to repair. Changes nothing, so it needs no lock."""
-    run, save = Path(run), newest_save(run)
-    return _highest(run) <= save and has_content(run / SONG_LIST_NAME, encode_names(read_song_list(run, save)))
-
-
-def repair(run: Path) -> None:
-    """Remove what a killed save left above epoc_num.txt, and renew the copy of the newest list. Needs the lock.
-
-    Raises UserError, and removes nothing, where epoc_num.txt is missing or names a save that is not whole.
-    """
-    run, save = Path(run), newest_save(run)
-    _refuse_lost_number(run)
-    highest = _highest(run)
-    if 0 < save < highest and (missing := _what_is_missing(run, save)):
-        raise UserError(
-            f"{run / SAVE_NUMBER_NAME}: says {save}, and there are files up to {highest}, but {missing}; restore the "
-            "right number, or name another folder"
-        )
-    for folder, pattern in _numbered(run):
-        remove_temporaries(folder)
-        _remove(folder, pattern, lambda x: x > save)
-    if save:
-        _refresh_copy(run, save)
 
 
 def commit_save(
@@ -283,50 +280,67 @@ def commit_save(
         write_file(run / CONFIG_NAME, config, durable=True)
     write_file(run / COSTS_NAME, _cost_text(costs), durable=True)
     write_file(run / SAVE_NUMBER_NAME, f"{save}\n".encode(), durable=True)
-    _refresh_copy(run, save)
-    _prune(run, save, keep_vectors)
+    refresh_copy(run, save)
+    remove_all(superfluous(run, save, keep_vectors))
 
 
-def _refresh_copy(run: Path, save: int) -> None:
+def refresh_copy(run: Path, save: int) -> None:
+    """Make music_list.txt the list of a save. Needs the lock."""
     names = encode_names(read_song_list(run, save))
     if not has_content(run / SONG_LIST_NAME, names):
         write_file(run / SONG_LIST_NAME, names, durable=True)
 
 
-def _prune(run: Path, save: int, keep_vectors: int) -> None:
-    _remove(run / WEIGHTS_NAME, _WEIGHTS, lambda x: x != save)
-    _remove(run, _VECTORS, lambda x: x <= save - keep_vectors)
-    for folder in (run, run / WEIGHTS_NAME):
-        _remove(folder, _DESCRIPTORS, lambda x: True)
-    oldest_needed = newest_list(run, min(_numbers(run, _VECTORS), default=save))
-    _remove(run, _SONG_LISTS, lambda x: x < oldest_needed)
+def superfluous(run: Path, save: int, keep_vectors: int | None) -> list[Path]:
+    """Return the files of earlier saves that a whole save has no use for, in the order in which they may go.
+
+    A reader must never find an older list than the one it needs, so of each kind the lowest number goes first.
+    keep_vectors  how many saves' vectors stay; None where nobody knows: all of them.
+    """
+    kept = save - (keep_vectors or save)
+    vectors = [x for x in numbers(run, VECTORS) if x > kept]
+    oldest_needed = newest_list(run, min(vectors, default=save))
+    return [
+        *files_of(run / WEIGHTS_NAME, WEIGHTS, lambda x: x < save),
+        *files_of(run, VECTORS, lambda x: x <= kept),
+        *files_of(run, DESCRIPTORS, lambda x: x < save),
+        *files_of(run / WEIGHTS_NAME, DESCRIPTORS, lambda x: x < save),
+        *files_of(run, SONG_LISTS, lambda x: x < oldest_needed),
+    ]
 
 
-def _numbered(run: Path) -> list[tuple[Path, re.Pattern[str]]]:
-    return [(run, _VECTORS), (run, _SONG_LISTS), (run / WEIGHTS_NAME, _WEIGHTS)]
+def highest_number(run: Path) -> int:
+    """Return the highest number that a file of a save carries, 0 where none does."""
+    return max((x for folder, pattern in numbered(run) for x in numbers(folder, pattern)), default=0)
 
 
-def _highest(run: Path) -> int:
-    """Return the highest number that a file carries, 0 where none does."""
-    return max((x for folder, pattern in _numbered(run) for x in _numbers(folder, pattern)), default=0)
+def numbered(run: Path) -> list[tuple[Path, re.Pattern[str]]]:
+    """Return where the files of a save lie, and what their names are."""
+    return [(run, VECTORS), (run, SONG_LISTS), (run / WEIGHTS_NAME, WEIGHTS)]
 
 
-def _numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:
+def numbers(folder: Path, pattern: re.Pattern[str]) -> list[int]:
+    """Return the numbers of the files whose names match."""
     with contextlib.suppress(FileNotFoundError):
         return [int(match[1]) for match in map(pattern.fullmatch, os.listdir(folder)) if match]
     return []
 
 
-def _remove(folder: Path, pattern: re.Pattern[str], unwanted: Callable[[int], bool]) -> None:
-    """Remove files by their number, lowest first: a reader must never find an older list than the one it needs."""
+def files_of(folder: Path, pattern: re.Pattern[str], wanted: Callable[[int], bool]) -> list[Path]:
+    """Return the files whose names match and whose number is wanted, lowest first."""
     with contextlib.suppress(FileNotFoundError):
-        matches = [match for match in map(pattern.fullmatch, os.listdir(folder)) if match and unwanted(int(match[1]))]
-        for match in sorted(matches, key=lambda match: int(match[1])):
-            (folder / match[0]).unlink()
+        matches = [match for match in map(pattern.fullmatch, os.listdir(folder)) if match and wanted(int(match[1]))]
+        return [folder / match[0] for match in sorted(matches, key=lambda match: int(match[1]))]
+    return []
+
+
+def remove_all(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def has_content(path: Path, content: bytes) -> bool:
     """Tell whether a file is there and holds just this."""
     with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes() == content
+        return path.is_file() and path.read_bytes() == content
     return False

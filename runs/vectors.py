@@ -11,12 +11,13 @@ from typing import TypeVar
 import numpy as np
 
 from runs.run_folder import SAVE_NUMBER_NAME, UNREADABLE, newest_save, read_song_list, require_run, vectors_path
-from utils import UserError
+from utils import UserError, require_file
 
 T = TypeVar("T")
 
 SONG = "song"  # what --vectors takes beside the path of a file
 GONE = ("descriptor", "descriptors")  # what --vectors took in older versions
+ROWS_AT_ONCE = 1 << 14
 FLOATS = (np.float16, np.float32, np.float64)  # of a file's vectors; longer ones are no numbers to most libraries
 
 
@@ -49,7 +50,12 @@ def read_song_vectors(run: Path, mapped: bool = False) -> Vectors:
 
     Raises UserError where there is no save, or where vectors and names do not fit each other.
     """
-    return newest(run, lambda save: _read_paired(run, vectors_path(run, save), save, "song vectors", mapped))
+    return newest(run, lambda save: song_vectors_of(run, save, mapped))
+
+
+def song_vectors_of(run: Path, save: int, mapped: bool = False) -> Vectors:
+    """Return the song vectors of a save, as `read_song_vectors` does those of the newest."""
+    return _read_paired(run, vectors_path(run, save), save, "song vectors", mapped)
 
 
 def add_vectors_argument(parser: argparse.ArgumentParser, **more: object) -> None:
@@ -74,23 +80,44 @@ def read_vectors(run: Path, which: str | None, mapped: bool = False) -> Vectors:
     path = Path(which)
     if not path.exists():
         raise UserError(f"--vectors {path}: no such file")
-    found = newest(run, lambda save: _read_paired(run, path, save, path.name, mapped))
-    if found.vectors.dtype.newbyteorder("=") not in FLOATS:
-        raise UserError(f"--vectors {path}: holds {found.vectors.dtype}, expected floats of 16, 32 or 64 bits")
-    return found
+    return newest(run, lambda save: _read_paired(run, path, save, path.name, mapped))
+
+
+def load_vectors(path: Path, mapped: bool = False) -> np.ndarray:
+    """Return the vectors of an .npy file, (songs, dims) float; `mapped` as in `read_vectors`.
+
+    Raises UserError where it is not readable, or holds anything else.
+    """
+    require_file(path)
+    try:
+        if mapped:
+            vectors = np.lib.format.open_memmap(path, mode="r")
+        else:
+            with open(path, "rb") as file:
+                vectors = np.lib.format.read_array(file, allow_pickle=False)
+    except UNREADABLE as error:
+        raise UserError(f"{path}: not readable ({error}); restore it") from None
+    if vectors.dtype.newbyteorder("=") not in FLOATS:
+        raise UserError(f"{path}: holds {vectors.dtype}, expected floats of 16, 32 or 64 bits; restore it")
+    if vectors.ndim != 2 or not vectors.shape[1]:
+        raise UserError(f"{path}: holds an array of shape {vectors.shape}, expected (songs, dimensions); restore it")
+    return vectors
+
+
+def are_finite(vectors: np.ndarray) -> bool:
+    """Tell whether all vectors are finite as float32, (songs, dims), which may lie on the disk."""
+    starts = range(0, len(vectors), ROWS_AT_ONCE)
+    with np.errstate(over="ignore"):
+        return all(np.isfinite(vectors[at : at + ROWS_AT_ONCE].astype(np.float32, copy=False)).all() for at in starts)
 
 
 def _read_paired(run: Path, path: Path, save: int, kind: str, mapped: bool) -> Vectors:
     # The names first: a list goes only after the vectors that need it, so it is right where those are still there.
     names = read_song_list(run, save)
     try:
-        if mapped:
-            vectors = np.load(path, mmap_mode="r")
-        else:
-            with open(path, "rb") as file:
-                vectors = np.load(file)
-    except UNREADABLE as error:
-        raise UserError(f"{path}: not readable ({error}), though {SAVE_NUMBER_NAME} says {save}; restore it") from None
-    if vectors.ndim != 2 or len(vectors) != len(names):
+        vectors = load_vectors(path, mapped)
+    except UserError as error:
+        raise UserError(f"{error} ({SAVE_NUMBER_NAME} says {save})") from None
+    if len(vectors) != len(names):
         raise UserError(f"{path}: shape {vectors.shape} does not fit the {len(names)} songs of the music list")
     return Vectors(names, vectors, save, kind)

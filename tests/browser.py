@@ -1,4 +1,4 @@
-"""A real Chromium for the tests of the page: starting it, waiting for it, and what it has said and asked for."""
+"""A real Chromium for the tests of the page."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote
 
-import pytest
 from selenium import webdriver
-from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
@@ -23,10 +21,9 @@ from selenium.webdriver.common.actions.mouse_button import MouseButton
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
+from window import Window, missing
 
-WAIT_SECONDS = 20  # for what takes one: the machine may have much else to do
-POLL_SECONDS = 0.03
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 COMMON = (
@@ -39,12 +36,11 @@ WITH_WEBGL = "--use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader
 WITHOUT_WEBGL = "--disable-gpu --disable-software-rasterizer"
 
 
-class Browser:
+class Browser(Window):
     """A window of Chromium. Scripts see what the page sees; clicks, drags and keys are real ones."""
 
     def __init__(self, driver: webdriver.Chrome, downloads: Path) -> None:
         self.driver, self.downloads = driver, downloads
-        self._local: tuple[bytes, ...] = ()
         self.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
 
     def command(self, name: str, **parameters: object) -> dict:
@@ -63,53 +59,17 @@ class Browser:
             ],
         )
 
-    def open(self, address: str, *local: Path | str, wait: str = "document.documentElement.dataset.ready") -> None:
-        """Load a page and wait until it is ready; `local` is what it may load: folders, or beginnings of addresses."""
-        self.driver.get("about:blank")  # to the same address with another hash it would not be a load
-        self.forget()
-        self._local = tuple(os.fsencode(each) for each in local)
+    def get(self, address: str) -> None:
         self.driver.get(address)
-        self.wait(f"return {wait}")
 
     def run(self, script: str, *arguments: object):
         return self.driver.execute_script(script, *arguments)
-
-    def wait(self, script: str, *arguments: object):
-        """Return what a script returns as soon as that is true."""
-        try:
-            return WebDriverWait(self.driver, WAIT_SECONDS, POLL_SECONDS).until(lambda _: self.run(script, *arguments))
-        except TimeoutException:
-            told = self.run("return document.getElementById('failure')?.textContent")
-            pytest.fail(f"never true: {script} {arguments or ''}; the page says {told!r}, {self.messages()}")
-
-    def wait_text(self, css: str, text: str) -> None:
-        self.wait("return document.querySelector(arguments[0])?.textContent === arguments[1]", css, text)
-
-    @contextlib.contextmanager
-    def redraw(self) -> Iterator[None]:
-        """Wait until the map has been drawn after what the block does."""
-        self.run("delete document.documentElement.dataset.drawn")
-        yield
-        self.wait("return document.documentElement.dataset.drawn !== undefined")
-
-    def drawn(self) -> int:
-        return int(self.run("return document.documentElement.dataset.drawn"))
-
-    def wait_drawn(self, count: int) -> None:
-        self.wait("return document.documentElement.dataset.drawn === arguments[0]", str(count))
 
     def find(self, css: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, css)
 
     def find_all(self, css: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
-
-    def text(self, css: str) -> str:
-        """Return an element's text, to the character."""
-        return self.run("return document.querySelector(arguments[0]).textContent", css)
-
-    def texts(self, css: str) -> list[str]:
-        return self.run("return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)", css)
 
     def click(self, css: str) -> None:
         self.find(css).click()
@@ -147,14 +107,6 @@ class Browser:
         builder.pointer_action.move_to_location(round(x), round(y))
         builder.perform()
 
-    def downloaded(self, name: str) -> bytes:
-        """Wait for a download, take it away, and return it."""
-        path = self.downloads / name
-        WebDriverWait(self.driver, WAIT_SECONDS, POLL_SECONDS).until(lambda _: path.exists())
-        content = path.read_bytes()
-        path.unlink()
-        return content
-
     def messages(self) -> list[str]:
         """Return what the console has been told since the last call, at any level."""
         return [f"{entry['level']} {entry['message']}" for entry in self.driver.get_log("browser")]
@@ -164,40 +116,13 @@ class Browser:
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
-    def forget(self) -> None:
-        self.messages()
-        self.requests()
-
-    def check(self) -> None:
-        """Nothing was said, nothing but the page's own files and audio was asked for, and nothing foreign ran."""
-        messages = self.messages()
-        strangers = [url for url in self.requests() if not self._is_local(url)]
-        assert not messages, messages
-        assert not strangers, strangers
-        assert self.run("return window.hacked") is None
-
-    def _is_local(self, url: str) -> bool:
-        parts = urlsplit(url)
-        if parts.scheme in ("data", "blob", "about"):
-            return True
-        path = unquote_to_bytes(parts.path) if parts.scheme == "file" else url.encode()
-        return path.startswith(self._local)
-
-
-def _missing(what: str) -> None:
-    """Skip where a developer lacks a browser; the build may not."""
-    message = f"{what} is missing; apt install chromium chromium-driver"
-    if "CI" in os.environ:
-        pytest.fail(message)
-    pytest.skip(message)
-
 
 @contextlib.contextmanager
 def chromium(flags: str, downloads: Path) -> Iterator[Browser]:
     """Start Chromium by its own driver; nothing is downloaded for it."""
     binary, driver = next(filter(None, map(shutil.which, BROWSERS)), None), shutil.which("chromedriver")
     if binary is None or driver is None:
-        _missing("chromedriver" if binary else "chromium")
+        missing("chromedriver" if binary else "chromium", "chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     for flag in [*COMMON, *flags.split()]:

@@ -18,7 +18,7 @@ from config import DEFAULT_CONFIG, Config, build_config, read_config_file
 from judging.neighbours import directions
 from mels.decoding import find_decoders
 
-pytest_plugins = ["pages"]  # fixtures of the page in a browser
+pytest_plugins = ["pages", "library"]  # fixtures of the page in a browser
 
 RATE_HZ = 44100
 

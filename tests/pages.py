@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import os
 import re
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from browser import WITH_WEBGL, WITHOUT_WEBGL, Browser, chromium, file_address
 from conftest import tone, write_audio
+from PIL import Image
 
 from judging import neighbours
 from static_web_viewer import display_vector_data
@@ -242,8 +244,7 @@ def rgb(colour: str) -> tuple[int, ...]:
 
 def pixels(browser: Browser, made: Made) -> np.ndarray:
     """Return where in the window each track lies, (tracks, 2)."""
-    box = browser.find("#map").rect
-    left, top, width, height = (box[side] for side in ("x", "y", "width", "height"))
+    left, top, width, height = browser.box("#map")
     seen = view(browser)
     share = (made.xy - [seen[0], seen[2]]) / [seen[1] - seen[0], seen[3] - seen[2]]
     return share * [width, -height] + [left, top + height]
@@ -259,11 +260,11 @@ def click_track(browser: Browser, made: Made, track: int) -> None:
 
 
 def legend(browser: Browser) -> dict[str, tuple[tuple[int, ...], int]]:
-    """Return label -> (colour, tracks) as the legend has them."""
+    """Return label -> (colour, tracks) as the legend has them, whatever is selected."""
     entries = browser.run("""return [...document.querySelectorAll('#legend li button')].map((button) => [
         button.querySelector('span').textContent, getComputedStyle(button.querySelector('i')).backgroundColor,
         button.querySelector('small').textContent])""")
-    return {label: (rgb(colour), int(count.replace(",", ""))) for label, colour, count in entries}
+    return {label: (rgb(colour), int(count.split(" of ")[-1].replace(",", ""))) for label, colour, count in entries}
 
 
 def legend_entry(browser: Browser, label: str) -> str:
@@ -346,6 +347,11 @@ def follow_link(browser: Browser, hash_: str) -> None:
         location.hash = hash;""",
         hash_,
     )
+
+
+def colour_of_pixel(browser: Browser, x: float, y: float) -> tuple[int, ...]:
+    picture = Image.open(io.BytesIO(browser.driver.get_screenshot_as_png())).convert("RGB")
+    return picture.getpixel((round(x), round(y)))
 
 
 def assert_each_can_be_hit(browser: Browser, made: Made) -> None:

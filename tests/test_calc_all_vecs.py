@@ -53,6 +53,21 @@ def test_every_mel_gets_its_frame_vectors_seen_or_not(trained, tmp_path, capsys)
     assert np.load(tmp_path / "out/one frame.npy").shape == (1, 8)
 
 
+def test_folders_that_bear_the_names_of_our_files_cost_only_themselves(trained, tmp_path, capsys):
+    """A folder made_with.yaml in the music ended it."""
+    _, run_of = trained
+    unseen = write_mels(tmp_path / "unseen", {"made_with.yaml/a": 9, "vector_list.txt/b": 9, "lock/c": 9, "d": 9})
+    for made in (1, 0):
+        assert run(unseen, run_of, tmp_path / "out") == 0
+        assert capsys.readouterr().out.splitlines() == [
+            f"{tmp_path / 'out'}: frame vectors of 4 songs by save 2, {made} made now",
+            "3 mel files could not be read, e.g. lock/c.npy: its folder bears the name of a file of ours; rename it",
+        ]
+    assert set(tree(tmp_path / "out")) == {"d.npy", "made_with.yaml", "vector_list.txt", "lock"}
+    assert run(unseen, run_of, tmp_path / "songs", "--level", "song") == 0
+    assert len(np.load(tmp_path / "songs/vector_at_1.npy")) == 4
+
+
 def test_they_are_what_the_target_network_says(trained, tmp_path):
     from config import build_config, read_config_file
     from learning.model import Model
@@ -142,6 +157,55 @@ def test_weights_that_lack_an_array_are_one_line(trained, tmp_path, capsys, miss
         "another folder\n"
     )
     assert not vectors_of(tmp_path / "out")
+
+
+def test_a_run_that_is_damaged_is_one_line_and_the_output_stays(trained, tmp_path, capsys):
+    mels, run_of = trained
+    run_of, out = shutil.copytree(run_of, tmp_path / "run"), tmp_path / "out"
+    assert run(mels, run_of, out) == 0
+    name = "vector_at_2.npy"
+    vectors = np.load(run_of / name)
+    damages = [vectors[:, :2], vectors[:-1], vectors[:0], vectors[:, 0], vectors * np.nan, 1e38 * vectors]
+    for damaged in [*damages, vectors.astype("U3"), vectors.astype("?"), vectors.astype("M8[s]")]:
+        np.save(run_of / name, damaged)
+        before = tree(out)
+        for level in ("frame", "song"):
+            capsys.readouterr()
+            assert run(mels, run_of, out if level == "frame" else tmp_path / "songs", "--level", level) == 1
+            message = capsys.readouterr().err
+            assert f"error: {run_of / name}: " in message
+            assert message.count("\n") == 1
+        assert tree(out) == before
+        assert not (tmp_path / "songs").exists()
+
+
+def test_a_folder_of_song_vectors_that_is_damaged_is_one_line_and_stays(trained, tmp_path, capsys):
+    mels, run_of = trained
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert run(mels, run_of, whole, "--level", "song") == 0
+    for name, content in [
+        ("vector_at_1.npy", b""),
+        ("vector_at_1.npy", None),
+        ("vector_list.txt", b"low/../../x.npy\t1\n"),
+        ("vector_list.txt", (whole / "vector_list.txt").read_bytes() * 2 + b"x.npy\t1\n"),
+        ("epoc_num.txt", b"noise"),
+        ("music_list.txt", None),
+        ("epoc_num.txt", None),
+    ]:
+        shutil.copytree(whole, out)
+        if content is None:
+            (out / name).unlink()
+            (out / name).mkdir()
+        else:
+            (out / name).write_bytes(content)
+        before = tree(out)
+        capsys.readouterr()
+        assert run(mels, run_of, out, "--level", "song") == 1
+        message = capsys.readouterr().err
+        assert f"error: {out}/" in message
+        assert message.count("\n") == 1
+        assert {**tree(out), "lock": None} == {**before, "lock": None}
+        shutil.rmtree(out)
 
 
 @pytest.mark.parametrize("is_old", [False, True])
@@ -269,6 +333,37 @@ def test_vectors_of_mels_that_are_gone_stay_until_prune_and_what_is_not_ours_sta
     assert run(mels, run_of, out, "--prune") == 0
     assert "gone" not in capsys.readouterr().out
     assert set(tree(out)) == left
+
+
+def test_nothing_leads_out_of_the_output(trained, tmp_path, capsys):
+    mels, run_of = trained
+    out, precious = tmp_path / "out", tmp_path / "precious.npy"
+    assert run(mels, run_of, out) == 0
+    precious.write_bytes(b"precious")
+    noted = (out / "vector_list.txt").read_bytes()
+    capsys.readouterr()
+
+    def check_refused(*arguments, why: str) -> None:
+        before = {name: each for name, each in tree(tmp_path).items() if name != "out/lock"}
+        assert run(*arguments) == 1
+        assert why in capsys.readouterr().err
+        assert {name: each for name, each in tree(tmp_path).items() if name != "out/lock"} == before
+
+    for line in ("../precious.npy\t1", f"{tmp_path}/precious.npy\t1", "../precious.npy", "made_with.yaml\t1", "lock"):
+        (out / "vector_list.txt").write_bytes(noted + os.fsencode(line) + b"\n")
+        check_refused(mels, run_of, out, "--prune", why=f"{out / 'vector_list.txt'}, line 5: ")
+    (out / "vector_list.txt").write_bytes(noted)
+
+    hostile = shutil.copytree(mels, tmp_path / "hostile")
+    ledger = "filename,status,seconds,frames,size,mtime,decoder,reason,checksum\n../precious,ok,1,9,9,9,ffmpeg,,\n"
+    (hostile / "spectrify_log.csv").write_text(ledger)
+    check_refused(hostile, run_of, out, why="its filename is no path below a folder")
+
+    (out / "low").rename(tmp_path / "elsewhere")
+    (out / "low").symlink_to(tmp_path / "elsewhere")
+    for path in (tmp_path / "elsewhere").iterdir():
+        os.utime(path, (1, 1))  # to be made anew
+    check_refused(mels, run_of, out, why=f"{out / 'low'}: is a symbolic link")
 
 
 def test_a_mel_that_is_broken_is_not_gone(trained, tmp_path, capsys):

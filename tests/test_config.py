@@ -34,6 +34,9 @@ from utils import ROOT, UserError
 KINDS = {field.name: field.type for field in dataclasses.fields(Config)}
 
 
+BOMB = "a0: &a0 [1, 1, 1]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(12))
+
+
 def load(*argv: str) -> tuple[Config, frozenset[str]]:
     parser = argparse.ArgumentParser()
     add_config_arguments(parser)
@@ -267,6 +270,14 @@ def test_the_mel_range_must_rise_and_end_below_half_the_sample_rate(settings):
         (b"\0\0", "not readable as YAML"),
         ("seed: 2026-99-99\n", "not readable as YAML"),
         ("seed: !!python/object/apply:os.getpid []\n", "not readable as YAML"),
+        ("seed: !!bool no\n", "aliases and tags are not taken, line 1"),
+        (BOMB, "aliases and tags are not taken, line 1"),
+        ("seed: 1\n" + "#" * 10**6, "is longer than any configuration"),
+        (f"seed: {'9' * 5000}\n", "not readable as YAML"),
+        (f"seed: {'9' * 400}\n", "... is not between 0 and"),
+        (f"hop_seconds: {'9' * 400}\n", "... is not between 0.001 and"),
+        (f"seed: 1{':59' * 30000}\n", "seed: a number of thousands of digits is not between"),
+        (f"{'k' * 1000}: 1\n", "unknown key"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_named(tmp_path, text, said):
@@ -274,11 +285,14 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path, text, said):
     error = message("--config", path)
     assert error.startswith(f"{path}: ")
     assert said in error
+    assert len(error) < 2000
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "none.yaml"
-    assert message("--config", path) == f"{path}: no such configuration; see the files in {ROOT / 'configs'}"
+    assert message("--config", path) == (
+        f"{path}: no such configuration; restore it, or see the files in {ROOT / 'configs'}"
+    )
 
 
 @pytest.mark.parametrize("setting", ["seed", "", "seed:1"])

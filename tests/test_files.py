@@ -96,6 +96,21 @@ def test_symbolic_links_are_followed_but_never_in_a_circle(tmp_path):
     assert found == ["a.mp3", "linked folder/b.mp3", "linked.mp3"]
 
 
+def test_a_folder_is_entered_once_however_many_links_lead_to_it(tmp_path):
+    """Eight folders that link to each other listed one file 109,600 times."""
+    names = [f"folder {place}" for place in range(8)]
+    plant(tmp_path, *(f"music/{name}/own.mp3" for name in names))
+    for here in names:
+        for there in set(names) - {here}:
+            (tmp_path / "music" / here / f"to {there}").symlink_to(tmp_path / "music" / there)
+    assert walk_files(tmp_path / "music", everything).files == [f"{name}/own.mp3" for name in names]
+    plant(tmp_path, "elsewhere/b.mp3")
+    for name in ("z link", "a link"):
+        (tmp_path / "music" / name).symlink_to(tmp_path / "elsewhere")
+    assert walk_files(tmp_path / "music", everything).files[0] == "a link/b.mp3"
+    assert len(walk_files(tmp_path / "music", everything).files) == 9
+
+
 def test_links_that_lead_nowhere_are_left_out(tmp_path):
     plant(tmp_path, "a.mp3")
     (tmp_path / "broken.mp3").symlink_to("not there.mp3")
@@ -172,6 +187,86 @@ def test_what_a_killed_writer_leaves_is_removed_and_only_that(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["my notes.tmp"]
 
 
+@pytest.mark.parametrize("write", ["sweeping", "remove_temporaries"])
+def test_what_a_living_writer_has_begun_stays_and_a_dead_ones_goes_with_the_next_write(tmp_path, write):
+    script = "import files, sys\nwith files.atomic_write(sys.argv[1]) as file: print(1, flush=True); input()"
+    argv = [sys.executable, "-c", script, tmp_path / "theirs"]
+    writer = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"1\n"
+    another = "import files, sys; files.write_file(sys.argv[1], b'x')"
+    if write == "remove_temporaries":
+        another = "import files, os, sys; files.remove_temporaries(os.path.dirname(sys.argv[1]))"
+    again = [sys.executable, "-c", another, tmp_path / "ours"]
+    subprocess.run(again, cwd=ROOT, check=True)
+    assert len(files.temporaries(tmp_path)) == 1
+    writer.kill()
+    writer.communicate()
+    assert len(files.temporaries(tmp_path)) == 1
+    subprocess.run(again, cwd=ROOT, check=True)
+    assert files.temporaries(tmp_path) == []
+    assert not (tmp_path / "theirs").exists()
+
+
+def test_only_files_of_ours_are_swept_away(tmp_path):
+    (tmp_path / "notes").write_bytes(b"x")
+    (tmp_path / ".sound-eval-1-1.tmp").symlink_to(tmp_path / "notes")
+    (tmp_path / ".sound-eval-1-2.tmp").mkdir()
+    os.mkfifo(tmp_path / ".sound-eval-1-3.tmp")
+    (tmp_path / ".sound-eval-notes").write_bytes(b"")
+    before = sorted(os.listdir(tmp_path))
+    files.write_file(tmp_path / "a", b"")
+    assert sorted(os.listdir(tmp_path)) == sorted([*before, "a"])
+    files.remove_temporaries(tmp_path)  # under a folder's lock half-made links are nobody else's
+    assert sorted(os.listdir(tmp_path)) == sorted({*before, "a"} - {".sound-eval-1-1.tmp"})
+
+
+def test_writers_that_sweep_at_once_lose_nothing(tmp_path):
+    script = (
+        "import files, sys\nfor number in range(200):\n"
+        "    files._swept.clear(); files.write_file(f'{sys.argv[1]}/{sys.argv[2]}-{number}', b'x')"
+    )
+    argv = [sys.executable, "-c", script, tmp_path]
+    writers = [subprocess.Popen([*argv, str(number)], cwd=ROOT, stderr=subprocess.PIPE) for number in range(3)]
+    assert [(writer.communicate()[1], writer.returncode) for writer in writers] == [(b"", 0)] * 3
+    assert len(os.listdir(tmp_path)) == 600
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"x"}
+
+
+# Names that come from others
+
+
+@pytest.mark.parametrize("name", ["a", "a b/c, d.npy", "...", "..a/.b", "a\\..\\b", "-rf", os.fsdecode(b"\xff/\xfe")])
+def test_a_plain_name_stays_below_its_folder(name):
+    assert files.is_plain(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/", "/a", "..", "../a", "a/..", "a/../b", ".", "./a", "a/.", "a//b", "a/", "a\0"]
+)
+def test_a_name_that_may_lead_elsewhere_is_not_plain(name):
+    assert not files.is_plain(name)
+
+
+@given(name=st.text("./a\\", max_size=8))
+def test_a_plain_name_is_below_whatever_folder(name):
+    if files.is_plain(name):
+        assert os.path.normpath(os.path.join("/x/y", name)) == f"/x/y/{name}"
+
+
+def test_a_link_among_the_folders_on_the_way_is_refused(tmp_path):
+    plant(tmp_path / "elsewhere", "deep/a")
+    plant(tmp_path / "real", "b/c/d")
+    (tmp_path / "folder").symlink_to(tmp_path / "real")  # what the user names may be a link
+    names = ["top", "b/c/d", "not there/e"]
+    files.require_real_folders(tmp_path / "folder", names)
+    (tmp_path / "real/b/link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "real/file").symlink_to(tmp_path / "elsewhere/deep/a")
+    files.require_real_folders(tmp_path / "folder", [*names, "file"])  # renamed onto and unlinked, never followed
+    for name in ("b/link/a", "b/link/deep/a"):
+        error = message(files.require_real_folders, tmp_path / "folder", [*names, name])
+        assert error.startswith(f"{tmp_path / 'folder/b/link'}: is a symbolic link")
+
+
 # The lock
 
 
@@ -204,6 +299,35 @@ def test_a_lock_without_a_word_in_it_is_somebodys(tmp_path):
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     assert "in use (another process)" in message(folder_lock(tmp_path).__enter__)
     os.close(descriptor)
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "folder", "file"])
+def test_what_is_no_lock_is_refused_and_left_as_it_is(tmp_path, kind):
+    precious, folder = tmp_path / "precious", tmp_path / "mels"
+    precious.write_bytes(b"precious")
+    folder.mkdir()
+    lock = folder / "lock"
+    {
+        "link": lambda: lock.symlink_to(precious),
+        "dangling link": lambda: lock.symlink_to(tmp_path / "new"),
+        "pipe": lambda: os.mkfifo(lock),
+        "folder": lock.mkdir,
+        "file": lambda: lock.write_bytes(b"a thesis"),
+    }[kind]()
+    error = message(folder_lock(folder).__enter__)
+    assert error.startswith(f"{lock}: is ")
+    assert error.endswith("or name another folder")
+    assert precious.read_bytes() == b"precious"
+    assert sorted(os.listdir(tmp_path)) == ["mels", "precious"]
+    assert kind != "file" or lock.read_bytes() == b"a thesis"
+
+
+def test_a_lock_that_a_kill_left_half_written_is_taken(tmp_path):
+    for left in (b"", b"pi", b"pid: "):
+        (tmp_path / "lock").write_bytes(left)
+        with folder_lock(tmp_path):
+            pass
+    assert (tmp_path / "lock").read_text().startswith(f"pid: {os.getpid()}\n")
 
 
 def test_a_file_left_over_is_no_lock(tmp_path):

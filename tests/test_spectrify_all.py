@@ -563,18 +563,13 @@ def test_a_name_with_a_line_break_takes_no_other_files_mel_with_it(clips, tmp_pa
     assert mine.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "name", ["b//nd.wav", "../mine.wav", "b/../../mine.wav", "b/./d.wav", "{}/mine.wav", "silent.wav"]
-)
-def test_nothing_outside_and_nothing_that_is_no_mel_of_a_row_is_removed(clips, tmp_path, name):
-    """A ledger from somewhere else, or one that was edited."""
-    mels = tmp_path / "mels"
+def test_what_is_no_mel_of_a_row_is_not_removed(clips, tmp_path):
+    mels, name = tmp_path / "mels", "silent.wav"
     assert spectrify(clips, mels) == 0
-    rows, name = read_ledger(mels), name.format(tmp_path)
-    rows[name] = dataclasses.replace(rows["b/d.wav"], filename=name, status="silent" if name == "silent.wav" else "ok")
+    rows = read_ledger(mels)
+    rows[name] = dataclasses.replace(rows["b/d.wav"], filename=name, status="silent")
     write_ledger(mels, rows)
-    for path in (tmp_path / "mine.wav.npy", mels / "b/nd.wav.npy", mels / "silent.wav.npy"):
-        path.write_text("keep me")
+    (mels / "silent.wav.npy").write_text("keep me")
     before = tree(tmp_path)
     assert spectrify(clips, mels, "--prune") == 0
     after = tree(tmp_path)
@@ -724,6 +719,27 @@ def test_the_others_are_done_where_a_folder_cannot_be_read(clips, tmp_path, monk
     assert statuses(tmp_path / "mels") == {"a, 1.wav": "ok"}
     told = "1 folder skipped that cannot be read (b): " in capsys.readouterr().out
     assert told == (cause != errno.ENOENT)  # what has gone meanwhile is gone
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o555], ids=oct)
+def test_a_folder_of_the_mel_folder_that_is_closed_to_us_stays_as_it_is(clips, mode):
+    """It ended the run, and so did one that can be read and not written to."""
+    with folder_for_anybody() as folder:
+        audio, mels = shutil.move(clips, folder / "audio"), folder / "mels"
+        assert run_as_anybody(MAIN, audio, mels).returncode == 0
+        before = {name: seen for name, seen in tree(mels).items() if name.startswith("b/")}
+        (mels / "a, 1.wav.npy").unlink()
+        os.utime(audio / "b/d.wav", (1, 1))
+        with closed(mels / "b", mode):
+            done = run_as_anybody(MAIN, audio, mels)
+            strict = run_as_anybody(MAIN, audio, mels, "--strict")
+        assert (done.returncode, done.stderr, strict.returncode) == (0, "", 1)
+        assert "1 done now: 3 ok" in done.stdout
+        assert "1 folder of the mel folder closed to us (b): left as they are\n" in done.stdout
+        assert (mels / "a, 1.wav.npy").exists()
+        assert before == {name: seen for name, seen in tree(mels).items() if name.startswith("b/")}
+        assert run_as_anybody(MAIN, audio, mels).returncode == 0
+        assert read_ledger(mels)["b/d.wav"].mtime == "1.000000000"
 
 
 # Resolution
@@ -1052,6 +1068,37 @@ def test_overwrite_that_ends_while_it_removes_leaves_no_mel_that_nobody_knows(au
     assert {name for name in tree(mels) if name.endswith(".npy")} == {"a.wav.npy"}
 
 
+@pytest.mark.parametrize("flags", [["--prune"], ["--overwrite"], []])
+@pytest.mark.parametrize("name", ["../precious", "b/../../precious", "{tmp}/precious", "b//nd.wav", "b/./d.wav"])
+def test_a_ledger_of_a_stranger_does_not_lead_out_of_the_folder(clips, tmp_path, capsys, flags, name):
+    mels, precious = tmp_path / "mels", tmp_path / "precious.npy"
+    assert spectrify(clips, mels) == 0
+    precious.write_bytes(b"precious")
+    rows = read_ledger(mels)
+    rows["x"] = dataclasses.replace(rows["b/d.wav"], filename=name.format(tmp=tmp_path))
+    write_ledger(mels, rows)
+    before = tree(tmp_path)
+    capsys.readouterr()
+    assert spectrify(clips, mels, *flags) == 1
+    assert "its filename is no path below a folder" in capsys.readouterr().err
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("flags", [["--prune"], ["--overwrite"], []])
+def test_a_link_in_the_mel_folder_does_not_lead_out_of_it(clips, tmp_path, capsys, flags):
+    mels, elsewhere = tmp_path / "mels", tmp_path / "elsewhere"
+    assert spectrify(clips, mels) == 0
+    (mels / "b").rename(elsewhere)
+    (mels / "b").symlink_to(elsewhere)
+    (clips / "b/d.wav").unlink()
+    write_clip(clips / "b/c 2.wav", 3, 3)
+    before = {name: each for name, each in tree(tmp_path).items() if name != "mels/lock"}
+    capsys.readouterr()
+    assert spectrify(clips, mels, *flags) == 1
+    assert f"error: {mels / 'b'}: is a symbolic link" in capsys.readouterr().err
+    assert {name: each for name, each in tree(tmp_path).items() if name != "mels/lock"} == before
+
+
 def test_overwrite_of_an_unchanged_folder_gives_the_same_bytes(audio, mels, made):
     before = tree(mels)
     assert spectrify(audio, mels, "--overwrite") == 0
@@ -1316,6 +1363,12 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+def command_line(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
 def without_resolution(output: str) -> str:
     """What a first run prints behind the line that it begins with."""
     assert output.startswith("resolution: ")
@@ -1437,6 +1490,54 @@ def test_a_signal_ends_it_with_one_line(many, tmp_path, slow_ffmpeg, number, sen
         assert len(read_ledger(mels)) == 40
         after = tree(mels)
         assert all(after[f"{name}.npy"] == before[f"{name}.npy"] for name, row in rows.items() if row.has_mel)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_workers_start_is_one_line(many, tmp_path, number):
+    """They answered Ctrl-C by tracebacks of their imports."""
+    for place in range(3):
+        with running(many, tmp_path / f"mels {place}", "--jobs=2") as (process, mark):
+            wait_until(lambda: any(b"LokyProcess" in command_line(pid) for pid in marked(mark)))
+            os.killpg(process.pid, number)
+            _, errors = process.communicate(timeout=30)
+        assert errors == "spectrify_all.py: interrupted; what was finished is kept, and the same command goes on\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "whose", [b"joblib.externals.loky.backend.resource_tracker", b"multiprocessing.resource_tracker"]
+)
+def test_a_helper_process_that_is_killed_is_nobodys_concern(many, tmp_path, slow_ffmpeg, whose):
+    mels = tmp_path / "mels"
+    with running(many, mels, "--jobs=2", IMAGEIO_FFMPEG_EXE=slow_ffmpeg) as (process, mark):
+        wait_until(lambda: rows_written(mels) > 0)
+        helpers = [pid for pid in marked(mark) if whose in command_line(pid)]
+        assert helpers
+        for pid in helpers:
+            os.kill(pid, signal.SIGKILL)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert "40 audio files, 40 done now: 38 ok, 2 failed" in output
+
+
+def test_without_shared_memory_it_is_one_file_at_a_time(many, tmp_path):
+    """It was a traceback, "signal only works in main thread", where /dev/shm was full or missing."""
+    with running(many, tmp_path / "mels", "--jobs=2", JOBLIB_MULTIPROCESSING="0") as (process, _):
+        output, errors = process.communicate(timeout=60)
+    assert errors == "one file at a time: no shared memory for more processes (is /dev/shm full?)\n"
+    assert (process.returncode, " 38 ok, 2 failed" in output) == (0, True)
+
+
+def test_too_little_memory_is_written_down_of_no_file(clips, tmp_path, capsys, monkeypatch):
+    lacking = program(tmp_path / "lacking ffmpeg", "kill -KILL $$")
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", lacking)
+    assert spectrify(clips, tmp_path / "mels", "--jobs=1") == 1
+    assert "out of memory" in capsys.readouterr().err
+    assert read_ledger(tmp_path / "mels") == {}
+    monkeypatch.undo()
+    assert spectrify(clips, tmp_path / "mels", "--jobs=1") == 0
+    assert {row.status for row in read_ledger(tmp_path / "mels").values()} == {"ok"}
 
 
 def test_a_worker_that_dies_of_a_signal_is_no_error_where_the_signal_comes_to_us_later():

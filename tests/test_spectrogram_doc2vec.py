@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import io
 import os
 import random
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from anybody import closed, folder_for_anybody, run_as_anybody
 from conftest import ONE_VIEW, small_settings, tree, write_mels
 
 import files
@@ -747,13 +749,64 @@ def test_a_save_that_is_not_finite_is_named_before_anything_is_written(mels, tmp
 
 
 @slow
-def test_mels_too_large_for_the_networks_are_one_line(mels, tmp_path, capsys):
+def test_mels_too_large_for_the_networks_are_left_out_as_those_that_cannot_be_read(mels, tmp_path, capsys):
     path = mels / "high/1, søng.mp3.npy"
     np.save(path, 1e300 * np.load(path).astype(np.float64))
-    assert train(mels, tmp_path / "run") == 1
-    message = capsys.readouterr().err
-    assert "high/1, søng.mp3.npy holds values too large for float32" in message
-    assert message.count("\n") == 1
+    assert train(mels, tmp_path / "run", "--max-saves", "1") == 0
+    said = "1 song could not be read, e.g. high/1, søng.mp3.npy: holds values too large for float32"
+    assert said in capsys.readouterr().out
+    assert np.isfinite(np.load(tmp_path / "run/vector_at_1.npy")).all()
+    for path in mels.rglob("*.npy"):
+        np.save(path, np.full_like(np.load(path), 3e38, np.float32))
+    assert train(mels, tmp_path / "another") == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@slow
+def test_a_save_of_another_shape_or_kind_is_named_and_kept(mels, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(mels, run, "--max-saves", "1") == 0
+    vectors, network, songs = run / "vector_at_1.npy", "weights/network_at_1.npz", "weights/songs_at_1.npz"
+
+    def arrays_of(name: str, key: str, change) -> bytes:
+        arrays = dict(np.load(run / name))
+        arrays[key] = change(arrays[key])
+        content = io.BytesIO()
+        np.savez(content, **arrays)
+        return content.getvalue()
+
+    def array_of(change) -> bytes:
+        content = io.BytesIO()
+        np.save(content, change(np.load(vectors)))
+        return content.getvalue()
+
+    rows = (run / "cost_list.csv").read_bytes()
+    damages = [
+        ("vector_at_1.npy", array_of(lambda array: array[:, :3])),
+        ("vector_at_1.npy", array_of(lambda array: array.astype("M8[s]"))),
+        ("vector_at_1.npy", array_of(lambda array: array[0, 0])),
+        (network, arrays_of(network, "step", np.negative)),
+        (network, arrays_of(network, "target_hidden_bias", lambda array: array[:-1])),
+        (network, arrays_of(network, "bias", lambda array: array.astype("U3"))),
+        (songs, arrays_of(songs, "squares", np.ravel)),
+        (songs, arrays_of(songs, "stamps", lambda array: array.astype(float))),
+        ("cost_list.csv", rows[: rows.index(b"\n") + 1]),
+        ("cost_list.csv", b"epoc,cost," + b"1" * 10**6),
+        ("config.yaml", (run / "config.yaml").read_bytes()[:40]),
+    ]
+    for name, content in damages:
+        whole = (run / name).read_bytes()
+        (run / name).write_bytes(content)
+        before = tree(run)
+        for more in (["--max-saves", "2"], ["--max-saves", "1"], ["--add-only"]):
+            capsys.readouterr()
+            assert train(mels, run, *more) == 1
+            message = capsys.readouterr().err
+            assert str(run / name) in message
+            assert message.count("\n") == 1
+        assert {**tree(run), "lock": None} == {**before, "lock": None}
+        (run / name).write_bytes(whole)
+    assert train(mels, run, "--max-saves", "2") == 0
 
 
 @slow
@@ -774,3 +827,19 @@ def test_a_run_of_an_older_version_is_one_line(mels, tmp_path, capsys, part, arr
     assert f"{path}: holds no {array}, so another version made it; go on with that version, or train into" in message
     assert message.count("\n") == 1
     assert {**tree(run), "lock": None} == {**before, "lock": None}
+
+
+def test_songs_that_cannot_be_read_do_not_lose_their_vectors(mels, tmp_path):
+    """Where a folder could not be read, its songs were taken for gone."""
+    with folder_for_anybody() as folder:
+        mels, run_of = shutil.move(mels, folder / "mels"), folder / "run"
+        assert main([str(mels), str(run_of), "--quiet", "--max-saves", "1", *small_settings()]) == 0
+        before = tree(run_of)
+        code = "sys.exit(spectrogram_doc2vec.main())"
+        for place, what in ((mels / "high", "6 songs"), (mels / "high/0, søng.mp3.npy", "1 song")):
+            with closed(place):
+                done = run_as_anybody(code, mels, run_of)
+            assert (done.returncode, done.stdout) == (1, "")
+            named = place.relative_to(mels)
+            assert f"{what} of {run_of} cannot be read ({named}), and would lose their vectors; make" in done.stderr
+        assert tree(run_of) == before

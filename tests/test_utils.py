@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from conftest import file_names
@@ -176,6 +177,19 @@ def test_help_is_the_docstring_with_the_defaults(capsys):
     assert "None" not in text
 
 
+def test_an_empty_text_is_no_path(capsys):
+    """`spectrify_all.py "" OUT` took the current folder."""
+    parser = utils.script_parser("A script.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument_group("more").add_argument("--output", type=Path)
+    assert parser.parse_args(["a", "--output", "."]).output == Path(".")
+    for argv, whose in [([""], "FOLDER"), (["a", "--output", ""], "--output"), (["a", "--output="], "--output")]:
+        with pytest.raises(SystemExit) as ended:
+            parser.parse_args(argv)
+        assert ended.value.code == 2
+        assert f"error: argument {whose}: an empty text names no file or folder\n" in capsys.readouterr().err
+
+
 def test_abbreviated_flags_are_refused(capsys):
     parser = utils.script_parser("Does a thing.")
     parser.add_argument("--overwrite", action="store_true")
@@ -318,3 +332,38 @@ def test_a_second_signal_ends_it_at_once(number, exit_code):
         assert process.stdout.readline() == "cleaning\n"
         process.send_signal(number)
         assert process.wait(timeout=10) == exit_code
+
+
+SIGNALLING = """
+import os, time
+os.write(1, b"importing")
+os.kill(os.getpid(), {number})
+os.kill(os.getpid(), {number})
+time.sleep(60)
+"""
+FOLDERS = (utils.ROOT, utils.ROOT / "process_results", utils.ROOT / "static_web_viewer")
+SCRIPTS = [path for folder in FOLDERS for path in folder.glob("*.py") if "\nif __name__ ==" in path.read_text()]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_signal_during_imports_is_one_line(tmp_path, script):
+    """In the first half second of a script Ctrl-C was a traceback."""
+    (tmp_path / "numpy.py").write_text(SIGNALLING.format(number=int(signal.SIGINT)))
+    argv, environment = [sys.executable, script, "a", "b"], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(argv, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "importing")
+    assert done.stderr == f"{script.name}: interrupted; what was finished is kept, and the same command goes on\n"
+
+
+def test_who_imports_us_and_is_no_script_of_ours_keeps_his_signals():
+    text = "import signal; before = signal.getsignal(2); import utils; print(signal.getsignal(2) is before)"
+    done = subprocess.run([sys.executable, "-c", text], cwd=utils.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize("raised", ["MemoryError", 'RuntimeError("can\'t start new thread")'])
+def test_too_little_memory_is_one_line(raised):
+    exit_code, errors = ended(f"raise {raised}", "")
+    assert (exit_code, errors.count("\n")) == (1, 1)
+    assert "out of memory; close other programs" in errors
+    assert "Traceback" in ended("raise RuntimeError('a bug')", "")[1]

@@ -25,6 +25,7 @@ from files import (
     TEMPORARY_SUFFIX,
     atomic_write,
     byte_order,
+    is_plain,
     remove_temporaries,
     write_if_changed,
 )
@@ -302,11 +303,6 @@ class Shelf:
             for folder in _folders(path):
                 os.rmdir(os.path.join(self.folder, folder))
         return there
-
-
-def is_plain(path: str) -> bool:
-    """Tell whether a relative path stays below where it starts, as long as no symbolic link is met."""
-    return "\0" not in path and not {"", ".", ".."} & set(path.split("/"))
 
 
 def quoted(path: str) -> str:

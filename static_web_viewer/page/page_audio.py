@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from files import is_plain
 from mels.decoding import find_ffmpeg
 from mels.mel_folder import MEL_SUFFIX
 from mels.plan import SKIP_MARKERS
@@ -24,7 +25,6 @@ from static_web_viewer.page.audio_shelf import (
     REFERENCED,
     Placed,
     Shelf,
-    is_plain,
     quoted,
 )
 from static_web_viewer.page.page_folder import AUDIO_FOLDER

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from files import write_file
+from files import is_plain, write_file
 from mels.mel_folder import MEL_SUFFIX, list_mels, mel_shape, read_mel
-from static_web_viewer.page.audio_shelf import is_plain
 from static_web_viewer.page.page_folder import DATA_FOLDER, hashed_name
 from utils import Progress, UserError, examples, plural, printable
 
@@ -54,9 +53,9 @@ class Strips:
         return {"files": self.files, "tracks": TRACKS, "width": WIDTH, "height": HEIGHT}
 
     def summary(self) -> str:
-        """Return e.g. 'strips: of 29 tracks; 1 mel cannot be read (a.mp3)'."""
+        """Return e.g. 'strips: 29 tracks; 1 mel cannot be read (a.mp3)'."""
         drawn = self.tracks - self.without - len(self.broken)
-        parts = [f"strips: of {plural(drawn, 'track')}"]
+        parts = [f"strips: {plural(drawn, 'track')}"]
         if self.without:
             parts.append(f"{plural(self.without, 'track')} without a mel")
         if self.broken:

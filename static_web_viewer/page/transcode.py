@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from mels.decoder_process import decoder_prefix
 from mels.decoding import REASON_CHARACTERS
+from mels.ffmpeg import input_arguments, what_is_said
 from utils import printable
 
 # What Chrome, Firefox and Safari all play; a format that holds several codecs is looked into before it is copied.
@@ -30,11 +31,6 @@ PLAYED_CODECS = {
     ".webm": ("vorbis", "opus"),
 }
 
-# Containers of sound and film alone: a playlist in an audio file's clothes would take in files from anywhere.
-DEMUXERS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,asf_o,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,gsm,iff,loas,matroska,mov,mp3,"
-    "mpc,mpc8,mpeg,mpegts,ogg,rm,shn,tak,tta,voc,w64,wav,wv"
-)
 MP3_QUALITY = "2"  # LAME's VBR scale: about 190 kbit/s, which hardly anybody tells from the original
 STALLED_SECONDS = 120.0  # an ffmpeg that has written nothing for so long hangs
 POLL_SECONDS = 0.2
@@ -141,12 +137,12 @@ def encode_mp3(source: Source, target: BinaryIO, ffmpeg: str, stop: threading.Ev
     os.fsync(target.fileno())
     lines = [re.sub(r"^(\[[^]]* @ [^]]*\] )+", "", line) for line in messages.split("\n") if line.strip()]
     reason = lines[0] if lines else f"ffmpeg ended with exit code {exit_code}"
-    raise NotMade(printable(" ".join(reason.split()))[:REASON_CHARACTERS])
+    raise NotMade(printable(" ".join(what_is_said(reason).split()))[:REASON_CHARACTERS])
 
 
 def _input(ffmpeg: str, level: str, source: Source) -> list[str]:
     argv = [ffmpeg, "-nostdin", "-nostats", "-hide_banner", "-loglevel", level, "-y", "-filter_threads", "1"]
-    return [*argv, "-protocol_whitelist", "file", "-format_whitelist", DEMUXERS, "-i", f"file:{source.real}"]
+    return [*argv, *input_arguments(source.real)]
 
 
 def _run(argv: list[str], stop: threading.Event, output: BinaryIO | None = None) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 /* What a person can do to the page: choose a track, go on, walk to another, make a list, colour. */
 const actions = (() => {
-  const DOUBLE_CLICK = 300;  // milliseconds in which a second click may come
+  const DOUBLE_CLICK = 500;  // milliseconds in which a second click may come, as in cloud.js
   const element = (id) => document.getElementById(id);
   const { state, change } = page;
   let before = "";  // the column that was coloured before the distances
@@ -13,22 +13,29 @@ const actions = (() => {
   /** Make a track the current one, and play it. */
   function go(track, queue) {
     if (state.walking && state.track >= 0 && track !== state.track) return wayTo(track);
+    state.walking = false;
+    return take(track, queue);
+  }
+
+  function take(track, queue) {
+    clearTimeout(leaving);
     const other = track !== state.track;
-    Object.assign(state, { track, queue, walking: false });
+    Object.assign(state, { track, queue });
     preview.hover(-1);
     if (other) player.open(track, true);
     else if (!player.playing()) player.toggle();
     if (other) element("panel").scrollTop = 0;
+    if (other) store.tell(`${tracks.title(track)} is selected`);  // and then, that it plays
     return change({}, other);
   }
 
-  /** Go on in the queue; tells whether there was a track. */
-  function step(by) {
+  /** Go on in the queue; tells whether there was a track. A track that has ended is no answer to where one walks to. */
+  function step(by, byItself) {
     const next = state.track < 0 ? undefined : page.at(by);
     if (next === undefined) return false;
     map.reveal(next);
-    state.walking = false;
-    go(next, state.queue);
+    state.walking &&= byItself === true;
+    take(next, state.queue);
     return true;
   }
 
@@ -37,18 +44,32 @@ const actions = (() => {
     clearTimeout(leaving);
     if (track < 0) leaving = setTimeout(leave, DOUBLE_CLICK);  // unless it is the first of a double one
     else if (event.shiftKey && state.track >= 0 && track !== state.track) wayTo(track);
-    else go(track, [track, ...tracks.neighbours(track, page.shown()).map((each) => each.track)]);
+    else go(track, { around: track });
   }
 
+  /** After a click on empty ground. */
   function leave() {
-    if (state.walking) change({ walking: false });
-    else if (state.list) closeList();
+    if (state.walking) walkTo(false);
     else if (state.track >= 0) deselect();
+    else if (state.list) closeList();
+  }
+
+  /** Esc closes what was opened last. */
+  function close() {
+    if (!state.walking && state.list) closeList();
+    else leave();
+  }
+
+  /** Ask for the track that one walks to with the next click, or no longer. */
+  function walkTo(wanted) {
+    change({ walking: wanted });
+    store.tell(wanted ? "Choose a track: the way to it is listed and played. Escape: none" : "No way is asked for");
   }
 
   function deselect() {
     player.open(-1, false);
     change({ track: -1, queue: [], walking: false, colour: state.colour === page.DISTANCE ? before || tracks.all.first : state.colour }, true);
+    store.tell("No track is selected");
   }
 
   /** The way over the nearest neighbours from the current track to another becomes queue and list. */
@@ -128,7 +149,7 @@ const actions = (() => {
   }
 
   return {
-    go, step, pick, leave, search, takeFirst, openList, closeList, listShown, listLasso, playAll, colourBy, choose,
+    go, step, pick, close, walkTo, search, takeFirst, openList, closeList, listShown, listLasso, playAll, colourBy, choose,
     byDistance: () => colourBy(state.colour === page.DISTANCE ? before || tracks.all.first : page.DISTANCE),
     /** A search a little after the last letter. */
     searchSoon: () => { clearTimeout(typing); typing = setTimeout(search, 120); },

@@ -15,7 +15,7 @@ const keys = (() => {
     "+": () => map.zoom(1.5),
     "=": () => map.zoom(1.5),
     "-": () => map.zoom(1 / 1.5),
-    0: () => map.fit(),
+    0: () => map.reset(),
     l: () => map.lasso(!map.isLasso()),
     h: () => hear(),
     m: () => element("mute").click(),
@@ -40,9 +40,10 @@ const keys = (() => {
     if (!element("failure").hidden) element("failure").hidden = true;
     else if (element("filters").open) element("filters").open = false;
     else if (map.isLasso()) map.lasso(false);
+    else if (page.state.walking) actions.walkTo(false);
     else if (page.state.hidden.size) page.change({ hidden: new Set() });
     else if (page.state.sheet && !page.state.list && element("sheet").checkVisibility()) page.change({ sheet: false });
-    else actions.leave();
+    else actions.close();
   }
 
   function hear() {

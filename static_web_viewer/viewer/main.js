@@ -59,7 +59,7 @@
       reset: keys.KEYS[0],
       lasso: keys.KEYS.l,
       hear: keys.hear,
-      walk: () => page.change({ walking: !page.state.walking }),
+      walk: () => actions.walkTo(!page.state.walking),
       sheet: () => page.change({ sheet: !page.state.sheet }),
     };
     for (const [id, work] of Object.entries(handlers)) element(id).addEventListener("click", safely(work));
@@ -76,14 +76,17 @@
     const known = asked.colour === page.DISTANCE ? track >= 0 && tracks.vectors() : tracks.column(asked.colour);
     Object.assign(state, address.filter(asked.filter), { colour: known ? asked.colour : tracks.all.first, walking: false });
     if (track !== state.track) {
-      const queue = track < 0 ? [] : [track, ...tracks.neighbours(track).map((each) => each.track)];
-      Object.assign(state, { track, queue: state.queue.includes(track) ? state.queue : queue });
+      const queue = track < 0 ? [] : { around: track };
+      Object.assign(state, { track, queue: page.queued().includes(track) ? state.queue : queue });
       player.open(track, player.playing());
     }
-    element("search").value = asked.search;
-    state.search = "";
-    state.list = null;
-    if (asked.search) actions.search();
+    // Back and Forward leave a list open, so that one can go on in it
+    if (!history.state || asked.search !== state.search) {
+      element("search").value = asked.search;
+      state.search = "";
+      state.list = null;
+      if (asked.search) actions.search();
+    }
     page.render();
     if (asked.view) map.show(asked.view);
     else map.fit();
@@ -103,6 +106,7 @@
     const [texts, neighbours, vectors] = document.body.dataset.later.split(" ").map(store.load);
     await Promise.all([texts, neighbours]);
     tracks.takeTracks(await store.part("tracks"));
+    document.body.classList.toggle("silent", !tracks.all.audio);
     tracks.takeNeighbours(await store.part("neighbours"));
     page.colourOptions();
     filters.columnsReady();

@@ -2,24 +2,19 @@
 
 /* The map: the cloud of points, and what lies on it: names, rings, the way from track to track, the tooltip. */
 const map = (() => {
-  const EDGE = 22;  // pixels that stay free around the whole map
   const CLOSEST = 60;  // times that one can look closer than at the whole map, and more where there are many tracks
   const FAINT = { light: 0.15, dark: 0.24 };  // opacity of what a list or a search leaves out
-  const MOST_NAMES = 60;
-  const LINE = 17;  // pixels from one name to another below it
   const stage = document.getElementById("stage");
   const plot = document.getElementById("map");
   const tooltip = document.getElementById("tooltip");
   const layer = (id) => document.getElementById(id);
-  const measure = document.createElement("canvas").getContext("2d");
   const on = { pick: () => {}, whole: () => {}, lasso: () => {}, view: () => {}, describe: () => [], hover: () => {} };
 
   let view = null, home = true, settled = 0;
-  let shown = { order: null, names: [], track: -1, near: [], path: [], pointed: -1, sounding: false, mask: null };
-  let hovered = -1, fittedTo = "";
+  let shown = { order: [], names: [], track: -1, near: [], path: [], pointed: -1, sounding: false, marked: null };
+  let whole = { insets: {}, unit: 1 };  // how the whole map lies
+  let hovered = -1;
   let shuffled = null;  // all tracks in an order that says nothing, so that no colour hides another
-  let box = [0, 1, 0, 1];
-  const widths = new Map();  // of names, in pixels
 
   // Which points are drawn, the lowest first
 
@@ -61,7 +56,7 @@ const map = (() => {
   function withOpacity(packed, order, marked) {
     const colours_ = packed.slice();
     const bytes = new Uint8Array(colours_.buffer);
-    const [full, faint] = [255 * (order.length > 20000 ? 0.8 : 0.92), 255 * FAINT[colours.scheme()]];
+    const [full, faint] = [255 * (order.length > 20000 ? 0.7 : 0.88), 255 * FAINT[colours.scheme()]];
     for (const i of order) bytes[4 * i + 3] = marked && !marked[i] ? faint : full;
     return colours_;
   }
@@ -69,10 +64,10 @@ const map = (() => {
   /** Points are small where there are many, and grow as one looks closer. */
   function pointSize() {
     const [width, height] = [stage.clientWidth, stage.clientHeight];
-    const points = Math.max(shown.order ? shown.order.length : 1, 1);
+    const points = Math.max(shown.order.length, 1);
     const screen = Math.min(Math.max(Math.min(width, height) / 800, 0.75), 1.4);
-    const dense = 1.3 * Math.sqrt((0.4 * width * height) / points);  // more would be one blot
-    const wanted = Math.min(19 * points ** -0.14 * screen, dense) * Math.max(closer(), 0.5) ** 0.35;
+    const dense = 1.2 * Math.sqrt((0.4 * width * height) / points);  // more would be one blot
+    const wanted = Math.min(23 * points ** -0.165 * screen, dense) * Math.max(closer(), 0.5) ** 0.35;
     return Math.round(4 * Math.min(Math.max(wanted, 1.5), 16)) / 4;
   }
 
@@ -80,42 +75,31 @@ const map = (() => {
 
   /** How much closer one looks than at the whole map. */
   function closer() {
-    return wholeUnit() / view.unit();
+    return whole.unit / view.unit();
   }
-
-  /** Pixels at each side of the whole map that the heading, the tools and the legend take: of the places beside the
-   * legend and above it that in which the map is larger. */
-  function insets() {
-    const edge = stage.getBoundingClientRect();
-    const [head, legend_, tools] = ["head", "legend", "tools"].map((id) => layer(id).getBoundingClientRect());
-    const free = { left: EDGE, right: EDGE + tools.width, bottom: EDGE, top: EDGE + Math.max(0, Math.min(head.bottom - edge.top, edge.height / 3)) };
-    const beside = { ...free, left: EDGE + Math.max(0, legend_.right - edge.left) };
-    const above = { ...free, bottom: EDGE + Math.max(0, edge.bottom - legend_.top) };
-    return unitWithin(beside) < unitWithin(above) ? beside : above;
-  }
-
-  /** Map units a pixel where the whole map lies within insets. */
-  function unitWithin(free) {
-    const [left, right, bottom, top] = box;
-    const across = (right - left) / Math.max(stage.clientWidth - free.left - free.right, 50);
-    const up = (top - bottom) / Math.max(stage.clientHeight - free.bottom - free.top, 50);
-    return Math.max(across, up) || 1 / stage.clientWidth;
-  }
-
-  const wholeUnit = () => unitWithin(insets());
 
   function fit() {
     home = true;
-    fittedTo = JSON.stringify([stage.clientWidth, stage.clientHeight, ...Object.values(insets())]);
-    view.show(box, insets());
+    whole = room.lay();
+    view.show(room.box(), whole.insets);
+    drawOver();
     settle();
+  }
+
+  /** Show the map; where it is seen already and tracks lie far outside of it, with these. */
+  function reset() {
+    if (home && String(room.box()) !== String(room.everything())) {
+      leaveHome();
+      view.show(room.everything(), whole.insets);
+    } else fit();
   }
 
   /** The whole map again where what lies beside it has changed its size; a view of somebody's own stays. */
   function refit() {
-    const unit = wholeUnit();
-    view.bounds({ box, closest: unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * unit });
-    if (home && fittedTo !== JSON.stringify([stage.clientWidth, stage.clientHeight, ...Object.values(insets())])) fit();
+    const before = whole;
+    whole = room.lay();
+    view.bounds({ box: room.everything(), closest: whole.unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * whole.farthest });
+    if (home && whole !== before) fit();
   }
 
   function leaveHome() {
@@ -148,7 +132,15 @@ const map = (() => {
 
   function drawOver() {
     drawRings();
-    drawNames();
+    labels.draw(shown, view, pointSize(), closer());
+  }
+
+  /** Those of some tracks, each with its rank, that lie so many pixels from the current one and each other: many rings in one place are a blot. */
+  function apart(some, pixels) {
+    const kept = shown.track < 0 ? [] : [[shown.track, -1]];
+    const away = ([one], other) => Math.hypot(view.pixel(one)[0] - view.pixel(other)[0], view.pixel(one)[1] - view.pixel(other)[1]);
+    some.forEach((track, rank) => { if (kept.every((each) => away(each, track) > pixels)) kept.push([track, rank]); });
+    return kept.filter(([, rank]) => rank >= 0);
   }
 
   function drawRings() {
@@ -157,7 +149,8 @@ const map = (() => {
       const [x, y] = view.pixel(track);
       return svg("circle", { class: kind, cx: x, cy: y, r: radius + more });
     };
-    const made = shown.near.map((track, rank) => {
+    // On a way its tracks are what counts
+    const made = shown.path.length ? shown.path.map((track) => circle(track, "stop", 2.5)) : apart(shown.near, 1.5 * radius).map(([track, rank]) => {
       const ring = circle(track, "neighbour", 2.5);
       ring.style.opacity = 0.9 - (0.7 * rank) / shown.near.length;
       return ring;
@@ -166,28 +159,6 @@ const map = (() => {
     for (const track of new Set([shown.pointed, hovered])) if (track >= 0) made.push(circle(track, "pointed", 4));
     layer("rings").replaceChildren(...made);
     layer("path").setAttribute("points", shown.path.map((track) => view.pixel(track).map((place) => place.toFixed(1)).join(",")).join(" "));
-  }
-
-  function width(text) {
-    if (!widths.has(text)) widths.set(text, measure.measureText(text).width);
-    return widths.get(text);
-  }
-
-  function drawNames() {
-    const edge = stage.getBoundingClientRect();
-    const covered = [...document.querySelectorAll("#head .name, #head .controls, #chips, #legend, #tools, #panel")].map((each) => each.getBoundingClientRect()).filter((each) => each.width)
-      .map((each) => ({ left: each.left - edge.left, top: each.top - edge.top, right: each.right - edge.left, bottom: each.bottom - edge.top }));
-    const [left, right, bottom, top] = view.window();
-    const [across, up] = [stage.clientWidth / (right - left), stage.clientHeight / (top - bottom)];
-    const placed = names.layout(shown.names, {
-      toPixel: (x, y) => [(x - left) * across, (top - y) * up],
-      width: stage.clientWidth, height: stage.clientHeight, measure: width, lineHeight: LINE, taken: covered, most: MOST_NAMES, closer: closer(),
-    });
-    layer("names").replaceChildren(...placed.map(({ text, x, y }) => {
-      const made = svg("text", { x, y });
-      made.textContent = text;
-      return made;
-    }));
   }
 
   function hover(track) {
@@ -225,19 +196,18 @@ const map = (() => {
   function start() {
     const { x, y, count } = tracks.all;
     shuffled = shuffle(count);
-    box = [Infinity, -Infinity, Infinity, -Infinity];
-    for (let i = 0; i < count; i++) box = [Math.min(box[0], x[i]), Math.max(box[1], x[i]), Math.min(box[2], y[i]), Math.max(box[3], y[i])];
+    room.start(tracks.all);
     view = cloud(plot, {
       view: (moving) => { if (moving) leaveHome(); moved(); },
       hover,
       pick: (track, event) => on.pick(track, event),
-      double: (track) => { if (track < 0) { on.whole(); fit(); } },
+      double: (track) => { if (track < 0) { on.whole(); reset(); } },
       lasso: (found) => { showLasso(); on.lasso(found); },
       drawn: (points) => { document.documentElement.dataset.drawn = points; },
       fallback: tell,
     });
     view.place(x, y);
-    measure.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
+    new ResizeObserver(([{ target }]) => stage.style.setProperty("--head", `${target.offsetHeight}px`)).observe(layer("head"));
     new ResizeObserver(() => { refit(); moved(); }).observe(stage);
     // What had the focus would get the keys that are meant for the map
     plot.addEventListener("pointerdown", () => document.activeElement.blur());
@@ -253,9 +223,11 @@ const map = (() => {
   /** Draw the points: `mask` tells which, `marked` which of them in full. */
   function paint(colouring, mask, marked) {
     const order = drawOrder(colouring, mask, marked);
-    shown.order = order;
+    Object.assign(shown, { order, marked });
+    layer("nothing").hidden = order.length > 0;
     view.paint(withOpacity(colouring.packed, order, marked), order);
     if (hovered >= 0 && !mask[hovered]) hover(-1);
+    else if (!tooltip.hidden) showTooltip(hovered);
     view.size(pointSize());
     refit();
   }
@@ -274,17 +246,17 @@ const map = (() => {
   /** Move the view, not its scale, so that a track is on it and under nothing. */
   function reveal(track) {
     const [x, y] = view.pixel(track);
-    const free = insets();
+    const taken = room.sides();
     const beyond = (at, low, high) => (at < low ? low - at : at > high ? high - at : 0);
-    const dx = beyond(x, Math.min(free.left, stage.clientWidth / 3), stage.clientWidth - free.right);
-    const dy = beyond(y, free.top, stage.clientHeight - free.bottom);
+    const dx = beyond(x, room.EDGE + Math.min(taken.left, stage.clientWidth / 3), stage.clientWidth - room.EDGE - taken.right);
+    const dy = beyond(y, room.EDGE + taken.top, stage.clientHeight - room.EDGE);
     if (!dx && !dy) return;
     leaveHome();
     view.pan(dx, dy);
   }
 
   return {
-    start, paint, over, fit, refit, reveal, on,
+    start, paint, over, fit, reset, refit, reveal, on,
     zoom: (factor) => { leaveHome(); view.zoom(factor); },
     lasso: (wanted) => { view.lasso(wanted); showLasso(); },
     isLasso: () => view.isLasso(),

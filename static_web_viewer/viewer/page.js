@@ -7,7 +7,7 @@ const page = (() => {
 
   const state = {
     track: -1,  // the current one: it is heard, described, and its neighbours are ringed
-    queue: [],  // tracks that come before and after it
+    queue: [],  // tracks that come before and after it; {around}: what is alike to a track, of what is shown
     colour: "",  // key of a column, or DISTANCE
     promoted: [],  // values that have been given a colour of their own
     hidden: new Set(),  // keys of the legend's groups that are switched off
@@ -78,7 +78,7 @@ const page = (() => {
     once("over", [track, near, path.length, path, sounding], () => map.over({ track, near, path, sounding }));
     once("track", [track], () => lists.showTrack(track));
     const far = once("far", [track, tracks.vectors()], () => (track < 0 || !tracks.vectors() ? 1 : middleDistance(track)));
-    once("neighbours", [near, colouring, far], () => lists.showNeighbours(found, near, value, far));
+    once("neighbours", [near, colouring, far], () => lists.showNeighbours(found, { around: track }, value, far));
     once("list", [listed, state.list, colouring], () => lists.showList(listed, listed && state.list.title(counted(listed.length)), value));
     once("chips", [state.chosen], () => filters.render(state.chosen));
     lists.mark(track, sounding, (each) => colours.of(colouring, each));
@@ -93,10 +93,15 @@ const page = (() => {
 
   /** The track of the queue that comes after or before the current one, past those that are not shown or not there. */
   function at(by) {
-    const { queue, track } = state;
-    let place = queue.indexOf(track) + by;
+    const queue = queued();
+    let place = queue.indexOf(state.track) + by;
     while (place in queue && (!shown[queue[place]] || (tracks.all.audio && tracks.address(queue[place]) === null))) place += by;
     return queue[place];
+  }
+
+  function queued() {
+    const { queue } = state;
+    return queue.around === undefined ? queue : once("queue", [queue, shown, tracks.vectors()], () => [queue.around, ...tracks.neighbours(queue.around, shown).map((each) => each.track)]);
   }
 
   const isByDistance = () => state.colour === DISTANCE && state.track >= 0 && tracks.vectors() !== null;
@@ -170,7 +175,7 @@ const page = (() => {
   }
 
   return {
-    DISTANCE, state, change, render, describe, at, colourOptions,
+    DISTANCE, state, change, render, describe, at, queued, colourOptions,
     /** Which tracks the filters and the legend leave, (count,) of 0 and 1. */
     shown: () => shown,
     /** The tracks of the open list that are shown; null: none is open. */

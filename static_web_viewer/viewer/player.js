@@ -42,7 +42,7 @@ const player = (() => {
     if (address === null) {
       audio.removeAttribute("src");
       audio.load();
-      if (track >= 0) trouble("This page has no audio of this track.");
+      if (track >= 0 && tracks.all.audio) trouble("This page has no audio of this track.");
     } else {
       audio.src = address;
       if (aloud) start();
@@ -54,7 +54,7 @@ const player = (() => {
 
   function start() {
     if (!byItself) preview.silence();
-    if (audio.error) audio.load();  // it may be there by now
+    if (audio.error && !isUnheard()) audio.load();  // it may be there by now
     audio.play().catch((error) => {
       // An AbortError is the next track's doing, and not of interest
       if (error.name === "NotAllowedError") trouble("The browser waits for a click before it plays.");
@@ -87,8 +87,17 @@ const player = (() => {
     element("trouble").hidden = !text;
   }
 
+  /** Whether the track plays on without a sound: what Firefox reports where the machine has no sound device. */
+  function isUnheard() {
+    return audio.error.message.includes("OnMediaSinkAudioError");
+  }
+
   function fail() {
     if (!audio.getAttribute("src")) return;
+    if (isUnheard()) {
+      trouble("The browser finds no device to play sound on.");
+      return;
+    }
     const missing = audio.error && audio.error.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED;
     const why = missing ? "This file is not there, or of a kind that browsers do not play. A page made with --audio copy brings its own." : "This file breaks off.";
     const [failed, passedOver] = [current, byItself && goOn()];

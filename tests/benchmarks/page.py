@@ -35,7 +35,7 @@ from page_measures import (
 )
 from page_naive import write_naive_pages
 
-from runs import run_folder
+from runs import repair, run_folder
 from static_web_viewer import display_vector_data
 
 KINDS = 25
@@ -58,7 +58,7 @@ def write_collection(folder: Path, tracks: int, dims: int, audio: str = "none") 
         "title": [f"The piece of number {track}" for track in range(tracks)],
         "year": [str(1950 + 2 * kind + track % 7) for track, kind in enumerate(kinds)],
     }
-    run_folder.prepare(folder / "run")
+    repair.prepare(folder / "run")
     costs = [run_folder.CostRow(1, 1.0, 1.0, 1, 1.0)]
     mels = [f"{name}.npy" for name in names]
     run_folder.commit_save(folder / "run", 1, vectors.astype(np.float32), {}, costs, b"seed: 0\n", 5, mels)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -20,6 +21,7 @@ from conftest import RATE_HZ, tone, write_audio
 from test_log_mel import music, music_16k, noise
 
 from config import SHORT_SOUNDS_CONFIG, Config, shipped_config
+from mels import decoder_process
 from mels.decoding import (
     PADDING_SECONDS,
     REASON_CHARACTERS,
@@ -510,6 +512,139 @@ def test_a_playlist_in_an_audio_files_clothes_reaches_no_network(tmp_path, confi
         assert track.status == "failed"
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+TEXTS = {
+    "ffconcat": "ffconcat version 1.0\nfile sound.bin\n",
+    "ffconcat with options": "ffconcat version 1.0\nfile sound.bin\noption safe 0\nduration 1\n",
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsound.bin\n#EXT-X-ENDLIST\n",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n",
+    "dash": '<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
+    'mediaPresentationDuration="PT1S"><Period><AdaptationSet mimeType="audio/mp4"><Representation id="0" '
+    'bandwidth="1"><BaseURL>sound.bin</BaseURL></Representation></AdaptationSet></Period></MPD>\n',
+    "subtitles": "1\n00:00:00,000 --> 00:00:01,000\nsound.bin\n",
+    "playlist": "[playlist]\nFile1=sound.bin\n",
+}
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.wav", "a.ogg", "a.m4a", "a.mkv"])
+@pytest.mark.parametrize("program", ["ffmpeg", "system ffmpeg", "sox"])
+def test_a_text_that_names_other_files_opens_none(tmp_path, request, config, decoders, program, name):
+    """The sound of another file, even of one that is no audio by its name, was taken for that of an ffconcat text."""
+    if program == "system ffmpeg":
+        decoders = Decoders(shutil.which("ffmpeg") or pytest.skip("no ffmpeg is installed"), None)
+    if program == "sox":
+        decoders, config = request.getfixturevalue("with_sox")
+    write_audio(tmp_path / "sound.wav", noise(1)[:, None], 16000).rename(tmp_path / "sound.bin")
+    for kind, text in TEXTS.items():
+        (tmp_path / name).write_text(text)
+        (track,) = decode([tmp_path / name], decoders, config)
+        assert (track.status, track.mel) == ("failed", None), kind
+        assert "whitelist" not in track.reason
+
+
+# What a header claims
+
+
+def wav_header(rate_hz: int, samples: int) -> bytes:
+    size = 2 * samples
+    kind = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16)
+    return struct.pack("<4sI4s", b"RIFF", size + 36, b"WAVE") + kind + struct.pack("<4sI", b"data", size)
+
+
+@pytest.mark.parametrize("program", ["ffmpeg", "sox"])
+@pytest.mark.parametrize("rate_hz", [1, 8, 99])
+def test_a_rate_at_which_nothing_sounds_fails_at_once(tmp_path, request, config, decoders, program, rate_hz):
+    """A wav of 7 MB at 1 Hz is 40 days long, and took three minutes."""
+    decoders, config = request.getfixturevalue("with_sox") if program == "sox" else (decoders, config)
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav_header(rate_hz, 2_000_000) + noise(2, seed=1).astype("<f4").tobytes() * 31)
+    good = write_audio(tmp_path / "b.wav", noise(1)[:, None], 16000)
+    tracks = [decode([path], decoders, config)[0], *decode([path, good], decoders, config)]
+    assert [track.status for track in tracks] == ["failed", "failed", "ok"]
+    assert tracks[0].reason == tracks[1].reason == f"its header states a sample rate of {rate_hz} Hz"
+
+
+def test_a_low_rate_is_a_rate(tmp_path, config, decoders):
+    write_audio(tmp_path / "a.wav", noise(1)[:800, None], 400)
+    (track,) = decode([tmp_path / "a.wav"], decoders, config)
+    assert (track.status, track.seconds) == ("ok", 2.0)
+
+
+def test_more_frames_than_memory_is_meant_for_are_not_made(tmp_path, config, decoders, monkeypatch):
+    monkeypatch.setattr(decoder_process, "MOST_FRAMES", 30)
+    write_audio(tmp_path / "a.wav", noise(60)[:, None], 16000)
+    (track,) = decode([tmp_path / "a.wav"], decoders, config)
+    assert track.status == "partial"
+    assert track.reason.endswith("frames; cut it into parts")
+    assert track.seconds < 60
+
+
+def test_a_decoder_gives_up_where_no_sample_comes(tmp_path, config, decoders):
+    """Its whole time, a second per 50 kB, would be hours for a large file of nothing."""
+    with open(tmp_path / "a.mp3", "wb") as file:
+        file.truncate(10 << 20)
+    hanging = program(tmp_path / "my ffmpeg", "sleep 1000")
+    (track,) = decode([tmp_path / "a.mp3"], Decoders(hanging, None), config, timeout_seconds=0.1)
+    assert (track.status, track.reason) == ("failed", "the decoder hung and was killed")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a decoder's memory is limited")
+def test_a_decoder_cannot_use_up_the_memory(tmp_path, config):
+    """3.6 GB were taken for a sparse file of 4 GB."""
+    limited = program(tmp_path / "my ffmpeg", f"ulimit -d > '{tmp_path}/limit'; exit 1")
+    (tmp_path / "a.mp3").write_bytes(b"x")
+    decode([tmp_path / "a.mp3"], Decoders(limited, None), config)
+    assert int((tmp_path / "limit").read_text()) == decoder_process.MEMORY_BYTES >> 10
+
+
+# A decoder that is not given what it needs
+
+
+def test_a_decoder_that_somebody_kills_is_started_once_more(tmp_path, config, decoders):
+    write_audio(tmp_path / "a.wav", noise(1)[:, None], 16000)
+    text = f"[ -e '{tmp_path}/once' ] || {{ touch '{tmp_path}/once'; kill -KILL $$; }}; exec '{decoders.ffmpeg}' \"$@\""
+    killed_once = program(tmp_path / "my ffmpeg", text)
+    (track,) = decode([tmp_path / "a.wav"], Decoders(killed_once, None), config)
+    assert track.status == "ok"
+
+
+LACKS = [
+    "kill -KILL $$",
+    "echo '[af#3:0 @ 0x1] [error] pthread_create() failed: Resource temporarily unavailable' >&2",
+    "echo '[error] pthread_create failed: Resource temporarily unavailable. Try to increase `ulimit -v` or so.' >&2",
+]
+OUT_OF_MEMORY = "echo '[mp3 @ 0x1] [error] Error opening input: Cannot allocate memory' >&2; exit 1"
+
+
+@pytest.mark.parametrize("text", LACKS)
+def test_too_little_memory_is_no_fault_of_a_file(tmp_path, config, text):
+    """It was written down as failed, and not tried again."""
+    (tmp_path / "a.mp3").write_bytes(b"x")
+    with pytest.raises(MemoryError):
+        decode([tmp_path / "a.mp3"], Decoders(program(tmp_path / "my ffmpeg", text), None), config)
+
+
+def test_whoever_limits_us_is_told_from_a_file_that_wants_too_much(tmp_path, config):
+    (tmp_path / "a.mp3").write_bytes(b"x")
+    greedy = Decoders(program(tmp_path / "my ffmpeg", OUT_OF_MEMORY), None)
+    (track,) = decode([tmp_path / "a.mp3"], greedy, config)
+    assert (track.status, track.reason) == ("failed", "Error opening input: Cannot allocate memory")
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (decoder_process.MEMORY_BYTES * 3 // 2, before[1]))
+    try:
+        with pytest.raises(MemoryError):
+            decode([tmp_path / "a.mp3"], greedy, config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "x: Resource temporarily unavailable/a.mp3", "Cannot allocate memory.mp3"])
+def test_no_name_passes_for_a_lack_of_memory(tmp_path, config, decoders, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"no sound" * 99)
+    (track,) = decode([tmp_path / name], decoders, config)
+    assert track.status == "failed"
 
 
 # A decoder that hangs or dies

@@ -17,7 +17,8 @@ from conftest import tree, write_mels
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config import CONFIG_NAME, to_yaml
+from config import CONFIG_NAME, DEFAULT_CONFIG, audio_half, shipped_config, to_yaml
+from files import has_line_break, is_plain
 from mels.mel_folder import (
     COLUMNS,
     LEDGER_NAME,
@@ -38,7 +39,9 @@ from utils import ROOT, UserError
 NO_TEXT = os.fsdecode(b"\xff\xfe.mp3")
 AWKWARD = ["a b/c, d.mp3", "quo\"te's.wav", "-rf.mp3", "Søren.ogg", NO_TEXT, "tab\t,\u2028\x85.mp3"]
 
-names = st.binary(min_size=1).filter(lambda name: not set(name) & set(b"\0\n\r")).map(os.fsdecode)
+AUDIO_HALF = audio_half(shipped_config(DEFAULT_CONFIG))
+
+names = st.binary(min_size=1).map(os.fsdecode).filter(lambda name: is_plain(name) and not has_line_break(name))
 reasons = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]))
 
 
@@ -147,7 +150,19 @@ def test_the_checksum_is_of_the_values_alone():
 
 
 @pytest.mark.parametrize(
-    "line", ["a,ok", "", "a,ok,long,1,1,1,ffmpeg,,", "a,ok,1,x,1,1,ffmpeg,,", 'a,"ok,1,1,1,1,ffmpeg,,']
+    "line",
+    [
+        "a,ok",
+        "",
+        "a,ok,long,1,1,1,ffmpeg,,",
+        "a,ok,1,x,1,1,ffmpeg,,",
+        'a,"ok,1,1,1,1,ffmpeg,,',
+        f"a,ok,1,{10**30},1,1,ffmpeg,,",
+        f"a,ok,1,{'9' * 5000},1,1,ffmpeg,,",
+        "a,ok,1,-1,1,1,ffmpeg,,",
+        "a,ok,nan,1,1,1,ffmpeg,,",
+        "a,ok,1,1,1,1,ffm\0peg,,",
+    ],
 )
 def test_a_broken_row_is_named_by_its_line(tmp_path, line):
     text = ledger_text([row("first")], header=True) + line.encode() + b"\n" + ledger_text([row("last")], header=False)
@@ -155,6 +170,41 @@ def test_a_broken_row_is_named_by_its_line(tmp_path, line):
     error = message(read_ledger, tmp_path)
     assert error.startswith(f"{tmp_path / LEDGER_NAME}, line 3: not a ledger row: ")
     assert error.endswith("remove that line")
+    assert len(error) < 1000
+
+
+OUTSIDE = [
+    "/tmp/x",
+    "../x",
+    "a/../../x",
+    "a/..",
+    "..",
+    ".",
+    "./x",
+    "a/./x",
+    "a//x",
+    "a/",
+    "",
+    "a\0x",
+    "//nx.mp3",
+    "a//nx.mp3",
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_row_that_leads_out_of_the_folder_is_refused_by_its_line(tmp_path, name):
+    (tmp_path / LEDGER_NAME).write_bytes(ledger_text([row("first"), row(name)], header=True))
+    error = message(read_ledger, tmp_path)
+    assert error.startswith(f"{tmp_path / LEDGER_NAME}, line 3: its filename is no path below a folder: ")
+    assert error.endswith("remove that line")
+
+
+@pytest.mark.parametrize("name", ["a//nx.mp3", "//nx.mp3", "a/x//r.mp3", "a///n/x.mp3"])
+def test_a_failed_file_with_a_line_break_in_its_name_keeps_its_row(tmp_path, name):
+    write_ledger(tmp_path, {name: row(name, "failed", 0)})
+    assert list(read_ledger(tmp_path)) == [name]
+    write_ledger(tmp_path, {f"../{name}": row(f"../{name}", "failed", 0)})
+    assert "line 2: its filename" in message(read_ledger, tmp_path)
 
 
 def test_a_stray_quote_in_a_long_ledger_is_an_error_in_words(tmp_path):
@@ -173,7 +223,7 @@ def made_by_spectrify(folder: Path, songs: dict[str, int], **statuses: str) -> P
         np.save(folder / f"{name}.npy", np.zeros((frames, 12), np.float16))
     rows = {name: row(name, statuses.get(name, "ok"), frames) for name, frames in songs.items()}
     write_ledger(folder, rows)
-    (folder / CONFIG_NAME).write_bytes(to_yaml({"mel_bins": 12}))
+    (folder / CONFIG_NAME).write_bytes(to_yaml({**AUDIO_HALF, "mel_bins": 12}))
     return folder
 
 
@@ -378,6 +428,23 @@ def test_a_configuration_that_is_damaged_is_named_with_its_key(tmp_path, line, w
     (folder / CONFIG_NAME).write_text(f"{line}\n")
     assert message(list_mels, folder) == f"{folder / CONFIG_NAME}: {wrong}"
     assert message(read_audio_half, folder) == f"{folder / CONFIG_NAME}: {wrong}"
+
+
+def test_a_configuration_that_was_cut_short_at_any_byte_is_named_or_says_the_same(tmp_path):
+    folder = made_by_spectrify(tmp_path / "the mels", {"a": 3})
+    whole = (folder / CONFIG_NAME).read_bytes()
+    half = read_audio_half(folder)
+    refused = 0
+    for end in range(len(whole)):
+        (folder / CONFIG_NAME).write_bytes(whole[:end])
+        try:
+            cut = read_audio_half(folder)
+        except UserError as error:
+            assert str(error).startswith(f"{folder / CONFIG_NAME}: ")
+            refused += 1
+            continue
+        assert cut.keys() >= half.keys() - {"decoder"}  # the last line: a number's digits may be lost unseen
+    assert refused > 0.8 * len(whole)
 
 
 def test_keys_of_a_mel_folder_that_nobody_knows_are_let_pass(tmp_path):

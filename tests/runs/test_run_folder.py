@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import signal
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,18 +19,16 @@ from conftest import tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runs.repair import is_whole, prepare, repair
 from runs.run_folder import (
     CostRow,
     commit_save,
     decode_names,
     encode_names,
-    is_whole,
     newest_save,
-    prepare,
     read_costs,
     read_song_list,
     read_weights,
-    repair,
     require_run,
 )
 from runs.vectors import newest, read_song_vectors, read_vectors
@@ -48,7 +47,7 @@ def vectors_of(names: list[str], save: int) -> np.ndarray:
 def commit(run: Path, save: int, names: list[str], is_new: bool, keep_vectors: int = 2) -> None:
     weights = {part: {"w": np.full((3, 2), save, np.float32)} for part in ("network", "optimizer")}
     costs = [CostRow(epoc, 1 / epoc, math.nan, 100 * epoc, 1.5 * epoc) for epoc in range(1, save + 1)]
-    config = f"seed: {save}\n".encode()
+    config = f"seed: {save}\nkeep_vectors: {keep_vectors}\n".encode()
     commit_save(run, save, vectors_of(names, save), weights, costs, config, keep_vectors, names if is_new else None)
 
 
@@ -113,7 +112,7 @@ def test_reading_touches_nothing(run):
     assert tree(run) == before
 
 
-@given(names=st.lists(st.binary(min_size=1).filter(lambda name: b"\n" not in name and b"\0" not in name)))
+@given(names=st.lists(st.binary(min_size=1).filter(lambda name: not set(name) & set(b"\0\n\r"))))
 def test_any_names_survive_the_list(names):
     decoded = [os.fsdecode(name) for name in names]
     assert decode_names(encode_names(decoded)) == decoded
@@ -144,6 +143,50 @@ def test_a_folder_without_numbered_lists_is_read_by_music_list(run):
     check_is_save(run, 3, FIRST_LIST)
     check = read_song_list(run, 2)
     assert check == FIRST_LIST
+
+
+def test_a_list_of_another_program_loses_the_dots_in_front_and_keeps_its_order(run):
+    (run / "music_list_at_1.txt").unlink()
+    names = ["z.npy", "a/b.npy", "..c.npy"]
+    (run / "music_list.txt").write_text("./z.npy\n././/a/b.npy\n..c.npy\n")
+    assert read_song_list(run, 3) == names
+    assert read_song_vectors(run).names == names
+
+
+def test_a_list_with_line_endings_of_windows_holds_the_same_names(run):
+    path = run / "music_list_at_1.txt"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    check_is_save(run, 3, FIRST_LIST)
+    assert is_whole(run)
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../mels/a.npy", "a/../../b.npy", "", ".", "./", "a/./b", "a\0", "a\rb"]
+)
+def test_a_list_that_leads_out_of_the_folder_is_refused_by_its_line(run, name):
+    path = run / "music_list_at_1.txt"
+    path.write_bytes(encode_names([FIRST_LIST[0], name, FIRST_LIST[2]]))
+    before = tree(run)
+    for function in (read_song_vectors, is_whole, repair):
+        error = message(function, run)
+        assert error.startswith(f"{path}, line 2: ")
+        assert "is no path below a folder; restore " in error
+    assert tree(run) == before
+
+
+def test_a_list_that_names_a_song_twice_is_refused(run):
+    path = run / "music_list_at_1.txt"
+    path.write_bytes(encode_names([*FIRST_LIST[:2], FIRST_LIST[0]]))
+    assert message(read_song_list, run, 3) == f"{path}, line 3: {FIRST_LIST[0]!r} stands there twice; restore the list"
+
+
+def test_weights_that_are_a_link_to_somewhere_else_are_refused(run, tmp_path):
+    (run / "weights").rename(tmp_path / "elsewhere")
+    (run / "weights").symlink_to(tmp_path / "elsewhere")
+    before = tree(tmp_path)
+    for function in (prepare, repair):
+        assert message(function, run).startswith(f"{run / 'weights'}: is a symbolic link")
+    assert tree(tmp_path) == before
 
 
 def test_a_list_of_a_later_save_is_not_looked_at(run):
@@ -235,10 +278,9 @@ def test_old_descriptors_of_an_older_save_go_with_the_list_of_their_songs(run):
     (run / "music_list_at_1.txt").write_bytes(first_list)
     describe(run, 3)
     prepare(run)
-    assert is_whole(run)
+    assert not is_whole(run)
+    repair(run)
     check_is_save(run, 7, SECOND_LIST)
-    commit(run, 8, SECOND_LIST, is_new=False)
-    check_is_save(run, 8, SECOND_LIST)
     assert not list(run.rglob("descriptor_*"))
     assert [path.name for path in run.glob("music_list_at_*")] == ["music_list_at_4.txt"]
 
@@ -310,6 +352,8 @@ def killed_at(operation: int, work: Callable[[], None], after: bool) -> bool:
 @pytest.mark.parametrize(("names", "is_new"), [(FIRST_LIST, False), (SECOND_LIST, True)], ids=["same", "grown"])
 def test_a_save_killed_at_any_instant_leaves_one_whole_save(run, tmp_path, names, is_new, after):
     outcomes = []
+    whole = shutil.copytree(run, tmp_path / "whole")
+    commit(whole, 4, names, is_new)
     while True:
         left = tmp_path / f"left {len(outcomes)}"
         shutil.copytree(run, left)
@@ -323,6 +367,7 @@ def test_a_save_killed_at_any_instant_leaves_one_whole_save(run, tmp_path, names
         repair(left)
         assert is_whole(left)
         check_is_save(left, save, names if save == 4 else FIRST_LIST)
+        assert set(tree(left)) == set(tree(whole if save == 4 else run))
         is_new_still = is_new and save == 3
         commit(left, save + 1, names, is_new_still)
         check_is_save(left, save + 1, names)
@@ -459,7 +504,14 @@ def test_weights_that_lack_an_array_are_named(run):
 
 
 @pytest.mark.parametrize(
-    "text", ["epoc,cost\n1,2\n", "epoc,cost,held_out_cost,pairs,seconds\n1,x,0,0,0\n", "\xff\n1\n"]
+    "text",
+    [
+        *("epoc,cost\n1,2\n", "epoc,cost,held_out_cost,pairs,seconds\n1,x,0,0,0\n", "\xff\n1\n"),
+        *(f"epoc,cost,held_out_cost,pairs,seconds\n1,{'1' * 10**6},0,0,0\n",),
+        *(f"epoc,cost,held_out_cost,pairs,seconds\n{row}\n" for row in ("1,1,1,1,nan", "1,1,1,1,inf", "1,1,1,-5,1")),
+        *(f"epoc,cost,held_out_cost,pairs,seconds\n{row}\n" for row in (f"{'9' * 5000},1,1,1,1", "1,1,1", "0,1,1,1,1")),
+        *(f"epoc,cost,held_out_cost,pairs,seconds\n{row}\n" for row in (f"1,1,1,{'9' * 400},1", '1,1,1,1,"1')),
+    ],
 )
 def test_a_table_of_costs_that_is_none_is_named(run, text):
     (run / "cost_list.csv").write_bytes(text.encode("latin-1"))
@@ -567,3 +619,138 @@ def test_a_damaged_save_keeps_what_a_killed_one_left_above_it(run, damaged):
     before = tree(run)
     assert f"says 3, and there are files up to 4, but {run}" in message(repair, run)
     assert tree(run) == before
+
+
+@pytest.mark.parametrize("number", ["4", "9" * 30, "9" * 38])
+def test_a_number_above_the_newest_save_is_refused_and_all_is_kept(run, number):
+    (run / "epoc_num.txt").write_text(f"{number}\n")
+    before = tree(run)
+    assert not is_whole(run)
+    assert f"says {number}, and there are files up to 3, but {run / 'weights'} holds no file of it" in message(
+        repair, run
+    )
+    assert tree(run) == before
+
+
+@pytest.mark.parametrize("number", ["9" * 40, "9" * 5000, "3 3", "\u0663", "1e3"])
+def test_a_number_of_many_digits_or_none_is_one_line(run, number):
+    (run / "epoc_num.txt").write_text(f"{number}\n")
+    error = message(newest_save, run)
+    assert error.startswith(f"{run / 'epoc_num.txt'}: expected the number of a save, found ")
+    assert len(error) < len(str(run)) + 200
+
+
+def test_a_save_before_of_which_not_all_is_left_is_refused_and_all_is_kept(run, tmp_path):
+    """As a kill leaves it amid the removal of the weights before, and then the number is set back by hand."""
+    (run / "weights/network_at_2.npz").write_bytes((run / "weights/network_at_3.npz").read_bytes())
+    (run / "epoc_num.txt").write_text("2\n")
+    before = tree(run)
+    assert f"says 2, and there are files up to 3, but {run / 'weights'} holds no optimizer_at_2.npz" in message(
+        repair, run
+    )
+    assert tree(run) == before
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_save_that_is_not_finite_keeps_what_lies_above_it_and_below(run, bad):
+    killed_at(5, lambda: commit(run, 4, SECOND_LIST, is_new=True), after=True)
+    vectors = np.load(run / "vector_at_3.npy")
+    vectors[1, 1] = bad
+    np.save(run / "vector_at_3.npy", vectors)
+    before = tree(run)
+    assert f"{run / 'vector_at_3.npy'}: holds values that are not finite" in message(repair, run)
+    assert tree(run) == before
+
+
+@pytest.mark.parametrize("names", [[], FIRST_LIST[:2], [*FIRST_LIST, "one more.npy"]])
+def test_a_damaged_numbered_list_does_not_replace_the_copy_that_is_right(run, names):
+    (run / "music_list_at_1.txt").write_bytes(encode_names(names))
+    before = tree(run)
+    assert not is_whole(run)
+    assert f"{run / 'vector_at_3.npy'}: is not of the {len(names)} songs listed" in message(repair, run)
+    assert tree(run) == before
+
+
+def test_what_a_killed_save_left_of_the_one_before_goes_with_the_next_start(run):
+    (run / "weights/network_at_2.npz").write_bytes((run / "weights/network_at_3.npz").read_bytes())
+    np.save(run / "vector_at_1.npy", vectors_of(FIRST_LIST, 1))
+    assert not is_whole(run)
+    repair(run)
+    assert is_whole(run)
+    check_is_save(run, 3, FIRST_LIST)
+    assert sorted(path.name for path in run.glob("*_at_*.npy")) == ["vector_at_2.npy", "vector_at_3.npy"]
+    assert len(list((run / "weights").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: np.float32(1),
+        lambda: np.zeros(3, np.float32),
+        lambda: np.zeros((3, 0), np.float32),
+        lambda: np.zeros((3, 2, 2), np.float32),
+        *(lambda kind=kind: np.zeros((3, 2)).astype(kind) for kind in ("i4", "c8", "U3", "?", "M8[s]", "V4", "g")),
+        lambda: np.array([[{}, {}]] * 3),
+        lambda: np.array([(1, 2.0)] * 3, "i4,f4"),
+    ],
+)
+def test_vectors_of_another_kind_are_one_line(run, make):
+    path = run / "vector_at_3.npy"
+    np.save(path, make())
+    for mapped in (False, True):
+        error = message(read_song_vectors, run, mapped)
+        assert error.startswith(f"{path}: ")
+        assert "\n" not in error
+    before = tree(run)
+    killed_at(5, lambda: commit(run, 4, SECOND_LIST, is_new=True), after=True)
+    left = tree(run)
+    assert f"{path}: " in message(repair, run)
+    assert tree(run) == left != before
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", "npy", "no array", "object"])
+def test_weights_that_are_no_archive_of_arrays_are_one_line(run, content):
+    path = run / "weights/network_at_3.npz"
+    if content == "npy":
+        with open(path, "wb") as file:
+            np.save(file, np.zeros(3))
+    elif content == "no array":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("w.npy", "hello")
+    elif content == "object":
+        np.savez(path, w=np.array([{}]))
+    else:
+        path.write_bytes(content)
+    assert message(read_weights, run, "network", 3).startswith(f"{path}: not readable (")
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((2, 3), np.float32), "holds w of shape (2, 3) and type float32, which does not fit the run"),
+        (np.zeros(6, np.float32), "holds w of shape (6,) and type float32"),
+        (np.zeros((3, 2), np.int32), "holds w of shape (3, 2) and type int32"),
+        (np.zeros((3, 2), "U1"), "holds w of shape (3, 2) and type <U1"),
+        (np.zeros((3, 2), np.complex64), "holds w of shape (3, 2) and type complex64"),
+        (np.full((3, 2), np.nan, np.float32), "holds values that are not finite"),
+    ],
+)
+def test_weights_of_another_shape_or_kind_are_named(run, array, said):
+    path = run / "weights/network_at_3.npz"
+    assert set(read_weights(run, "network", 3, {"w": (3, None)})) == {"w"}
+    np.savez(path, w=array)
+    error = message(read_weights, run, "network", 3, {"w": (3, None)})
+    assert error.startswith(f"{path}: {said}")
+    assert error.endswith("restore it, or train into another folder")
+
+
+@pytest.mark.parametrize(
+    "name", ["epoc_num.txt", "vector_at_3.npy", "music_list_at_1.txt", "cost_list.csv", "weights/network_at_3.npz"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_one_line(run, name, kind):
+    (run / name).unlink()
+    (os.mkfifo if kind == "pipe" else os.mkdir)(run / name)
+    function = {"cost_list.csv": read_costs, "weights/network_at_3.npz": lambda run: read_weights(run, "network", 3)}
+    error = message(function.get(name, read_song_vectors), run)
+    assert error.startswith(f"{run / name}: is no file")

@@ -16,7 +16,7 @@ from conftest import tone, tree, write_audio, write_mels
 import files
 from judging.neighbours import directions
 from judging.pictures import OTHER_COLOUR, label_colours
-from runs import run_folder
+from runs import repair, run_folder
 from static_web_viewer.display_vector_data import build_parser, main
 from static_web_viewer.page.columns import Column
 from static_web_viewer.page.layout import all_in_one_place, pca_layout
@@ -44,7 +44,7 @@ def vectors_of(names: list[str]) -> np.ndarray:
 
 
 def write_run(folder: Path, names: list[str], save: int = 1) -> Path:
-    run_folder.prepare(folder)
+    repair.prepare(folder)
     costs = [run_folder.CostRow(x, 1.0, 1.0, 100 * x, 1.0) for x in range(1, save + 1)]
     run_folder.commit_save(folder, save, vectors_of(names), {}, costs, b"seed: 0\n", 5, names)
     return folder
@@ -148,7 +148,7 @@ def test_strips_are_drawn_where_a_mel_folder_is_named(house, capsys):
     assert part_of(house / "page", "tracks")["strips"] is None
     capsys.readouterr()
     assert display(house, "--mel-folder", mels) == 0
-    assert "strips: of 35 tracks; 1 track without a mel\n" in capsys.readouterr().out
+    assert "strips: 35 tracks; 1 track without a mel\n" in capsys.readouterr().out
     told = part_of(house / "page", "tracks")["strips"]
     assert [told["tracks"], told["width"], told["height"]] == [256, 256, 24] and len(told["files"]) == 1
     assert (house / "page" / told["files"][0]).read_bytes()[:4] == b"RIFF"

@@ -166,7 +166,7 @@ def window(tmp_path_factory) -> Iterator[Browser]:
 @pytest.fixture
 def browser(window, folder) -> Iterator[Browser]:
     """The page, just opened; in the end nothing was said on the console and nothing foreign loaded."""
-    window.show()
+    window.show(1440, 900)
     open_page(window, folder)
     yield window
     window.check()
@@ -468,6 +468,8 @@ def greys(browser: Browser, element) -> np.ndarray:
 
 
 def test_each_track_has_its_own_picture_and_files_are_loaded_when_they_are_seen(browser, folder):
+    browser.show(1400, 768)  # a narrow panel has no room for them
+    browser.wait("return document.querySelector('.thumbnail').style.backgroundImage")
     for track, row in [(LONG, 0), (SHORT, 1), (GONE, 3)]:
         seen = greys(browser, browser.find(f"{item(track)} .thumbnail"))
         assert seen.argmin() == row and (np.delete(seen, row) > 200).all() and seen[row] < 150

@@ -78,7 +78,7 @@ def test_a_row_a_track_in_files_of_256(tmp_path, out):
     drawn = write_strips(out, listed, find_mels(folder, listed), quiet=True)
     assert drawn.content() == {"files": drawn.files, "tracks": 256, "width": 256, "height": 24}
     assert [file.partition("-")[0] for file in drawn.files] == ["data/strips0", "data/strips1"]
-    assert drawn.summary() == "strips: of 2 tracks; 256 tracks without a mel"
+    assert drawn.summary() == "strips: 2 tracks; 256 tracks without a mel"
     rows = rows_of(out, drawn)
     assert len(rows) == len(names)
     for track in (1, len(names) - 1):
@@ -122,7 +122,7 @@ def test_a_broken_mel_is_an_even_row_until_it_is_mended(mels, out):
     (mels / names[1]).write_bytes(whole[:-100])
     for _ in range(2):  # it is told each time
         drawn = write_strips(out, names, find_mels(mels, names), quiet=True)
-        assert drawn.summary() == "strips: of 1 track; 1 mel cannot be read (y.mp3), make them again"
+        assert drawn.summary() == "strips: 1 track; 1 mel cannot be read (y.mp3), make them again"
     assert (rows_of(out, drawn)[1, 4:] == EVEN).all() and len(tree(out)) == 1
     (mels / names[1]).write_bytes(whole)
     mended = write_strips(out, names, find_mels(mels, names), quiet=True)
@@ -139,12 +139,11 @@ def test_a_file_cut_short_is_mended(mels, out):
         assert file.read_bytes() == whole
 
 
-def test_no_name_leads_out_of_the_folder(tmp_path, mels):
-    (tmp_path / "outside.mp3.npy").write_bytes((mels / NAMES[0]).read_bytes())
-    names = ["../outside.mp3.npy", f"{tmp_path}/outside.mp3.npy", NAMES[0]]
-    rows = {name: LedgerRow(name.removesuffix(".npy"), "ok", 1.0, 300, 1, "1.0", "ffmpeg", "") for name in names}
-    write_ledger(mels, {row.filename: row for row in rows.values()})
-    assert find_mels(mels, names).stamps.keys() == {NAMES[0]}
+@pytest.mark.parametrize("name", ["../outside.mp3", "/outside.mp3", "a/../../outside.mp3"])
+def test_no_name_leads_out_of_the_folder(mels, name):
+    write_ledger(mels, {name: LedgerRow(name, "ok", 1.0, 300, 1, "1.0", "ffmpeg", "")})
+    with pytest.raises(UserError, match="no path below a folder"):
+        find_mels(mels, [f"{name}.npy", NAMES[0]])
 
 
 def test_a_folder_without_mels_of_the_run_is_an_error(tmp_path, mels):
