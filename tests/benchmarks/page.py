@@ -104,6 +104,7 @@ def benchmark(folder: Path, tracks: int, dims: int, rounds: int) -> None:
     found = []
     with chromium(WITH_WEBGL, folder) as browser:
         browser.show(1440, 900)
+        browser.driver.set_script_timeout(600)
         browser.command("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
         for _ in range(rounds):
             found.append({})
@@ -118,7 +119,7 @@ def benchmark(folder: Path, tracks: int, dims: int, rounds: int) -> None:
             ratio = statistics.median(each[ours] / each[f"{name}: {theirs}"] for each in found)
             print(f"{f'{ours}, ratio to {name}':50} {ratio:7.2f}")
     (folder / "empty").mkdir()
-    (folder / "empty" / "index.html").write_text("<!doctype html><html data-ready>")
+    (folder / "empty" / "index.html").write_text("<!doctype html><html data-ready=yes>")
     print_memory(folder, {"an empty page": folder / "empty", **naive, "the page": page})
     print(f"{'':50} {'MB':>7} {'nodes':>8} {'listeners':>10}")
     for what, state in growth:

@@ -12,7 +12,7 @@ import numpy as np
 # Each defines drawPoints(colour), colour a number in [0, 1] a point; it may return a promise
 CANVAS = """
 const canvas = document.getElementById("map").appendChild(document.createElement("canvas"));
-const paper = canvas.getContext("2d");
+const paper = canvas.getContext("2d", {willReadFrequently: true});  // without a graphics card this is the quick way
 [canvas.width, canvas.height] = [innerWidth, innerHeight];
 function scaled(values, pixels) {
   let [low, high] = [Infinity, -Infinity];
