@@ -71,6 +71,8 @@ class Checked:
         self.parts.append(part)
         try:
             yield part
+        except (ImportError, MemoryError):  # of which the folder is not guilty
+            raise
         except Exception as error:  # whatever the damage, who looks for it must not fall over it
             path = self.find_error(error, self.folder / name, remedy)
             part.state = DAMAGED if os.path.lexists(path) else MISSING
