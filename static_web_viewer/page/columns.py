@@ -14,7 +14,7 @@ from files import csv_bytes
 from judging.labels import FILENAME_COLUMN, match_rows, no_row_matches, read_label_table
 from mels.mel_folder import MEL_SUFFIX
 from static_web_viewer.page.cluster_names import cluster_names
-from static_web_viewer.page.page_data import packed
+from static_web_viewer.page.page_data import packed, smallest_type
 from static_web_viewer.page.scales import Scale, meant, scale_of
 from utils import plural, printable
 
@@ -41,7 +41,7 @@ class Column:
         counts = Counter(self.values)
         order = sorted(counts, key=lambda value: (not value, -counts[value], value))
         position = {value: place for place, value in enumerate(order)}
-        return order, np.array([position[value] for value in self.values], _smallest_type(len(order)))
+        return order, np.array([position[value] for value in self.values], smallest_type(len(order)))
 
     def content(self) -> dict:
         """Return the column for a data file: its values and codes, and the numbers where it is a scale."""
@@ -58,10 +58,6 @@ class Column:
         if self.scale is not None and self.scale.dates:
             content["dates"] = True
         return content
-
-
-def _smallest_type(values: int) -> type:
-    return next(kind for kind in (np.uint8, np.uint16, np.uint32) if values <= np.iinfo(kind).max + 1)
 
 
 def default_column(columns: Sequence[Column], tracks: int) -> int:

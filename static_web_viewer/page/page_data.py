@@ -40,6 +40,11 @@ def packed(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
 
 
+def smallest_type(values: int) -> type:
+    """Return the smallest type of numbers that count so many values."""
+    return next(kind for kind in (np.uint8, np.uint16, np.uint32) if values <= np.iinfo(kind).max + 1)
+
+
 def quantised(rows: np.ndarray) -> np.ndarray:
     """Return unit vectors as int8, each with a scale of its own, which does not touch an angle.
 
@@ -154,7 +159,8 @@ def data_files(
         },
         "neighbours": {
             "count": distances.neighbours.shape[1],
-            "tracks": packed(distances.neighbours.astype(np.uint32)),
+            "tracks": packed(distances.neighbours.astype(smallest_type(len(names)))),
+            "bytes": np.dtype(smallest_type(len(names))).itemsize,
             "distances": packed(distances.exact),
         },
         "vectors": {"dims": distances.codes.shape[1], "codes": packed(distances.codes)},

@@ -82,6 +82,7 @@ const map = (() => {
     home = true;
     whole = room.lay();
     view.show(room.box(), whole.insets);
+    drawOver();
     settle();
   }
 

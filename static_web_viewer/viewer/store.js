@@ -74,7 +74,6 @@ const store = (() => {
       return content;
     },
     floats: (base64) => new Float32Array(bytes(base64).buffer),
-    words: (base64) => new Uint32Array(bytes(base64).buffer),
     signed: (base64) => new Int8Array(bytes(base64).buffer),
     codes: (base64, size) => new { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array }[size](bytes(base64).buffer),
     load,

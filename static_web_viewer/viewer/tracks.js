@@ -44,7 +44,7 @@ const tracks = (() => {
   }
 
   function takeNeighbours(content) {
-    near = { count: content.count, tracks: store.words(content.tracks), distances: store.floats(content.distances) };
+    near = { count: content.count, tracks: store.codes(content.tracks, content.bytes), distances: store.floats(content.distances) };
   }
 
   function takeVectors(content) {

@@ -23,8 +23,9 @@ def overlaps(one: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [(1920, 1080), (1400, 900), (900, 700), (375, 740)])
 def test_the_whole_map_is_large_and_no_point_lies_under_anything(page, collection, size):
-    for column in ("genre", "mood", "energy"):  # legends of three heights
-        page.show(*size)
+    page.show(*size)
+    page.wait("return innerWidth === arguments[0]", size[0])
+    for column in ("mood", "energy", "genre"):  # legends of three heights
         colour_by(page, column)
         places = pixels(page, collection)
         (stage,) = boxes(page, "#stage")

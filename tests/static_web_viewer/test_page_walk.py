@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
 import pytest
 from browser import Browser
 from library import KINDS, WITHOUT, ground, shift_click
@@ -23,9 +22,14 @@ def assert_way(browser: Browser, made: Made, first: int, last: int) -> list[int]
     for one, other in itertools.pairwise(way):
         assert other in made.neighbours(one) or one in made.neighbours(other)
     box = browser.find("#map").rect
-    drawn = browser.run("return document.getElementById('path').getAttribute('points')").split()
-    corners = np.array([[float(number) for number in corner.split(",")] for corner in drawn])
-    np.testing.assert_allclose(corners + np.array([box["x"], box["y"]]), pixels(browser, made)[way], atol=1)
+    wanted = pixels(browser, made)[way] - [box["x"], box["y"]]
+    browser.wait(
+        """const path = document.getElementById('path');
+        const drawn = path.getAttribute('points').split(' ').map((corner) => corner.split(','));
+        return drawn.length === arguments[0].length
+            && arguments[0].every(([x, y], i) => Math.hypot(drawn[i][0] - x, drawn[i][1] - y) < 1.5)""",
+        wanted.tolist(),
+    )
     return way
 
 
