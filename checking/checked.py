@@ -18,6 +18,7 @@ OK, MISSING, DAMAGED = "ok", "missing", "damaged"
 NONE = "none"  # not there, and that is fine
 LARGEST_TEXT = 300_000_000  # bytes of a list or table: that of a million songs has half of it
 RESTORE = "restore it"
+CLOSED, OPEN_IT = "is closed to you", "let yourself read it, by chmod or by its owner"
 
 _LINE = re.compile(r", (line \d+|after line \d+)$")
 
@@ -51,19 +52,29 @@ class Checked:
     def find(self, path: Path | str, what: str, remedy: str) -> None:
         self.findings.append(Finding(os.fspath(path), what, remedy))
 
+    def find_error(self, error: Exception, path: Path, remedy: str = "") -> str:
+        """Make an error a finding; return the path that it is about.
+
+        remedy  what to do; empty: what the error itself says.
+        """
+        where, what, advice = _told(error, self.folder, path)
+        self.find(where, what, advice if advice == OPEN_IT else remedy or advice)
+        return where
+
     @contextlib.contextmanager
     def part(self, name: str, remedy: str = "") -> Iterator[Part]:
         """Look at a part: it is ok unless that adds a finding or raises an error, which becomes one.
 
-        remedy  what to do where an error is raised; empty: what the error itself says.
+        remedy  as in `find_error`.
         """
         part, before = Part(name), len(self.findings)
         self.parts.append(part)
         try:
             yield part
+        except (ImportError, MemoryError):  # of which the folder is not guilty
+            raise
         except Exception as error:  # whatever the damage, who looks for it must not fall over it
-            path, what, advice = _told(error, self.folder, self.folder / name)
-            self.find(path, what, remedy or advice)
+            path = self.find_error(error, self.folder / name, remedy)
             part.state = DAMAGED if os.path.lexists(path) else MISSING
         if len(self.findings) > before and part.state == OK:
             part.state = DAMAGED
@@ -100,6 +111,8 @@ def look_at(path: Path, largest: int = LARGEST_TEXT) -> int:
     if not os.path.isfile(path):
         kind = "a folder" if os.path.isdir(path) else "a pipe, a socket or a device"
         raise UserError(f"{path}: is {kind} and no file; {RESTORE}")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{path}: {CLOSED}; {OPEN_IT}")
     if status.st_size > largest:
         raise UserError(f"{path}: has {status.st_size:,} bytes, more than any such file needs; {RESTORE}")
     return status.st_size
@@ -153,6 +166,8 @@ def _told(error: Exception, folder: Path, path: Path) -> tuple[str, str, str]:
         more, _, rest = what[len(start) :].partition(": ")
         line = _LINE.search(more)
         return start + _LINE.sub("", more), f"{line[1]}: {rest}" if line else rest, advice
+    if isinstance(error, PermissionError):
+        return os.fsdecode(error.filename or path), CLOSED, OPEN_IT
     if isinstance(error, OSError):
         what = "is not there" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
         return os.fsdecode(error.filename or path), what, RESTORE

@@ -158,8 +158,7 @@ def _check_frames(checked: Checked, noted: dict[str, str], again: str, read_all:
             if not checked.holder:  # who lists vectors before they are made
                 checked.find(path, "is not there", again)
         except (OSError, UserError) as error:
-            what = error.strerror if isinstance(error, OSError) else str(error).removeprefix(f"{path}: ")
-            checked.find(path, what.rpartition("; ")[0] or what, after_removal(path, again, always=True))
+            checked.find_error(error, path, after_removal(path, again, always=True))
     dims = Counter(widths.values()).most_common(1)[0][0] if widths else 0
     for name in [name for name, width in widths.items() if width != dims]:
         what = f"has {widths.pop(name)} dimensions where most have {dims}"

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import functools
-import io
+import itertools
 import os
-import zlib
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
-from checking.checked import MISSING, NONE, Checked, Part, after_removal, command, look_at, removal, require_line_end
+from checking.checked import (
+    CLOSED,
+    MISSING,
+    NONE,
+    OPEN_IT,
+    Checked,
+    Part,
+    after_removal,
+    command,
+    look_at,
+    removal,
+    require_line_end,
+)
+from checking.one_mel import SPECTRIFY, how_far, mel_wrong, values_wrong
 from config import AUDIO_KEYS, CONFIG_NAME, OLD_AUDIO_KEYS, read_config_file, resolution_in_words
-from files import NPY_HEADER_BYTES, TEMPORARY_PREFIX, TEMPORARY_SUFFIX, byte_order, walk_files
+from files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, byte_order
 from mels.mel_folder import (
     LEDGER_NAME,
     MEL_SUFFIX,
     LedgerRow,
     list_mels,
-    mel_shape,
     read_audio_half,
     read_ledger,
-    read_mel,
 )
-from mels.plan import MEL_ITEM_BYTES
 from utils import UserError, duration, plural
 
 MEL_FOLDER, BARE_MEL_FOLDER = "mel folder", "bare mel folder"
-SPECTRIFY = "spectrify_all.py"
 READ_BYTES = 256_000_000  # of mels: as many are read whole unasked, of more the headers alone
-BLOCK_BYTES = 1 << 20
-BLOCK_FRAMES = 1 << 14
+MOST_LOOKED_AT = 300_000  # entries of folders, to find out whether there is a mel at all
 
 
 def check_mel_folder(folder: Path, read_all: bool = False) -> Checked:
@@ -73,13 +78,14 @@ def check_bare_mel_folder(folder: Path, read_all: bool = False) -> Checked:
             start, _, what = line.partition(f"{MEL_SUFFIX}: ")
             name = f"{start}{MEL_SUFFIX}" if what else line.rpartition(": ")[0]
             what = what or line.rpartition(": ")[2]
-            checked.find(checked.folder / name, what, "make it again, or remove it: it is left out")
+            is_hidden = name in mels.unreadable
+            checked.find(checked.folder / name, what, OPEN_IT if is_hidden else "make it again, or remove it")
         names = [name for name, frames in zip(mels.names, mels.frames.tolist(), strict=True) if frames]
         sizes = sum(os.path.getsize(checked.folder / name) for name in names)
         read = read_all or sizes <= READ_BYTES
-        part.what = _how_far(len(names), sizes, read)
+        part.what = how_far(len(names), sizes, read)
         for name in names if read else ():
-            if what := _values_wrong(checked.folder / name, ""):
+            if what := values_wrong(checked.folder / name, ""):
                 checked.find(checked.folder / name, what, "make it again, or remove it")
         broken = {finding.path for finding in checked.findings}
         whole = sum(os.fspath(checked.folder / name) not in broken for name in names)
@@ -137,6 +143,7 @@ class _FolderLook:
         self.folder = folder
         self.sizes: dict[str, int] = {}  # of every mel by its path, -1 of what is no plain file
         self.links: list[str] = []  # folders that are links
+        self.hidden: list[str] = []  # folders that cannot be read
         self.temporaries: list[str] = []
 
     def walk(self, checked: Checked) -> None:
@@ -153,13 +160,14 @@ class _FolderLook:
                             self._take(path, entry)
             except OSError as error:
                 if error.errno != errno.ENOENT:
-                    what = f"a folder that cannot be read ({error.strerror})"
-                    checked.find(self.folder / here, what, "let yourself read it, by chmod or its owner")
+                    is_closed = isinstance(error, PermissionError)
+                    checked.find(self.folder / here, CLOSED if is_closed else error.strerror, OPEN_IT)
+                    self.hidden.append(here)
 
     def _take(self, path: str, entry: os.DirEntry) -> None:
         if entry.name.startswith(TEMPORARY_PREFIX) and entry.name.endswith(TEMPORARY_SUFFIX):
             self.temporaries.append(path)
-        elif entry.is_symlink() and entry.is_dir():
+        elif entry.is_symlink() and os.path.isdir(self.folder / path):  # where entry.is_dir() may raise
             self.links.append(path)
         elif path.endswith(MEL_SUFFIX):
             is_file = entry.is_file(follow_symlinks=False)
@@ -175,18 +183,20 @@ def _check_mels(
     for link in look.links:
         what = f"is a symbolic link to {os.readlink(folder / link)}, which may lead out of the folder"
         checked.find(folder / link, what, f"put a real folder in its place: {removal(folder / link)} && {again}")
-    linked = tuple(f"{link}/" for link in look.links)
+    unseen = tuple(f"{folder}/" if folder else "" for folder in [*look.links, *look.hidden])
     total = sum(max(0, look.sizes.get(name, 0)) for name in wanted)
     read = read_all or total <= READ_BYTES
-    part.what = _how_far(len(wanted), total, read)
+    part.what = how_far(len(wanted), total, read)
     good = []
     for name, row in wanted.items():
-        if linked and name.startswith(linked):
+        if name.startswith(unseen):
             continue
         path = folder / name
-        what = _mel_wrong(path, row, bins, look.sizes.get(name)) or (read and _values_wrong(path, row.checksum))
+        what = mel_wrong(path, row, bins, look.sizes.get(name)) or (read and values_wrong(path, row.checksum))
         if not what:
             good.append(row)
+        elif what == CLOSED:
+            checked.find(path, what, OPEN_IT)
         elif name in look.sizes or os.path.lexists(path):
             checked.find(path, what, f"{removal(path)} && {again}")
         else:
@@ -199,62 +209,6 @@ def _check_mels(
     if not wanted and not look.sizes and part.state != MISSING:
         part.state = NONE
     return good
-
-
-def _how_far(count: int, total: int, read: bool) -> str:
-    size = f"{total / 1e6:,.1f} MB"
-    how = "every value looked at" if read else "headers looked at; --checksums looks at every value"
-    return f"{plural(count, 'file')}, {size}, {how}"
-
-
-def _mel_wrong(path: Path, row: LedgerRow, bins: int, size: int | None) -> str:
-    """Return what is wrong with a mel by its size and header, "" where nothing is."""
-    if size is None:
-        return "is a folder and no mel" if os.path.isdir(path) else "is not there, and the ledger has a row of it"
-    if size < 0:
-        return "is a symbolic link, a pipe or a device, and no mel"
-    try:
-        with open(path, "rb") as file:
-            start = file.read(NPY_HEADER_BYTES)
-        if bins and start == _header(row.frames, bins):
-            whole = NPY_HEADER_BYTES + row.frames * bins * MEL_ITEM_BYTES
-            return "" if size == whole else f"has {size:,} bytes where {whole:,} are expected"
-        frames, there = mel_shape(path)
-    except (OSError, ValueError) as error:
-        return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
-    if frames != row.frames:
-        return f"has {frames} frames where the ledger says {row.frames}"
-    if bins and there != bins:
-        return f"has {there} bins where {CONFIG_NAME} says {bins}"
-    if bins or size != NPY_HEADER_BYTES + frames * there * MEL_ITEM_BYTES:
-        return f"is not what {SPECTRIFY} writes: another type, or order of bytes or axes, or another end"
-    return ""
-
-
-@functools.lru_cache(maxsize=4096)
-def _header(frames: int, bins: int) -> bytes:
-    """Return the header that a mel of this shape has."""
-    file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f2", "fortran_order": False, "shape": (frames, bins)})
-    return file.getvalue()
-
-
-def _values_wrong(path: Path, checksum: str) -> str:
-    """Return what is wrong with the values of a mel, "" where nothing is. Holds a part of them at a time."""
-    try:
-        if not checksum:
-            frames, _ = mel_shape(path)
-            for start in range(0, frames, BLOCK_FRAMES):
-                read_mel(path, start, start + BLOCK_FRAMES)
-            return ""
-        found = 0
-        with open(path, "rb") as file:
-            file.seek(NPY_HEADER_BYTES)
-            while block := file.read(BLOCK_BYTES):
-                found = zlib.crc32(block, found)
-    except (OSError, ValueError) as error:
-        return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
-    return "" if f"{found:08x}" == checksum else f"its checksum is {found:08x} where the ledger says {checksum}"
 
 
 def difference(folder: Path, names: list[str]) -> tuple[list[str], list[str]]:
@@ -279,5 +233,19 @@ def has_audio_half(folder: Path) -> bool:
 
 
 def has_mels(folder: Path) -> bool:
-    """Tell whether there is a file below a folder that may be a mel."""
-    return bool(walk_files(folder, lambda name: name.endswith(MEL_SUFFIX)).files)
+    """Tell whether there is a file below a folder that may be a mel. Gives up where there is very much else."""
+    pending, entered, left = [os.fspath(folder)], set(), MOST_LOOKED_AT
+    while pending and left > 0:
+        here = pending.pop()
+        with contextlib.suppress(OSError):
+            if (there := os.path.realpath(here)) in entered:
+                continue
+            entered.add(there)
+            with os.scandir(here) as entries:
+                for entry in itertools.islice(entries, left):
+                    left -= 1
+                    if entry.name.endswith(MEL_SUFFIX):
+                        return True
+                    if os.path.isdir(entry.path):
+                        pending.append(entry.path)
+    return False

@@ -124,8 +124,7 @@ def _check_hash(checked: Checked, name: str, again: str) -> int:
         checked.find(path, "is not there, and the page loads it", again)
         return 0
     except (OSError, UserError) as error:
-        what = str(error).removeprefix(f"{path}: ").rpartition("; ")[0] or str(error)
-        checked.find(path, what, after_removal(path, again, always=True))
+        checked.find_error(error, path, after_removal(path, again, always=True))
         return 0
     if not found.startswith(_LOADED.fullmatch(name)[1]):
         checked.find(path, "does not hold what its name says: it is damaged", after_removal(path, again, always=True))
@@ -167,9 +166,8 @@ def _check_strips(checked: Checked, tracks: dict, again: str) -> list[str]:
                     raise UserError(f"{path}: is no whole picture; {again}")
             except FileNotFoundError:
                 checked.find(path, "is not there, and the page loads it", again)
-            except UserError as error:
-                what = str(error).removeprefix(f"{path}: ").rpartition("; ")[0]
-                checked.find(path, what, after_removal(path, again, always=True))
+            except (OSError, UserError) as error:
+                checked.find_error(error, path, after_removal(path, again, always=True))
     return names
 
 

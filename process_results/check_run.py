@@ -55,6 +55,8 @@ def check(folder: Path, read_all: bool = False) -> Checked:
     for is_there in (os.path.isfile, os.path.lexists):  # what is damaged may be no file any more
         if look := find_kind(folder, is_there, read_all):
             return look()
+    if has_mels(folder):
+        return check_bare_mel_folder(folder, read_all)
     raise UserError(f"{folder}: is no mel folder, no run folder and no page of ours; name one of them")
 
 
@@ -72,8 +74,6 @@ def find_kind(folder: Path, is_there: Callable[[Path], bool], read_all: bool) ->
         return lambda: check_run(folder, needed_arrays)
     if has_audio_half(folder):
         return lambda: check_mel_folder(folder, read_all)
-    if has_mels(folder):
-        return lambda: check_bare_mel_folder(folder, read_all)
     return None
 
 
@@ -165,12 +165,13 @@ def main(argv: list[str] | None = None) -> int:
             checked = check(folder, arguments.checksums)
             if not checked.findings or not (checked.holder or lock_holder(folder)):
                 break
-    except UserError as error:
+    except (UserError, OSError) as error:
         if not arguments.json:
             raise
         checked = Checked(folder, NOTHING)
-        what, _, remedy = str(error).removeprefix(f"{folder}: ").rpartition("; ")
-        checked.find(folder, what, remedy)
+        with checked.part(""):
+            raise error
+        checked.parts.clear()
     if compared is not None and checked.kind in (RUN_FOLDER, FOREIGN_RUN_FOLDER, INFERRED_RUN_FOLDER, FRAME_FOLDER):
         compare_with_mels(checked, compared)
     print(as_json(checked) if arguments.json else as_text(checked))

@@ -15,7 +15,8 @@ from utils import ROOT
 # Everything is imported first: Python and the project may lie where only root can read.
 BECOME_NOBODY = """
 import os, sys
-import imageio_ffmpeg, spectrify_all, spectrogram_doc2vec, mels.decoding
+import mmap, encodings.cp437, imageio_ffmpeg
+import process_results.check_run, spectrify_all, spectrogram_doc2vec, mels.decoding
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)

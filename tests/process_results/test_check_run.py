@@ -15,6 +15,7 @@ from pathlib import Path
 import folders
 import numpy as np
 import pytest
+from anybody import folder_for_anybody, run_as_anybody
 from conftest import small_settings, write_mels
 
 from calc_all_vecs import main as infer
@@ -432,6 +433,25 @@ def test_the_command_that_is_named_mends_a_mel_folder(made, copy, capsys, name, 
     music = shlex.quote(str(made["mels"].parent / "music"))
     typed(f"{remedy} {asked}".replace("python spectrify_all.py", script).replace("AUDIO_FOLDER", music))
     assert look(capsys, mels)["whole"]
+
+
+def test_what_is_closed_to_us_is_told_as_such_and_never_to_be_removed(made):
+    with folder_for_anybody() as house:
+        shutil.copytree(made["mels"], house / "mels")
+        shutil.copytree(made["run"], house / "run")
+        (house / "mels/a, b.wav.npy").chmod(0)
+        (house / "mels/folk").chmod(0)
+        (house / "run/vector_at_3.npy").chmod(0)
+        code = "sys.exit(process_results.check_run.main(sys.argv[1:]))"
+        told = []
+        for folder in ("mels", "run"):
+            done = run_as_anybody(code, house / folder, "--json")
+            assert done.returncode == 1 and not done.stderr
+            told += [tuple(finding.values()) for finding in json.loads(done.stdout)["findings"]]
+        (house / "mels/folk").chmod(0o755)
+        what = ("is closed to you", "let yourself read it, by chmod or by its owner")
+        paths = ("mels/folk", "mels/a, b.wav.npy", "run/vector_at_3.npy")
+        assert told == [(str(house / path), *what) for path in paths]
 
 
 # Who writes, and what is none of ours
