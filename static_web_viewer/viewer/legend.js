@@ -90,7 +90,7 @@ const legend = (() => {
   function fill({ button, bar, dot, name, count }, row) {
     const number = row.count.toLocaleString("en");
     name.textContent = row.label;
-    count.textContent = row.part === null ? number : `${row.part.toLocaleString("en")} of ${number}`;
+    count.textContent = row.part === null || !row.count ? number : `${row.part.toLocaleString("en")} of ${number}`;
     dot.style.background = bar.style.background = row.canPromote ? "" : row.colour;
     bar.style.width = `${100 * row.share}%`;
     button.classList.toggle("uncoloured", Boolean(row.canPromote));

@@ -25,7 +25,7 @@ const lists = (() => {
     title.type = "button";
     title.className = "plain";
     title.append(text("span", tracks.title(track), "title"));
-    const more = [tracks.artist(track), value].filter(Boolean).join(" · ");
+    const more = [...new Set([tracks.artist(track), value])].filter(Boolean).join(" · ");
     if (more) title.append(text("small", more));
     title.addEventListener("click", () => on.pick(track, queue, false));
     item.addEventListener("mouseenter", () => on.point(track));

@@ -144,7 +144,7 @@ const page = (() => {
   function describe(track) {
     const column = isByDistance() ? null : tracks.column(state.colour);
     const said = value(track);
-    return tracks.all.filenames ? [tracks.title(track), tracks.artist(track), said && `${column.name}: ${said}`].filter(Boolean) : [];
+    return tracks.all.filenames ? [tracks.title(track), tracks.artist(track), said && said !== tracks.artist(track) && `${column.name}: ${said}`].filter(Boolean) : [];
   }
 
   /** The distance of any two tracks, as seen from one. */

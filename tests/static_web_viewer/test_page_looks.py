@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pages import click_track, colour_by, open_page, pixels
+from pages import click_track, colour_by, draw_vectors, make_page, open_page, pixels
 
 pytestmark = pytest.mark.slow
 
@@ -83,3 +83,18 @@ def test_what_is_empty_says_so(page):
         entry.click()
     page.wait_drawn(0)
     assert page.find("#nothing").is_displayed()
+
+
+def test_a_long_value_is_cut_in_the_legend_and_no_row_says_its_artist_twice(browser, tmp_path):
+    artists = [f"The very long name of an orchestra from somewhere far away, number {track % 3}" for track in range(9)]
+    names, vectors = [f"{track}.wav" for track in range(9)], draw_vectors(artists)
+    made = make_page(
+        tmp_path, names, vectors, {"artist": artists}, "--layout", "pca", "--audio", "none", "--clusters", "2"
+    )
+    open_page(browser, made)
+    browser.run("map.on.pick(0, {})")
+    browser.wait("return document.querySelectorAll('#neighbours li').length === 8")
+    assert set(browser.texts("#neighbours small")) == set(artists)
+    list_ = "document.querySelector('#legend ul')"
+    assert browser.run(f"return {list_}.scrollWidth <= {list_}.clientWidth")
+    assert all(each.is_displayed() for each in browser.find_all("#legend li small"))
