@@ -12,10 +12,11 @@ import io
 import itertools
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -109,6 +110,17 @@ _temporary_numbers = itertools.count()
 
 
 @contextlib.contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Let the error of a full or failing disk say at which file, where it does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            error.filename = os.fspath(path)
+        raise
+
+
+@contextlib.contextmanager
 def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
     """Open a binary file beside `path`; it takes that name when the block ends well, and vanishes when it does not.
 
@@ -117,7 +129,7 @@ def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
     folder = os.path.dirname(path) or "."
     temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.getpid()}-{next(_temporary_numbers)}{TEMPORARY_SUFFIX}")
     try:
-        with open(temporary, "wb") as file:
+        with naming(path), open(temporary, "wb") as file:
             yield file
             if durable:
                 file.flush()
@@ -138,6 +150,28 @@ def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
 def write_file(path: Path | str, content: bytes, durable: bool = False) -> None:
     with atomic_write(path, durable) as file:
         file.write(content)
+
+
+def open_input(path: Path | str) -> BinaryIO:
+    """Open a file that somebody names as an input.
+
+    Raises UserError where it is a named pipe, which would be waited for until somebody writes to it, or a device, which
+    may have no end. What the shell hands over is taken: /dev/stdin, and the /dev/fd/63 that `<(...)` becomes.
+    """
+    handed_over = os.fspath(path).startswith(("/dev/stdin", "/dev/fd/", "/proc/self/fd/"))
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    mode = os.fstat(file.fileno()).st_mode
+    if not (stat.S_ISREG(mode) or (handed_over and stat.S_ISFIFO(mode))):
+        file.close()
+        raise UserError(f"{path}: is a pipe or a device, and no file; name a file, or write it into one first")
+    os.set_blocking(file.fileno(), True)
+    return file
+
+
+def read_input(path: Path | str) -> bytes:
+    """Return the content of a file that `open_input` opens."""
+    with open_input(path) as file:
+        return file.read()
 
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
@@ -178,6 +212,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the one writer's lock of a mel or run folder. Raises LockedError naming the holder where it is taken.
 
     The lock is the kernel's (flock): it goes with the process however that ends, so a left-over file means nothing.
+    While it is held the file says by whom; else it is empty.
     """
     path = Path(folder) / LOCK_NAME
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -187,10 +222,16 @@ def folder_lock(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = ", ".join(path.read_text(errors="replace").split("\n")).strip(", ") or "another process"
             raise LockedError(f"{folder}: in use ({holder}); wait for it to end, or stop it, and try again") from None
+        before = os.fstat(descriptor).st_mtime_ns
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"pid: {os.getpid()}\nhost: {socket.gethostname()}\nsince: {now}\n".encode())
-        yield
+        try:
+            yield
+        finally:  # as it was: who looks for what a night has changed finds no trace of the lock
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.utime(descriptor, ns=(before, before))
     finally:
         os.close(descriptor)
 

@@ -230,13 +230,21 @@ def complain(message: str, exit_code: int) -> int:
 
 
 def _describe_os_error(error: OSError) -> str:
-    where = f": {printable(os.fsdecode(error.filename))}" if error.filename else ""
+    where = f": {printable(os.fsdecode(error.filename))}" if error.filename else ": standard output" * _is_stdout_full()
     what = f"{error.strerror or error}{where}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{what}; free some space and run the same command again, nothing that was finished is lost"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{what}; check who owns it and whether it may be written to"
     return f"{what}; mend this and run the same command again"
+
+
+def _is_stdout_full() -> bool:
+    try:
+        sys.stdout.flush()  # what it could not write it has still
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def printable(text: str) -> str:
@@ -284,10 +292,11 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return text + " (default: %(default)s)" if shows_default else text
 
 
-def add_quiet_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--quiet", action="store_true", help="no progress on stderr; results and errors are still printed"
-    )
+def add_quiet_argument(parser: argparse.ArgumentParser, nightly: bool = False) -> None:
+    """Add --quiet; of a nightly script it means silence where nothing has changed since the last run, and no error."""
+    what = "no progress on stderr; results and errors are still printed"
+    nights = "for cron: one line where something has changed, nothing where nothing has; errors are still printed"
+    parser.add_argument("--quiet", action="store_true", help=nights if nightly else what)
 
 
 def add_labelled_run_arguments(parser: argparse.ArgumentParser, least_members: int | None = None) -> None:

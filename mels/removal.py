@@ -7,7 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from config import CONFIG_NAME
-from mels.mel_folder import MEL_SUFFIX, LedgerRow, read_ledger, write_ledger
+from files import write_file
+from mels.mel_folder import MEL_SUFFIX, LedgerRow, ledger_text, read_ledger, write_ledger
+
+REMOVAL_NAME = ".spectrify_removal.csv"  # rows whose mels are being removed; there only meanwhile
 
 
 def remove_mel(mel_folder: Path, row: LedgerRow) -> None:
@@ -44,9 +47,13 @@ def start_anew(mel_folder: Path) -> None:
 def prune(mel_folder: Path, rows: dict[str, LedgerRow], gone: Collection[str]) -> None:
     """Take the files that are gone out of the rows, the ledger and the mel folder.
 
-    Where a signal ends it, what was not removed yet stays in the ledger, so that the next run removes it.
+    Where a signal ends it, what was not removed yet stays in the ledger, so that the next run removes it; where it is
+    killed, a list of what it was removing is left, see finish_removal.
     """
     pruned = [rows.pop(name) for name in gone]
+    if not pruned:
+        return
+    write_file(mel_folder / REMOVAL_NAME, ledger_text(pruned, header=True))
     left = 0  # the first of these whose mel may still be there
     try:
         write_ledger(mel_folder, rows)  # first: no row may name a file that is gone
@@ -59,3 +66,15 @@ def prune(mel_folder: Path, rows: dict[str, LedgerRow], gone: Collection[str]) -
             kept = pruned[left if path is not None and path.is_file() else left + 1 :]
             rows.update({row.filename: row for row in kept})
             write_ledger(mel_folder, rows)
+        (mel_folder / REMOVAL_NAME).unlink(missing_ok=True)
+
+
+def finish_removal(mel_folder: Path) -> None:
+    """Remove the mels that a killed `prune` has taken out of the ledger, and not removed. Needs the lock."""
+    if not (mel_folder / REMOVAL_NAME).exists():
+        return
+    known = read_ledger(mel_folder)
+    for name, row in read_ledger(mel_folder, REMOVAL_NAME).items():
+        if name not in known:
+            remove_mel(mel_folder, row)
+    (mel_folder / REMOVAL_NAME).unlink()

@@ -32,6 +32,7 @@ import utils  # noqa: F401  first, so that Ctrl-C is one line during the other i
 
 import argparse
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -185,7 +186,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--list-left-out", action="store_true", help="name each track and row that is left out")
     parser.add_argument("--seed", type=int, default=0, help="of the map and the clusters")
     add_vectors_argument(parser)
-    add_quiet_argument(parser)
+    add_quiet_argument(parser, nightly=True)
     return parser
 
 
@@ -199,16 +200,26 @@ def main(argv: list[str] | None = None) -> int:
         check_directions(found.names, found.vectors)
     except ValueError as error:
         raise UserError(f"{arguments.run}: {error}") from None
-    print(printable(f"vectors: {found}"))
-    labels = label_columns(arguments.labels, found.names, arguments.list_left_out)
+    say = print if not arguments.quiet else lambda *_: None
+    say(printable(f"vectors: {found}"))
+    labels = label_columns(arguments.labels, found.names, arguments.list_left_out, say)
     out.mkdir(parents=True, exist_ok=True)
     with folder_lock(out):
         page_folder.clean(out)
-        places, audio = write(arguments, found, labels)
-    print(audio.summary())
+        before = shown(out)
+        places, audio = write(arguments, found, labels, say)
+        if arguments.quiet and shown(out) == before:
+            return EXIT_DONE
+    say(audio.summary())
     newcomers = f", {int(places.new.sum()):,} of them new" if places.new.any() else ""
     print(f"page: {plural(len(found.names), 'track')}{newcomers}; open {out / page_folder.INDEX_NAME} in a browser")
     return EXIT_DONE
+
+
+def shown(out: Path) -> list[bytes]:
+    """Return what tells one page from another: its index names all else by the hash of its content."""
+    files = [out / name for name in (page_folder.INDEX_NAME, page_folder.LAYOUT_NAME)]
+    return [path.read_bytes() for path in files if path.exists()]
 
 
 def check_arguments(arguments: argparse.Namespace, names: list[str]) -> None:
@@ -225,13 +236,15 @@ def check_arguments(arguments: argparse.Namespace, names: list[str]) -> None:
         pictures.check_table_output(arguments.output_table, TABLE_COLUMNS, inputs, more=True)
 
 
-def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -> tuple[Map, page_audio.PageAudio]:
+def write(
+    arguments: argparse.Namespace, found: Vectors, labels: list[Column], say: Callable[[str], None]
+) -> tuple[Map, page_audio.PageAudio]:
     """Make all that the page shows, and write it; needs OUT's lock. An earlier page stays whole until the end."""
     names, out, seed, quiet = found.names, arguments.out, arguments.seed, arguments.quiet
     rows = directions(found.vectors)
     neighbours, exact = nearest_neighbours(rows, MAP_NEIGHBOURS, quiet)
     places = make_map(arguments, names, rows, (neighbours, exact))
-    print(f"map: {places.description}")
+    say(f"map: {places.description}")
     table = layout_file.layout_table(names, places.xy, places.new)
     write_file(out / page_folder.LAYOUT_NAME, table)  # at once: it took longest
     clusters = clustering.spherical_kmeans(rows, min(arguments.clusters, len(rows)), seed)
@@ -239,7 +252,7 @@ def write(arguments: argparse.Namespace, found: Vectors, labels: list[Column]) -
     first = default_column(columns, len(names))
     listed = page_data.NEIGHBOURS
     distances = page_data.page_distances(rows, neighbours[:, :listed], exact[:, :listed], seed)
-    print(distances.description())
+    say(distances.description())
     audio = page_audio.provide_audio(arguments.audio, arguments.audio_root, out, names, quiet)
     title = printable(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
     addresses = page_data.audio_addresses(names, audio.urls)

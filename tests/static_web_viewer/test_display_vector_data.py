@@ -78,7 +78,7 @@ def house(tmp_path) -> Path:
 
 
 def display(house: Path, *flags: object, out: str = "page") -> int:
-    return main([str(house / "run"), str(house / "audio"), str(house / out), "--quiet", *map(str, flags)])
+    return main([str(house / "run"), str(house / "audio"), str(house / out), *map(str, flags)])
 
 
 def test_a_page_of_every_track(house, capsys):
@@ -119,6 +119,16 @@ def test_the_same_command_again_changes_nothing(house, capsys):
     assert display(house, "--labels", house / "labels.csv") == 0
     assert "map: as it was, nothing has changed since" in capsys.readouterr().out
     assert {name: content for name, (content, _) in tree(house / "page").items() if name != "lock"} == before
+
+
+def test_a_quiet_night_says_nothing_and_news_are_one_line(house, capsys):
+    labels = ["--labels", house / "labels.csv"] if (house / "labels.csv").exists() else []
+    page = f"page: 36 tracks; open {house / 'page/index.html'} in a browser\n"
+    for told in (page, ""):
+        assert display(house, "--quiet", *labels) == 0
+        assert capsys.readouterr() == (told, "")
+    assert display(house, "--quiet", "--title", "another") == 0
+    assert capsys.readouterr() == (page, "")
 
 
 def test_a_collection_that_has_grown_and_shrunk_keeps_its_places(house, capsys):
