@@ -60,13 +60,13 @@ from learning.pools import Corpus
 from learning.sampling import HeldOut, held_out_pairs
 from learning.stop_rule import has_flattened
 from learning.training import (
-    SONG_STATE,
     Interval,
     Limits,
     Report,
     Training,
     begin,
     commit_interval,
+    read_save,
     train,
 )
 from learning.views import keys_that_go_with, refuse_useless_coarse_frames
@@ -77,10 +77,9 @@ from runs.run_folder import (
     how_to_make_mels,
     newest_list,
     newest_save,
-    read_costs,
     read_song_list,
-    read_weights,
 )
+from runs.vectors import newest
 from utils import (
     EXIT_DONE,
     StopRequest,
@@ -159,14 +158,16 @@ def is_finished(run: Path, corpus: Corpus, limits: Limits, add_only: bool) -> bo
     number = newest_save(run)
     if not number or not is_whole(run) or read_song_list(run, number) != corpus.names:
         return False
+    # Also where there is nothing to do: who runs this every night has to hear that a save is damaged
+    found = newest(run, lambda save: read_save(run, save, corpus))
     if add_only:
         return True
-    if not np.array_equal(read_weights(run, "songs", number, SONG_STATE)["stamps"], corpus.stamps):
+    if not np.array_equal(found.songs["stamps"], corpus.stamps):
         return False
     if limits.max_saves is not None and number >= limits.max_saves:
         return True
     frames = int(corpus.frames.sum())
-    return not limits.forever and has_flattened(read_costs(run), newest_list(run, number), corpus.config, frames)
+    return not limits.forever and has_flattened(found.costs, newest_list(run, number), corpus.config, frames)
 
 
 def build_parser():

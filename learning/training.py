@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -34,14 +34,12 @@ from runs.run_folder import (
     read_weights,
     vectors_path,
 )
-from runs.vectors import read_song_vectors
+from runs.vectors import Vectors, song_vectors_of
 from utils import NAMES_TOLD, StopRequest, UserError, duration, printable
 
 if TYPE_CHECKING:
     from learning.model import Model
 
-
-SONG_STATE = ("squares", "stamps")  # arrays in the part "songs" of the weights, see Training
 
 Report = Callable[[str], None]  # prints a line of progress
 
@@ -111,6 +109,27 @@ def are_finite(arrays: Iterable[np.ndarray | float]) -> bool:
     return all(np.isfinite(array).all() for array in arrays)
 
 
+class Save(NamedTuple):
+    """What a training goes on from."""
+
+    vectors: Vectors
+    network: dict[str, np.ndarray]
+    songs: dict[str, np.ndarray]
+    costs: list[CostRow]
+
+
+def read_save(run: Path, save: int, corpus: Corpus) -> Save:
+    """Read the newest save. Raises UserError, naming the file, where not all of it is there, sound and of one run."""
+    vectors = song_vectors_of(run, save)
+    check_song_vectors(vectors_path(run, save), vectors.vectors, corpus.config)
+    network = read_weights(run, "network", save, state_shapes(corpus.config, corpus.bins))
+    songs = read_weights(run, "songs", save, {"squares": (len(vectors.names), 1), "stamps": (len(vectors.names),)})
+    costs = read_costs(run)
+    if not costs or costs[-1].epoc != save:
+        raise UserError(f"{run / COSTS_NAME}: lacks the row of save {save}; restore it, or train into another folder")
+    return Save(vectors, network, songs, costs)
+
+
 def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
     """Start a training, or take up one where its newest save left it, with the songs as they are now."""
     from learning.infer_songs import first_song_vectors
@@ -127,27 +146,22 @@ def begin(run: Path, corpus: Corpus, add_only: bool) -> tuple[Training, Model]:
         vectors = first_song_vectors(names, config)
         squares = np.zeros((len(names), 1), np.float32)
         return Training(run, corpus, corpus.stamps, vectors, squares, save=0, costs=[], list_save=0), model
-    old = read_song_vectors(run)
-    check_song_vectors(vectors_path(run, save), old.vectors, config)
-    network = read_weights(run, "network", save, state_shapes(config, corpus.bins))
-    songs = read_weights(run, "songs", save, {"squares": (len(old.names), 1), "stamps": (len(old.names),)})
-    costs = read_costs(run)
-    if not costs or costs[-1].epoc != save:
-        raise UserError(f"{run / COSTS_NAME}: lacks the row of save {save}; restore it, or train into another folder")
-    model = Model(config, network)
+    found = read_save(run, save, corpus)
+    model = Model(config, found.network)
     training = Training(
         run=run,
         corpus=corpus,
-        stamps=songs["stamps"],
-        vectors=old.vectors.astype(np.float32, copy=False),
-        squares=songs["squares"],
+        stamps=found.songs["stamps"],
+        vectors=found.vectors.vectors.astype(np.float32, copy=False),
+        squares=found.songs["squares"],
         save=save,
-        costs=costs,
+        costs=found.costs,
         list_save=newest_list(run, save),
         list_changed=False,
     )
-    if old.names != names or not np.array_equal(songs["stamps"], corpus.stamps):
-        match_songs(training, model, old.names, add_only)
+    old_names = found.vectors.names
+    if old_names != names or not np.array_equal(training.stamps, corpus.stamps):
+        match_songs(training, model, old_names, add_only)
     return training, model
 
 

@@ -57,18 +57,13 @@ def prepare(run: Path) -> None:
 
 
 def is_whole(run: Path) -> bool:
-    """Tell whether the newest save can be gone on from, and nothing of a killed writer is left to repair.
-
-    Changes nothing, so it needs no lock.
-    """
+    """Tell whether nothing of a killed writer is left to repair. Changes nothing, so it needs no lock."""
     run, save = Path(run), newest_save(run)
     if highest_number(run) != save or superfluous(run, save, _kept_vectors(run)):
         return False
     if any(temporaries(folder) for folder in (run, run / WEIGHTS_NAME)):
         return False
-    if save and not has_content(run / SONG_LIST_NAME, encode_names(read_song_list(run, save))):
-        return False
-    return not save or not _what_is_missing(run, save)
+    return not save or has_content(run / SONG_LIST_NAME, encode_names(read_song_list(run, save)))
 
 
 def repair(run: Path) -> None:

@@ -801,7 +801,7 @@ def test_a_save_of_another_shape_or_kind_is_named_and_kept(mels, tmp_path, capsy
         whole = (run / name).read_bytes()
         (run / name).write_bytes(content)
         before = tree(run)
-        for more in (["--max-saves", "2"], ["--forever"]):
+        for more in (["--max-saves", "2"], ["--max-saves", "1"], ["--add-only"]):
             capsys.readouterr()
             assert train(mels, run, *more) == 1
             message = capsys.readouterr().err

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))  # the sh
 from browser import WITH_WEBGL, Browser, chromium, file_address
 
 from runs import run_folder
+from runs.repair import prepare
 from static_web_viewer import display_vector_data
 from static_web_viewer.page.page_folder import viewer_files
 
@@ -52,7 +53,7 @@ def write_collection(folder: Path, tracks: int, dims: int) -> Path:
     kinds = np.sort(random.integers(0, KINDS, tracks))
     vectors = (2 * random.standard_normal((KINDS, dims)))[kinds] + random.standard_normal((tracks, dims))
     names = [f"kind {kind:02d}/a track of some length {track:07d}.mp3.npy" for track, kind in enumerate(kinds)]
-    run_folder.prepare(folder / "run")
+    prepare(folder / "run")
     costs = [run_folder.CostRow(1, 1.0, 1.0, 1, 1.0)]
     run_folder.commit_save(folder / "run", 1, vectors.astype(np.float32), {}, costs, b"seed: 0\n", 5, names)
     with (folder / "labels.csv").open("w", newline="") as file:

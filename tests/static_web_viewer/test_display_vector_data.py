@@ -17,6 +17,7 @@ import files
 from judging.neighbours import directions
 from judging.pictures import OTHER_COLOUR, label_colours
 from runs import run_folder
+from runs.repair import prepare
 from static_web_viewer.display_vector_data import build_parser, main
 from static_web_viewer.page.columns import Column
 from static_web_viewer.page.layout import all_in_one_place, pca_layout
@@ -44,7 +45,7 @@ def vectors_of(names: list[str]) -> np.ndarray:
 
 
 def write_run(folder: Path, names: list[str], save: int = 1) -> Path:
-    run_folder.prepare(folder)
+    prepare(folder)
     costs = [run_folder.CostRow(x, 1.0, 1.0, 100 * x, 1.0) for x in range(1, save + 1)]
     run_folder.commit_save(folder, save, vectors_of(names), {}, costs, b"seed: 0\n", 5, names)
     return folder
