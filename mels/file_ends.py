@@ -167,6 +167,8 @@ def _missing_of_asf(file: BinaryIO) -> Missing | None:
         if name == ASF_FILE_PROPERTIES:
             packets, flags, least, most = struct.unpack("<32xQ24xIII", file.read(76))
             break
+        if object_bytes > size:  # no file has it, and seek cannot even be asked for some
+            return None
         file.seek(object_bytes - 24, os.SEEK_CUR)
     else:
         return None

@@ -234,8 +234,8 @@ def read_costs(run: Path) -> list[CostRow]:
 
 def _cost_row(line: dict[str, str]) -> CostRow:
     row = CostRow(*(kind(line[name]) for name, kind in _COST_KINDS.items()))
-    if row.epoc < 1 or not 0 <= row.pairs < MOST_PAIRS or not 0 <= row.seconds < math.inf:
-        raise ValueError(f"epoc {row.epoc}, pairs {row.pairs}, seconds {row.seconds}")
+    if row.epoc < 1 or not 0 <= row.pairs < MOST_PAIRS or not 0 <= row.seconds < math.inf or math.isinf(row.cost):
+        raise ValueError(f"epoc {row.epoc}, cost {row.cost}, pairs {row.pairs}, seconds {row.seconds}")
     return row
 
 

@@ -62,7 +62,10 @@ const lists = (() => {
   function showNeighbours(near, queue, value, far) {
     element("neighbours").replaceChildren(...near.map(({ track, distance }) => {
       const item = row(track, value(track), queue);
-      item.append(bar(distance, far));
+      const likeness = document.createElement("span");
+      likeness.className = "likeness";
+      likeness.append(...item.querySelectorAll(".thumbnail"), bar(distance, far));
+      item.append(likeness);
       return item;
     }));
   }

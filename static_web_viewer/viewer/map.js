@@ -7,8 +7,13 @@ const map = (() => {
   const FAINT = { light: 0.15, dark: 0.24 };  // opacity of what a list or a search leaves out
   const OUTLIERS = 1 / 200, FEW = 40;  // share of the tracks that may lie outside of the map at an end, and of how many at least
   const SLACK = 0.25;  // of the map's width, within which a track is not far outside
+  const PARTS = 100;  // of the map's longer side, to know where it is empty
+  const SHARES = [0, 0.25, 0.5, 0.75, 1];  // of a corner's side that stay free where something lies in it
   const MOST_NAMES = 60;
-  const LINE = 17;  // pixels from one name to another below it
+  const NAME = 12;  // pixels of a name's letters; a large region's are up to a half larger
+  const TITLE = 12;  // pixels of a title's letters
+  const LONGEST = 30;  // letters of a title
+  const FEW_SEEN = 45;  // tracks of which all have their titles
   const stage = document.getElementById("stage");
   const plot = document.getElementById("map");
   const tooltip = document.getElementById("tooltip");
@@ -17,12 +22,14 @@ const map = (() => {
   const on = { pick: () => {}, whole: () => {}, lasso: () => {}, view: () => {}, describe: () => [], hover: () => {} };
 
   let view = null, home = true, settled = 0;
-  let shown = { order: null, names: [], track: -1, near: [], path: [], pointed: -1, sounding: false, mask: null };
+  let shown = { order: null, names: [], track: -1, near: [], path: [], pointed: -1, sounding: false, marked: null };
   let hovered = -1, fittedTo = "";
+  let whole = { insets: {}, unit: 1, for: "" };  // how the whole map lies, and beside what
+  let spread = [];  // a track in each part of the map that is not empty
   let shuffled = null;  // all tracks in an order that says nothing, so that no colour hides another
   let box = [0, 1, 0, 1];  // of the map, without what lies far outside of it
-  let whole = box;  // with it
-  const widths = new Map();  // of names, in pixels
+  let everything = box;  // with it
+  const widths = new Map();  // of texts, in pixels
 
   // Which points are drawn, the lowest first
 
@@ -64,7 +71,7 @@ const map = (() => {
   function withOpacity(packed, order, marked) {
     const colours_ = packed.slice();
     const bytes = new Uint8Array(colours_.buffer);
-    const [full, faint] = [255 * (order.length > 20000 ? 0.8 : 0.92), 255 * FAINT[colours.scheme()]];
+    const [full, faint] = [255 * (order.length > 20000 ? 0.7 : 0.88), 255 * FAINT[colours.scheme()]];
     for (const i of order) bytes[4 * i + 3] = marked && !marked[i] ? faint : full;
     return colours_;
   }
@@ -74,8 +81,8 @@ const map = (() => {
     const [width, height] = [stage.clientWidth, stage.clientHeight];
     const points = Math.max(shown.order ? shown.order.length : 1, 1);
     const screen = Math.min(Math.max(Math.min(width, height) / 800, 0.75), 1.4);
-    const dense = 1.3 * Math.sqrt((0.4 * width * height) / points);  // more would be one blot
-    const wanted = Math.min(19 * points ** -0.14 * screen, dense) * Math.max(closer(), 0.5) ** 0.35;
+    const dense = 1.2 * Math.sqrt((0.4 * width * height) / points);  // more would be one blot
+    const wanted = Math.min(23 * points ** -0.165 * screen, dense) * Math.max(closer(), 0.5) ** 0.35;
     return Math.round(4 * Math.min(Math.max(wanted, 1.5), 16)) / 4;
   }
 
@@ -83,49 +90,76 @@ const map = (() => {
 
   /** How much closer one looks than at the whole map. */
   function closer() {
-    return wholeUnit() / view.unit();
+    return whole.unit / view.unit();
   }
 
-  /** Pixels at each side of the whole map that the heading, the tools and the legend take: of the places beside the
-   * legend and above it that in which the map is larger. */
-  function insets() {
+  /** The boxes of what lies on the stage, in its pixels. */
+  function covered(css) {
     const edge = stage.getBoundingClientRect();
-    const [head, legend_, tools] = ["head", "legend", "tools"].map((id) => layer(id).getBoundingClientRect());
-    const free = { left: EDGE, right: EDGE + tools.width, bottom: EDGE, top: EDGE + Math.max(0, Math.min(head.bottom - edge.top, edge.height / 3)) };
-    const beside = { ...free, left: EDGE + Math.max(0, legend_.right - edge.left) };
-    const above = { ...free, bottom: EDGE + Math.max(0, edge.bottom - legend_.top) };
-    return unitWithin(beside) < unitWithin(above) ? beside : above;
+    return [...document.querySelectorAll(css)].map((each) => each.getBoundingClientRect()).filter((each) => each.width)
+      .map((each) => ({ left: each.left - edge.left, top: each.top - edge.top, right: each.right - edge.left, bottom: each.bottom - edge.top }));
   }
 
-  /** Map units a pixel where the map lies within insets. */
-  function unitWithin(free, [left, right, bottom, top] = box) {
-    const across = (right - left) / Math.max(stage.clientWidth - free.left - free.right, 50);
-    const up = (top - bottom) / Math.max(stage.clientHeight - free.bottom - free.top, 50);
+  /** Pixels at each side that what lies there takes at most. */
+  function sides() {
+    const [[head], [legend_], [tools]] = ["#head", "#legend", "#tools"].map(covered);
+    const height = stage.clientHeight;
+    return { left: Math.max(0, legend_.right), right: tools.right - tools.left, bottom: Math.max(0, height - legend_.top), top: Math.max(0, Math.min(head.bottom, height / 3)) };
+  }
+
+  /** Lay the whole map so that it is as large as can be and none of its points lies under anything. */
+  function layOut() {
+    const boxes = covered("#head .name, #head .controls, #chips, #legend, #tools");
+    const now = JSON.stringify([stage.clientWidth, stage.clientHeight, boxes]);
+    if (now === whole.for) return;
+    const most = sides();
+    const free = (left, right, bottom, top) => ({ left: EDGE + left * most.left, right: EDGE + right * most.right, bottom: EDGE + bottom * most.bottom, top: EDGE + top * most.top });
+    const beside = free(1, 1, 0, 1), above = free(0, 1, 1, 1);
+    const cost = (insets) => unitWithin(insets) * (1 + (insets.left + insets.right + insets.bottom + insets.top) / 1e5);  // of two like ones the middle
+    const ways = SHARES.flatMap((left) => SHARES.flatMap((bottom) => SHARES.flatMap((top) => [0, 1].map((right) => free(left, right, bottom, top)))));
+    const sorted = ways.map((insets) => [cost(insets), insets]).sort((a, b) => a[0] - b[0]).map(([, insets]) => insets);
+    const insets = sorted.find((each) => isClear(each, boxes)) || (unitWithin(beside) < unitWithin(above) ? beside : above);
+    whole = { insets, unit: unitWithin(insets), for: now };
+  }
+
+  /** Whether no point lies under a box, or at its edge, where the whole map lies within insets. */
+  function isClear(insets, boxes) {
+    const { x, y } = tracks.all, unit = unitWithin(insets), space = EDGE / 2;
+    const across = (stage.clientWidth + insets.left - insets.right) / 2, down = (stage.clientHeight + insets.top - insets.bottom) / 2;
+    return spread.every((track) => {
+      const left = across + (x[track] - (box[0] + box[1]) / 2) / unit, top = down - (y[track] - (box[2] + box[3]) / 2) / unit;
+      return !boxes.some((each) => left > each.left - space && left < each.right + space && top > each.top - space && top < each.bottom + space);
+    });
+  }
+
+  /** Map units a pixel where a box, the map's, lies within insets. */
+  function unitWithin(insets, [left, right, bottom, top] = box) {
+    const across = (right - left) / Math.max(stage.clientWidth - insets.left - insets.right, 50);
+    const up = (top - bottom) / Math.max(stage.clientHeight - insets.bottom - insets.top, 50);
     return Math.max(across, up) || 1 / stage.clientWidth;
   }
 
-  const wholeUnit = () => unitWithin(insets());
-
   /** Show the map; where it is seen already and tracks lie far outside of it, with these. */
   function reset() {
-    if (home && String(box) !== String(whole)) {
+    if (home && String(box) !== String(everything)) {
       leaveHome();
-      view.show(whole, insets());
+      view.show(everything, whole.insets);
     } else fit();
   }
 
   function fit() {
     home = true;
-    fittedTo = JSON.stringify([stage.clientWidth, stage.clientHeight, ...Object.values(insets())]);
-    view.show(box, insets());
+    layOut();
+    fittedTo = whole.for;
+    view.show(box, whole.insets);
     settle();
   }
 
   /** The whole map again where what lies beside it has changed its size; a view of somebody's own stays. */
   function refit() {
-    const unit = wholeUnit();
-    view.bounds({ box: whole, closest: unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * unitWithin(insets(), whole) });
-    if (home && fittedTo !== JSON.stringify([stage.clientWidth, stage.clientHeight, ...Object.values(insets())])) fit();
+    layOut();
+    view.bounds({ box: everything, closest: whole.unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * unitWithin(whole.insets, everything) });
+    if (home && fittedTo !== whole.for) fit();
   }
 
   function leaveHome() {
@@ -167,7 +201,8 @@ const map = (() => {
       const [x, y] = view.pixel(track);
       return svg("circle", { class: kind, cx: x, cy: y, r: radius + more });
     };
-    const made = shown.near.map((track, rank) => {
+    // On a way its tracks are what counts
+    const made = shown.path.length ? shown.path.map((track) => circle(track, "stop", 2.5)) : shown.near.map((track, rank) => {
       const ring = circle(track, "neighbour", 2.5);
       ring.style.opacity = 0.9 - (0.7 * rank) / shown.near.length;
       return ring;
@@ -178,27 +213,68 @@ const map = (() => {
     layer("path").setAttribute("points", shown.path.map((track) => view.pixel(track).map((place) => place.toFixed(1)).join(",")).join(" "));
   }
 
-  function width(text) {
-    if (!widths.has(text)) widths.set(text, measure.measureText(text).width);
-    return widths.get(text);
+  /** How wide a text is in letters of a size. */
+  function width(text, size, weight) {
+    const key = weight + text;
+    if (!widths.has(key)) {
+      measure.font = `${weight} 100px ${getComputedStyle(document.body).fontFamily}`;
+      widths.set(key, measure.measureText(text).width / 100);
+    }
+    return size * widths.get(key);
   }
 
   function drawNames() {
     const edge = stage.getBoundingClientRect();
-    const over = [...document.querySelectorAll("#head .name, #head .controls, #chips, #legend, #tools, #panel")].map((each) => each.getBoundingClientRect());
-    const covered = over.filter((each) => each.width && each.left < edge.right && each.top < edge.bottom)
-      .map((each) => ({ left: each.left - edge.left, top: each.top - edge.top, right: each.right - edge.left, bottom: each.bottom - edge.top }));
+    const taken = covered("#head .name, #head .controls, #chips, #legend, #tools, #panel").filter((each) => each.left < edge.width && each.top < edge.height);
     const [left, right, bottom, top] = view.window();
     const [across, up] = [stage.clientWidth / (right - left), stage.clientHeight / (top - bottom)];
+    const stageSize = { width: stage.clientWidth, height: stage.clientHeight };
+    const above = pointSize() / 2 + NAME / 2 + 5;  // a name stands above the point that is its place, which stays seen
     const placed = names.layout(shown.names, {
-      toPixel: (x, y) => [(x - left) * across, (top - y) * up],
-      width: stage.clientWidth, height: stage.clientHeight, measure: width, lineHeight: LINE, taken: covered, most: MOST_NAMES, closer: closer(),
+      ...stageSize, toPixel: (x, y) => [(x - left) * across, (top - y) * up - above], taken, most: MOST_NAMES, closer: closer(),
+      measure: (text) => width(text, NAME, 600), lineHeight: 1.3 * NAME, sizeOf: (weight) => 1 + Math.min(Math.sqrt(weight * closer()), 0.5),
     });
-    layer("names").replaceChildren(...placed.map(({ text, x, y }) => {
-      const made = svg("text", { x, y });
-      made.textContent = text;
-      return made;
-    }));
+    const boxes = placed.map(({ text, x, y, size }) => around(x, y, width(text, size * NAME, 600), 1.3 * size * NAME));
+    const own = [shown.track, ...shown.path].filter((track) => track >= 0), few = shown.path.length ? [] : seenIfFew();
+    const points = [...own, ...few].map((track) => around(...view.pixel(track), pointSize(), pointSize()));
+    const titles = names.layout(titled(new Set([...own, ...few])), {
+      ...stageSize, toPixel: (x, y) => [x, y], taken: [...taken, ...boxes, ...points], most: MOST_NAMES,
+      measure: (text) => width(text, TITLE, 400), lineHeight: 1.2 * TITLE,
+    });
+    layer("names").replaceChildren(
+      ...titles.map(({ text, x, y, code }) => written(text, x, y, code === shown.track ? "title current" : "title", TITLE)),
+      ...placed.map(({ text, x, y, size }) => written(text, x, y, "name", size * NAME)),
+    );
+  }
+
+  const around = (x, y, width, height) => ({ left: x - width / 2, right: x + width / 2, top: y - height / 2, bottom: y + height / 2 });
+
+  function written(text, x, y, name, size) {
+    const made = svg("text", { x, y, class: name, "font-size": size });
+    made.textContent = text;
+    return made;
+  }
+
+  /** Titles of tracks as names.layout takes them, each below its point, above it or beside it. */
+  function titled(some) {
+    if (!tracks.all.filenames) return [];
+    const away = pointSize() / 2 + 6;
+    return [...some].map((track) => {
+      const letters = [...tracks.title(track)];
+      const text = letters.length > LONGEST ? letters.slice(0, LONGEST - 1).join("").trimEnd() + "\u2026" : letters.join("");
+      const [x, y] = view.pixel(track), aside = width(text, TITLE, 400) / 2 + away;
+      return { text, code: track, weight: 1, places: [[x, y + away + TITLE / 2], [x, y - away - TITLE / 2], [x + aside, y], [x - aside, y]] };
+    });
+  }
+
+  /** The tracks that are seen and drawn in full, none where they are many. */
+  function seenIfFew() {
+    const { x, y } = tracks.all, [left, right, bottom, top] = view.window(), found = [];
+    for (const track of shown.order || []) {
+      if (x[track] < left || x[track] > right || y[track] < bottom || y[track] > top || (shown.marked && !shown.marked[track])) continue;
+      if (found.push(track) > FEW_SEEN) return [];
+    }
+    return found;
   }
 
   function hover(track) {
@@ -248,7 +324,13 @@ const map = (() => {
     shuffled = shuffle(count);
     const [across, up] = [x, y].map(ends);
     box = [...across.near, ...up.near];
-    whole = [...across.all, ...up.all];
+    everything = [...across.all, ...up.all];
+    const part = Math.max(box[1] - box[0], box[3] - box[2]) / PARTS || 1;
+    const parts = new Map();
+    for (let i = 0; i < count; i++) {
+      if (x[i] >= box[0] && x[i] <= box[1] && y[i] >= box[2] && y[i] <= box[3]) parts.set(Math.floor((x[i] - box[0]) / part) * (PARTS + 1) + Math.floor((y[i] - box[2]) / part), i);
+    }
+    spread = [...parts.values()];
     view = cloud(plot, {
       view: (moving) => { if (moving) leaveHome(); moved(); },
       hover,
@@ -259,7 +341,6 @@ const map = (() => {
       fallback: tell,
     });
     view.place(x, y);
-    measure.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
     new ResizeObserver(() => { refit(); moved(); }).observe(stage);
     new ResizeObserver(([{ target }]) => stage.style.setProperty("--head", `${target.offsetHeight}px`)).observe(layer("head"));
     // What had the focus would get the keys that are meant for the map
@@ -276,9 +357,10 @@ const map = (() => {
   /** Draw the points: `mask` tells which, `marked` which of them in full. */
   function paint(colouring, mask, marked) {
     const order = drawOrder(colouring, mask, marked);
-    shown.order = order;
+    Object.assign(shown, { order, marked });
     view.paint(withOpacity(colouring.packed, order, marked), order);
     if (hovered >= 0 && !mask[hovered]) hover(-1);
+    else if (!tooltip.hidden) showTooltip(hovered);
     view.size(pointSize());
     refit();
   }
@@ -297,10 +379,10 @@ const map = (() => {
   /** Move the view, not its scale, so that a track is on it and under nothing. */
   function reveal(track) {
     const [x, y] = view.pixel(track);
-    const free = insets();
+    const taken = sides();
     const beyond = (at, low, high) => (at < low ? low - at : at > high ? high - at : 0);
-    const dx = beyond(x, Math.min(free.left, stage.clientWidth / 3), stage.clientWidth - free.right);
-    const dy = beyond(y, free.top, stage.clientHeight - free.bottom);
+    const dx = beyond(x, EDGE + Math.min(taken.left, stage.clientWidth / 3), stage.clientWidth - EDGE - taken.right);
+    const dy = beyond(y, EDGE + taken.top, stage.clientHeight - EDGE);
     if (!dx && !dy) return;
     leaveHome();
     view.pan(dx, dy);

@@ -201,23 +201,24 @@ const names = (() => {
     return [...byCode].flatMap(([code, some]) => named(texts[code], code, some, sizes[code] / count)).sort((a, b) => b.rank - a.rank || a.code - b.code);
   }
 
-  /** Which candidates are written, where: [{text, x, y, code}], x and y the middle in pixels. None overlaps another.
+  /** Which candidates are written, where: [{text, x, y, code, size}], x and y the middle in pixels. None overlaps another.
    *
    * toPixel     (x, y) of the map -> [pixels from the left, from the top]; width, height of the window.
-   * measure     text -> its width in pixels; lineHeight in pixels.
+   * measure     text -> its width in pixels; lineHeight in pixels; both times sizeOf(weight).
    * taken       boxes {left, top, right, bottom} that no name may touch.
    * most        how many names there may be.
    * closer      how much larger than the whole map it is drawn: small regions are named from near only.
    * A name at the window's edge moves inwards as long as it stays on its place; what does not fit takes its region's
    * next place. What is tried first depends on the candidates only, so names stay while the map is moved.
    */
-  function layout(candidates, { toPixel, width, height, measure, lineHeight, taken = [], most = 30, closer = 1 }) {
+  function layout(candidates, { toPixel, width, height, measure, lineHeight, sizeOf = () => 1, taken = [], most = 30, closer = 1 }) {
     const boxes = [...taken], written = [];
     const touch = (a, b) => a.left < b.right + GAP && b.left < a.right + GAP && a.top < b.bottom + GAP && b.top < a.bottom + GAP;
     for (const { text, code, weight, places } of candidates) {
       if (written.length >= most) break;
       if (weight * closer * closer < SMALLEST_SHOWN) continue;
-      const [halfWidth, halfHeight] = [measure(text) / 2, lineHeight / 2];
+      const size = sizeOf(weight);
+      const [halfWidth, halfHeight] = [(size * measure(text)) / 2, (size * lineHeight) / 2];
       if (2 * halfWidth > width || 2 * halfHeight > height) continue;
       for (const place of places) {
         const [left, top] = toPixel(...place);
@@ -226,7 +227,7 @@ const names = (() => {
         const box = { left: x - halfWidth, top: y - halfHeight, right: x + halfWidth, bottom: y + halfHeight };
         if (boxes.some((other) => touch(box, other))) continue;
         boxes.push(box);
-        written.push({ text, x, y, code });
+        written.push({ text, x, y, code, size });
         break;
       }
     }

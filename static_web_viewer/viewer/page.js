@@ -18,6 +18,7 @@ const page = (() => {
     sheet: false,  // whether the panel of a narrow window is drawn up
   };
   let shown = null, listed = null, colouring = null;  // of the render before
+  let naming = 0;  // how often names have been asked for
   let following = true;  // whether the address still asks for something, and may not be written
 
   const held = new Map();
@@ -72,12 +73,9 @@ const page = (() => {
     const sounding = player.playing();
     const found = once("near", [track, shown, tracks.vectors()], () => (track < 0 ? [] : tracks.neighbours(track, shown)));
     const near = once("near tracks", [found], () => found.map((each) => each.track));
-    const named = once("named", [namedColumn(), shown], () => {
-      const column = namedColumn();
-      return column ? names.prepare({ x: tracks.all.x, y: tracks.all.y, codes: column.codes, values: column.values, shown }) : [];
-    });
+    once("named", [namedColumn(), shown], () => { nameSoon().catch(store.fail); });
     const path = state.list && state.list.isWay ? listed : [];
-    once("over", [track, near, path.length, path, named, sounding], () => map.over({ track, near, path, sounding, names: named }));
+    once("over", [track, near, path.length, path, sounding], () => map.over({ track, near, path, sounding }));
     once("track", [track], () => lists.showTrack(track));
     const far = once("far", [track, tracks.vectors()], () => (track < 0 || !tracks.vectors() ? 1 : middleDistance(track)));
     once("neighbours", [near, colouring, far], () => lists.showNeighbours(found, { around: track }, value, far));
@@ -128,6 +126,15 @@ const page = (() => {
     return [coloured, tracks.column(tracks.all.first), tracks.column("cluster")].find((column) => column && !column.numbers) || null;
   }
 
+  /** Write the names on the map after what has changed is painted: of 100,000 tracks they take longer than all the rest. */
+  async function nameSoon() {
+    const asked = ++naming;
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    if (asked !== naming) return;
+    const column = namedColumn();
+    map.over({ names: column ? names.prepare({ x: tracks.all.x, y: tracks.all.y, codes: column.codes, values: column.values, shown }) : [] });
+  }
+
   /** What the coloured column says of a track. */
   function value(track) {
     const column = isByDistance() ? null : tracks.column(state.colour);
@@ -142,8 +149,7 @@ const page = (() => {
 
   /** The distance of any two tracks, as seen from one. */
   function middleDistance(track) {
-    const step = Math.ceil(tracks.all.count / 2000);
-    const some = tracks.distancesTo(track).filter((_, i) => i % step === 0).sort();
+    const some = tracks.distancesTo(track, Math.ceil(tracks.all.count / 2000)).sort();
     return some[some.length >> 1] || 1;
   }
 

@@ -58,15 +58,15 @@ const tracks = (() => {
     vectors = { dims, codes, lengths };
   }
 
-  /** Cosine distance of every track to one, (count,) Float32Array. */
-  function distancesTo(track) {
+  /** Cosine distance of every track to one, or of each `step`th: (count / step,) Float32Array. */
+  function distancesTo(track, step = 1) {
     const { dims, codes, lengths } = vectors;
     const target = Int16Array.from(codes.subarray(track * dims, (track + 1) * dims));
-    const distances = new Float32Array(all.count);
-    for (let i = 0, at = 0; i < all.count; i++) {
-      let sum = 0;
+    const distances = new Float32Array(Math.ceil(all.count / step));
+    for (let i = 0, place = 0; i < all.count; i += step, place++) {
+      let sum = 0, at = i * dims;
       for (let d = 0; d < dims; d++, at++) sum += target[d] * codes[at];
-      distances[i] = 1 - sum / (lengths[i] * lengths[track]);
+      distances[place] = 1 - sum / (lengths[i] * lengths[track]);
     }
     return distances;
   }

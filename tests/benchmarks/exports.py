@@ -19,8 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))  # the shared modules
 
 from process_results.export_vectors import FORMATS
-from runs import run_folder
-from runs.repair import prepare
+from runs import repair, run_folder
 from utils import ROOT
 
 READ_ONLY = "import sys; from pathlib import Path; from runs.vectors import read_vectors; "
@@ -30,7 +29,7 @@ READ_ONLY += "found = read_vectors(Path(sys.argv[1]), None)"
 def write_run(folder: Path, tracks: int, dims: int) -> None:
     names = [f"kind {track % 25:02d}/a track of some length {track:07d}.mp3.npy" for track in range(tracks)]
     vectors = np.random.default_rng(0).standard_normal((tracks, dims), np.float32)
-    prepare(folder)
+    repair.prepare(folder)
     run_folder.commit_save(folder, 1, vectors, {}, [run_folder.CostRow(1, 1, 1, 1, 1)], b"seed: 0\n", 5, sorted(names))
 
 

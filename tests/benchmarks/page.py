@@ -1,20 +1,21 @@
-"""Measure the page in a real Chromium, drawn by software, beside a page that gives plotly a colour a point.
+"""Measure the page in a real Chromium, drawn by software, beside naive pages of the same points.
 
-    python tests/benchmarks/page.py [--tracks 100000] [--dims 100] [--rounds 5]
+    python tests/benchmarks/page.py [--tracks 608 20000 100000] [--dims 100] [--rounds 5]
 
-Prints medians: the first draw and all data there, from the start of loading; the answer to a click; the distances to a
-track, and the map redrawn by them; a search. The naive page draws the same points in one trace and recolours them by
-giving plotly the numbers. Asserts nothing; the tracks are synthetic, their map is PCA.
+Prints medians: the first draw and all data there, from the start of loading; how long a click and others take until
+they are painted; what takes long in them; frames while the map is dragged; memory, and whether it grows. The naive
+pages draw each point by a canvas' arc() and, where that is installed, by plotly with a colour a point. Then the size of
+the folder of a page of 608 tracks of 160 dimensions. Asserts nothing; the tracks and their map are synthetic.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,123 +23,133 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # browser.py
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))  # the shared modules
 
-from browser import WITH_WEBGL, Browser, chromium, file_address
+from browser import WITH_WEBGL, chromium, file_address
+from page_measures import (
+    WATCH,
+    heap,
+    measure_growth,
+    measure_naive,
+    measure_page,
+    measure_parts,
+    renderer_megabytes,
+)
+from page_naive import write_naive_pages
 
-from runs import run_folder
-from runs.repair import prepare
+from runs import repair, run_folder
 from static_web_viewer import display_vector_data
-from static_web_viewer.page.page_folder import viewer_files
 
 KINDS = 25
-PAINTED = "await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));"
-NAIVE = """
-(async () => {
-  const layout = {margin: {l: 0, r: 0, t: 0, b: 0}, xaxis: {visible: false}, yaxis: {visible: false}};
-  const marker = {size: 4, color: points.colour, colorscale: "Viridis"};
-  await Plotly.newPlot("map", [{type: "scattergl", mode: "markers", x: points.x, y: points.y, marker}], layout);
-  requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.ready = performance.now(); }));
-})();
-"""
-WATCH = """
-window.seen = {};
-new MutationObserver(() => {
-  for (const [name, value] of Object.entries(document.documentElement.dataset)) seen[name] ??= performance.now();
-}).observe(document, {attributes: true, subtree: true, attributeFilter: ["data-drawn", "data-ready"]});
-"""
+ARTIST_TRACKS = 40  # of each artist
 
 
-def write_collection(folder: Path, tracks: int, dims: int) -> Path:
-    """Write a run folder of synthetic tracks of 25 kinds, and a label table; return the page made of them."""
+def write_collection(folder: Path, tracks: int, dims: int, audio: str = "none") -> Path:
+    """Write a run folder of synthetic tracks, a label table and a map; return the page made of them."""
     random = np.random.default_rng(0)
-    kinds = np.sort(random.integers(0, KINDS, tracks))
+    artists = np.sort(random.integers(0, -(-tracks // ARTIST_TRACKS), tracks))
+    kinds = artists % KINDS
     vectors = (2 * random.standard_normal((KINDS, dims)))[kinds] + random.standard_normal((tracks, dims))
-    names = [f"kind {kind:02d}/a track of some length {track:07d}.mp3.npy" for track, kind in enumerate(kinds)]
-    prepare(folder / "run")
+    # Kinds are islands, on which artists live
+    xy = (12 * random.standard_normal((KINDS, 2)))[kinds] + (2 * random.standard_normal((artists[-1] + 1, 2)))[artists]
+    xy += 0.4 * random.standard_normal((tracks, 2))
+    names = [f"artist {artist:05d}/a track of some length {track:07d}.mp3" for track, artist in enumerate(artists)]
+    table = {
+        "genre": [f"kind {kind}" for kind in kinds],
+        "artist": [f"Artist {artist}" for artist in artists],
+        "title": [f"The piece of number {track}" for track in range(tracks)],
+        "year": [str(1950 + 2 * kind + track % 7) for track, kind in enumerate(kinds)],
+    }
+    repair.prepare(folder / "run")
     costs = [run_folder.CostRow(1, 1.0, 1.0, 1, 1.0)]
-    run_folder.commit_save(folder / "run", 1, vectors.astype(np.float32), {}, costs, b"seed: 0\n", 5, names)
-    with (folder / "labels.csv").open("w", newline="") as file:
-        rows = (
-            [name.removesuffix(".npy"), f"kind {kind}", f"Title of {name}"]
-            for name, kind in zip(names, kinds, strict=True)
-        )
-        csv.writer(file).writerows([("filename", "genre", "title"), *rows])
-    arguments = [folder / "run", folder, folder / "page", "--labels", folder / "labels.csv"]
-    display_vector_data.main([*map(str, arguments), "--audio", "none", "--layout", "pca"])
+    mels = [f"{name}.npy" for name in names]
+    run_folder.commit_save(folder / "run", 1, vectors.astype(np.float32), {}, costs, b"seed: 0\n", 5, mels)
+    write_table(folder / "labels.csv", names, table)
+    write_table(folder / "map.csv", names, {"x": xy[:, 0], "y": xy[:, 1]})
+    if audio != "none":
+        for name in names:
+            (folder / "music" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "music" / name).touch()
+    files = [folder / "run", folder / "music", folder / "page", "--labels", folder / "labels.csv"]
+    display_vector_data.main([*map(str, files), "--layout", str(folder / "map.csv"), "--audio", audio, "--quiet"])
     return folder / "page"
 
 
-def write_naive(folder: Path, page: Path) -> Path:
-    """Write the page to compare with: plotly, the points, a number a point."""
-    folder.mkdir()
-    with (page / "layout.csv").open(newline="") as file:
-        xy = np.array([(row["x"], row["y"]) for row in csv.DictReader(file)], np.float64)
-    points = {
-        "x": xy[:, 0].tolist(),
-        "y": xy[:, 1].tolist(),
-        "colour": np.random.default_rng(0).random(len(xy)).tolist(),
-    }
-    (folder / "plotly.js").write_bytes(viewer_files()["viewer/plotly.min.js"])
-    (folder / "points.js").write_text(f"const points = {json.dumps(points)};")
-    (folder / "draw.js").write_text(NAIVE)
-    scripts = "".join(f'<script defer src="{name}.js"></script>' for name in ("plotly", "points", "draw"))
-    (folder / "index.html").write_text(
-        f'<!doctype html><meta charset="utf-8"><div id="map" style="height:95vh"></div>{scripts}'
-    )
-    return folder
+def write_table(path: Path, names: list[str], columns: dict[str, Iterable]) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("filename", *columns), *zip(names, *columns.values(), strict=True)])
 
 
-def timed(browser: Browser, code: str) -> float:
-    """Return how many milliseconds some code takes, until it is painted where it ends in PAINTED."""
-    clocked = f"const start = performance.now(); {code} done(performance.now() - start);"
-    script = f"const done = arguments[0]; (async () => {{ {clocked} }})();"
-    return browser.driver.execute_async_script(script)
+def print_times(rounds: list[dict[str, float]]) -> None:
+    """Print the median of each thing measured, and between which it lay."""
+    for what in rounds[0]:
+        values = sorted(each[what] for each in rounds)
+        print(f"{what:50} {statistics.median(values):7.1f}  ({values[0]:.1f} to {values[-1]:.1f})")
 
 
-def measure(browser: Browser, page: Path, naive: Path, tracks: int) -> dict[str, float]:
-    """Return milliseconds of one round."""
-    found = {}
-    browser.open(file_address(naive / "index.html"), naive)
-    found["naive: first draw"] = browser.run("return seen.ready")
-    recolour = "Plotly.restyle('map', {'marker.color': [points.colour.map((each) => 1 - each)]}, [0])"
-    found["naive: recoloured and painted"] = timed(browser, f"await {recolour}; {PAINTED}")
-    browser.open(file_address(page / "index.html"), page)
-    found |= {"first draw": browser.run("return seen.drawn"), "all data there": browser.run("return seen.ready")}
-    track = tracks // 3
-    found["click answered: track and neighbours listed"] = timed(browser, f"map.on.pick({track}); {PAINTED}")
-    distances = [timed(browser, f"tracks.distancesTo({track + each});") for each in range(9)]
-    found["distances to a track"] = statistics.median(distances)
-    with browser.redraw():
-        found["recoloured by distance and painted"] = timed(
-            browser, f"document.getElementById('by-distance').click(); {PAINTED}"
-        )
-    found["the same, before it is painted"] = timed(browser, f"map.on.pick({2 * track});")
-    found["a search"] = timed(browser, "tracks.search('track 0012');")
-    return found
+def print_memory(folder: Path, pages: dict[str, Path]) -> None:
+    """Print what each page needs, in a browser of its own, when it has drawn."""
+    print(f"{'megabytes':50} {'heap':>7} {'resident':>8}")
+    for what, page in pages.items():
+        with chromium(WITH_WEBGL, folder) as browser:
+            browser.show(1440, 900)
+            browser.command("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+            browser.open(file_address(page / "index.html"), page)
+            resident = renderer_megabytes(browser)  # with the garbage, as the system sees it
+            print(f"{what:50} {heap(browser)['heap']:7.0f} {resident:8.0f}")
+
+
+def benchmark(folder: Path, tracks: int, dims: int, rounds: int) -> None:
+    """Make the pages of so many tracks, and print what is measured."""
+    page = write_collection(folder, tracks, dims)
+    naive = write_naive_pages(folder / "naive", page)
+    found = []
+    with chromium(WITH_WEBGL, folder) as browser:
+        browser.show(1440, 900)
+        browser.command("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+        for _ in range(rounds):
+            found.append({})
+            for name, path in naive.items():
+                found[-1] |= measure_naive(browser, name, path)
+            found[-1] |= measure_page(browser, page, tracks) | measure_parts(browser, tracks)
+        growth = measure_growth(browser, page, tracks)
+    print(f"\n{tracks:,} tracks of {dims} dimensions: median milliseconds, least to most")
+    print_times(found)
+    for name in naive:
+        for ours, theirs in (("first draw", "first draw"), ("coloured by distance", "recoloured")):
+            ratio = statistics.median(each[ours] / each[f"{name}: {theirs}"] for each in found)
+            print(f"{f'{ours}, ratio to {name}':50} {ratio:7.2f}")
+    (folder / "empty").mkdir()
+    (folder / "empty" / "index.html").write_text("<!doctype html><html data-ready>")
+    print_memory(folder, {"an empty page": folder / "empty", **naive, "the page": page})
+    print(f"{'':50} {'MB':>7} {'nodes':>8} {'listeners':>10}")
+    for what, state in growth:
+        print(f"{what:50} {state['heap']:7.1f} {state['nodes']:8} {state['listeners']:10}")
+
+
+def print_size(folder: Path) -> None:
+    """Print the size of a page's folder, without the picture of the map: the page does not load it."""
+    page = write_collection(folder, 608, 160, audio="reference")
+    sizes = {path.relative_to(page): path.stat().st_size for path in page.rglob("*") if path.is_file()}
+    sizes.pop(Path("map.png"))
+    parts = {}
+    for path, size in sizes.items():
+        parts[path.parts[0]] = parts.get(path.parts[0], 0) + size / 1000
+    print("\nfolder of a page of 608 tracks of 160 dimensions, without map.png and strips, in kB")
+    for part, size in sorted(parts.items(), key=lambda item: -item[1]):
+        print(f"{part:50} {size:7.0f}")
+    print(f"{'all':50} {sum(parts.values()):7.0f}")
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tracks", type=int, default=100_000)
+    parser.add_argument("--tracks", type=int, nargs="+", default=[608, 20_000, 100_000])
     parser.add_argument("--dims", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args(argv)
+    for tracks in arguments.tracks:
+        with tempfile.TemporaryDirectory() as folder:
+            benchmark(Path(folder), tracks, arguments.dims, arguments.rounds)
     with tempfile.TemporaryDirectory() as folder:
-        page = write_collection(Path(folder), arguments.tracks, arguments.dims)
-        naive = write_naive(Path(folder) / "naive", page)
-        with chromium(WITH_WEBGL, Path(folder)) as browser:
-            browser.show(1440, 900)
-            browser.command("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
-            rounds = [measure(browser, page, naive, arguments.tracks) for _ in range(arguments.rounds)]
-    print(f"\n{arguments.tracks:,} tracks of {arguments.dims} dimensions: median milliseconds, least to most")
-    for what in rounds[0]:
-        values = sorted(each[what] for each in rounds)
-        print(f"{what:46} {statistics.median(values):7.0f}  ({values[0]:.0f} to {values[-1]:.0f})")
-    for ours, theirs in (
-        ("first draw", "naive: first draw"),
-        ("recoloured by distance and painted", "naive: recoloured and painted"),
-    ):
-        ratio = statistics.median(each[ours] / each[theirs] for each in rounds)
-        print(f"{ours + ', ratio to naive':46} {ratio:7.2f}")
+        print_size(Path(folder))
     return 0
 
 

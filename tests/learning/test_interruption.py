@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from conftest import small_settings, tree, write_mels
 
-from runs import run_folder
-from runs.repair import is_whole
+from runs import repair, run_folder
 from runs.vectors import read_song_vectors
 from spectrogram_doc2vec import main
 from utils import ROOT
@@ -139,7 +138,7 @@ def test_while_a_run_that_goes_on_is_compiled_its_saves_stay(mels, tmp_path):
         wait_for_line(process, "save 3: ")  # the changed list is committed
         assert answer(process, signal.SIGINT)[1].endswith(INTERRUPTED)
     assert len(read_song_vectors(run).names) == 13
-    assert is_whole(run)
+    assert repair.is_whole(run)
 
 
 WAITING = """

@@ -16,8 +16,7 @@ from conftest import tone, tree, write_audio, write_mels
 import files
 from judging.neighbours import directions
 from judging.pictures import OTHER_COLOUR, label_colours
-from runs import run_folder
-from runs.repair import prepare
+from runs import repair, run_folder
 from static_web_viewer.display_vector_data import build_parser, main
 from static_web_viewer.page.columns import Column
 from static_web_viewer.page.layout import all_in_one_place, pca_layout
@@ -45,7 +44,7 @@ def vectors_of(names: list[str]) -> np.ndarray:
 
 
 def write_run(folder: Path, names: list[str], save: int = 1) -> Path:
-    prepare(folder)
+    repair.prepare(folder)
     costs = [run_folder.CostRow(x, 1.0, 1.0, 100 * x, 1.0) for x in range(1, save + 1)]
     run_folder.commit_save(folder, save, vectors_of(names), {}, costs, b"seed: 0\n", 5, names)
     return folder

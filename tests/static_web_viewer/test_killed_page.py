@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import clustered, tone, write_audio, write_mels
 
-from runs import run_folder
+from runs import repair, run_folder
 from static_web_viewer.display_vector_data import main
 from static_web_viewer.page import page_folder
 from static_web_viewer.page.layout_origin import read_origin, write_layout
@@ -77,7 +77,7 @@ def house(tmp_path, monkeypatch) -> Path:
 
 
 def write_run(house: Path, tracks: int, save: int, seed: int = 0) -> None:
-    run_folder.prepare(house / "run")
+    repair.prepare(house / "run")
     costs = [run_folder.CostRow(x, 1.0, 1.0, 100 * x, 1.0) for x in range(1, save + 1)]
     vectors = clustered(TRACKS, seed=seed)[0][:tracks]
     run_folder.commit_save(house / "run", save, vectors, {}, costs, b"seed: 0\n", 5, NAMES[:tracks])

@@ -231,8 +231,8 @@ def test_no_name_overlaps_another_and_all_are_whole(page, scale):
 def test_the_first_candidate_wins_and_the_other_takes_its_next_place(page):
     first, other = candidate("first", (400, 300)), candidate("other", (405, 302), (100, 500), (700, 100), code=1)
     assert layout(page, [first, other]) == [
-        {"text": "first", "x": 400, "y": 300, "code": 0},
-        {"text": "other", "x": 100, "y": 500, "code": 1},
+        {"text": "first", "x": 400, "y": 300, "code": 0, "size": 1},
+        {"text": "other", "x": 100, "y": 500, "code": 1, "size": 1},
     ]
     assert [name["text"] for name in layout(page, [other, first])] == ["other"]
     # A region of which the first place is out of the window is named on another that is in it

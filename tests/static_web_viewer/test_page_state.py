@@ -51,10 +51,12 @@ def test_however_a_track_becomes_the_current_one_everything_tells_of_it(shelf, l
 def test_at_the_end_of_a_track_the_next_is_the_current_one(shelf, library):
     click_track(shelf, library, 5)
     wait_sounding(shelf)
+    shelf.click("#walk")
     shelf.run("document.getElementById('position').focus()")
     shelf.keys(Keys.END)
     second = next(track for track in library.neighbours(5) if track != WITHOUT)
     assert_current(shelf, library, second)
+    assert shelf.find("#walk").get_attribute("aria-pressed") == "true"  # the answer is still to come
     wait_sounding(shelf)
     shelf.wait("return document.querySelector('#told').textContent === arguments[0]",
         f"Playing {library.titles()[second]}")  # fmt: skip
