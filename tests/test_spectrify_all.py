@@ -48,7 +48,7 @@ from mels.mel_folder import (
     write_ledger,
 )
 from mels.plan import Plan, Source
-from mels.removal import remove_mel
+from mels.removal import REMOVAL_NAME, remove_mel
 from spectrify_all import build_parser, main, report_folders
 from utils import ROOT, STOP_SIGNALS, UserError
 
@@ -1163,6 +1163,23 @@ def test_killed_while_it_removes_the_next_run_removes_the_rest(tmp_path, flag):
     before = tree(mels)
     assert spectrify(audio, mels) == 0
     assert tree(mels) == before
+
+
+def test_the_list_of_a_killed_removal_does_not_lead_out_of_the_folder(clips, tmp_path, capsys):
+    mels, elsewhere = tmp_path / "mels", tmp_path / "elsewhere"
+    assert spectrify(clips, mels) == 0
+    (mels / LEDGER_NAME).rename(mels / REMOVAL_NAME)
+    (mels / "b").rename(elsewhere)
+    (mels / "b").symlink_to(elsewhere)
+    before = tree(tmp_path)
+    capsys.readouterr()
+    assert spectrify(clips, mels) == 1
+    assert f"error: {mels / 'b'}: is a symbolic link" in capsys.readouterr().err
+    assert tree(tmp_path) == before
+    (mels / REMOVAL_NAME).unlink()
+    os.mkfifo(mels / REMOVAL_NAME)
+    assert spectrify(clips, mels) == 1
+    assert f"error: {mels / REMOVAL_NAME}: is no file; " in capsys.readouterr().err
 
 
 def test_overwrite_of_an_unchanged_folder_gives_the_same_bytes(audio, mels, made):
