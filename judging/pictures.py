@@ -22,8 +22,8 @@ PICTURE_SUFFIXES = (".png", ".svg")
 PICTURE_WIDTH_INCHES = 8.0
 PICTURE_DPI = 200  # 1600 pixels wide: sharp, and its text of 9 points and more is read with ease at 800 pixels
 
-# Okabe and Ito 2008, told apart with any colour vision; their black, too heavy for an area, gives way to grey.
-LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+# Told apart with any colour vision and on white; the first of the page's, where a label has the same colour.
+LABEL_COLOURS = ("#1C74CF", "#BF8414", "#097A51", "#B9547A", "#299BBF", "#982804", "#78751E", "#4D2C87")
 OTHER_COLOUR = "#DDDDDD"  # what is no label: all the rest
 
 

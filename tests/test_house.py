@@ -21,6 +21,7 @@ ROOMS = {
     "learning": SMALL | {"mels", "runs"},
     "judging": SMALL | {"mels", "runs"},
     "static_web_viewer.page": SMALL | {"mels", "runs", "judging"},
+    "checking": SMALL | {"mels", "runs", "judging", "static_web_viewer.page"},
 }
 SCRIPTS = [
     *(ROOT / f"{name}.py" for name in ("spectrify_all", "spectrogram_doc2vec", "calc_all_vecs")),

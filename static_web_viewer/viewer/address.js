@@ -3,6 +3,8 @@
 /* The page's address: a link shows what its sender saw, and Back is the trail of what was heard. */
 const address = (() => {
   const FIELDS = ["track", "colour", "view", "filter", "search"];
+  const REST = 60;  // milliseconds from one address to the next: browsers refuse more than 200 in ten seconds
+  let written = -REST, waiting = 0;
 
   const list = (value) => (Array.isArray(value) ? value : []);
 
@@ -40,17 +42,29 @@ const address = (() => {
     return { track: fields.get("track"), colour: fields.get("colour"), view: isView(view) ? view : null, search: fields.get("search") || "", filter: fields.get("filter") || "{}" };
   }
 
+  /** Whether a view is what an address says but for its rounding: a link that is opened stays as it is. */
+  function same(view, told) {
+    return told && view.every((number, i) => Math.abs(number - told[i]) < 1e-5 * (view[1] - view[0]));
+  }
+
   /** Make the address say what is seen; with `push` Back leads to what it said before. */
   function write(state, view, push) {
-    const fields = new URLSearchParams();
+    clearTimeout(waiting);
+    const rest = push ? 0 : written + REST - performance.now();
+    if (rest > 0) {
+      waiting = setTimeout(write, rest, state, view, push);
+      return;
+    }
+    const fields = new URLSearchParams(), told = read() || {};
     if (state.track >= 0) fields.set("track", tracks.all.filenames[state.track]);
     if (state.colour !== tracks.all.first) fields.set("colour", state.colour);
-    if (view) fields.set("view", view.map((number) => Number(number.toPrecision(6))).join(","));
+    if (view) fields.set("view", same(view, told.view) ? told.view.join(",") : view.map((number) => Number(number.toPrecision(6))).join(","));
     if (state.search) fields.set("search", state.search);
     const saved = save(state);
     if (saved) fields.set("filter", saved);
     const hash = String(fields) ? `#${fields}` : "";
     if (hash === location.hash && history.state) return;
+    written = performance.now();
     try {
       // A state tells an entry of the page's own from a link that somebody follows
       history[push ? "pushState" : "replaceState"]("own", "", hash || location.pathname + location.search);

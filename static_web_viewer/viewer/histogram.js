@@ -95,7 +95,7 @@ const histogram = (() => {
     });
     const [first, middle, last] = ends.children;
     first.textContent = format(low) + (column ? "" : " near");
-    middle.textContent = range ? `${format(range.low)} – ${format(range.high)}` : "";
+    middle.textContent = range ? `${format(range.low)} to ${format(range.high)}` : "";
     last.textContent = format(high) + (column ? "" : " far");
   }
 
@@ -146,7 +146,7 @@ const histogram = (() => {
     brush.setPointerCapture(event.pointerId);
   });
   brush.addEventListener("pointermove", drag);
-  for (const end of ["pointerup", "pointercancel"]) brush.addEventListener(end, drop);
+  for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) brush.addEventListener(end, drop);
   handles.forEach((handle, i) => handle.addEventListener("input", () => {
     const [left, right] = handles.map((each) => each.valueAsNumber);
     if (left >= right) handle.value = i ? left + STEP : right - STEP;

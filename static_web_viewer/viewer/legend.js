@@ -118,6 +118,8 @@ const legend = (() => {
   }
 
   function press(key, event) {
+    const isSecond = event.detail > 0 && event.detail % 2 === 0;
+    if (isSecond && pressed.key !== key) return;  // the first click was on what stood here before
     const keys = now.colouring.groups.map((group) => group.key);
     if (!keys.includes(key)) {
       pressed = { key: null, wasAlone: false };
@@ -125,8 +127,6 @@ const legend = (() => {
       return;
     }
     const isAlone = keys.every((each) => now.hidden.has(each) === (each !== key));
-    const isSecond = event.detail > 0 && event.detail % 2 === 0;
-    if (isSecond && pressed.key !== key) return;  // the first click was on what stood here before
     if (event.shiftKey || isSecond) {
       if (event.shiftKey ? isAlone : pressed.wasAlone) on.all();
       else on.only(key, keys);

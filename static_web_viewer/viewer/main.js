@@ -106,6 +106,7 @@
     const [texts, neighbours, vectors] = document.body.dataset.later.split(" ").map(store.load);
     await Promise.all([texts, neighbours]);
     tracks.takeTracks(await store.part("tracks"));
+    document.body.classList.toggle("silent", !tracks.all.audio);
     tracks.takeNeighbours(await store.part("neighbours"));
     page.colourOptions();
     filters.columnsReady();

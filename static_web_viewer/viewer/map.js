@@ -2,34 +2,19 @@
 
 /* The map: the cloud of points, and what lies on it: names, rings, the way from track to track, the tooltip. */
 const map = (() => {
-  const EDGE = 22;  // pixels that stay free around the whole map
   const CLOSEST = 60;  // times that one can look closer than at the whole map, and more where there are many tracks
   const FAINT = { light: 0.15, dark: 0.24 };  // opacity of what a list or a search leaves out
-  const OUTLIERS = 1 / 200, FEW = 40;  // share of the tracks that may lie outside of the map at an end, and of how many at least
-  const SLACK = 0.25;  // of the map's width, within which a track is not far outside
-  const PARTS = 100;  // of the map's longer side, to know where it is empty
-  const SHARES = [0, 0.25, 0.5, 0.75, 1];  // of a corner's side that stay free where something lies in it
-  const MOST_NAMES = 60;
-  const NAME = 12;  // pixels of a name's letters; a large region's are up to a half larger
-  const TITLE = 12;  // pixels of a title's letters
-  const LONGEST = 30;  // letters of a title
-  const FEW_SEEN = 45;  // tracks of which all have their titles
   const stage = document.getElementById("stage");
   const plot = document.getElementById("map");
   const tooltip = document.getElementById("tooltip");
   const layer = (id) => document.getElementById(id);
-  const measure = document.createElement("canvas").getContext("2d");
   const on = { pick: () => {}, whole: () => {}, lasso: () => {}, view: () => {}, describe: () => [], hover: () => {} };
 
   let view = null, home = true, settled = 0;
-  let shown = { order: null, names: [], track: -1, near: [], path: [], pointed: -1, sounding: false, marked: null };
-  let hovered = -1, fittedTo = "";
-  let whole = { insets: {}, unit: 1, for: "" };  // how the whole map lies, and beside what
-  let spread = [];  // a track in each part of the map that is not empty
+  let shown = { order: [], names: [], track: -1, near: [], path: [], pointed: -1, sounding: false, marked: null };
+  let whole = { insets: {}, unit: 1 };  // how the whole map lies
+  let hovered = -1;
   let shuffled = null;  // all tracks in an order that says nothing, so that no colour hides another
-  let box = [0, 1, 0, 1];  // of the map, without what lies far outside of it
-  let everything = box;  // with it
-  const widths = new Map();  // of texts, in pixels
 
   // Which points are drawn, the lowest first
 
@@ -79,7 +64,7 @@ const map = (() => {
   /** Points are small where there are many, and grow as one looks closer. */
   function pointSize() {
     const [width, height] = [stage.clientWidth, stage.clientHeight];
-    const points = Math.max(shown.order ? shown.order.length : 1, 1);
+    const points = Math.max(shown.order.length, 1);
     const screen = Math.min(Math.max(Math.min(width, height) / 800, 0.75), 1.4);
     const dense = 1.2 * Math.sqrt((0.4 * width * height) / points);  // more would be one blot
     const wanted = Math.min(23 * points ** -0.165 * screen, dense) * Math.max(closer(), 0.5) ** 0.35;
@@ -93,73 +78,27 @@ const map = (() => {
     return whole.unit / view.unit();
   }
 
-  /** The boxes of what lies on the stage, in its pixels. */
-  function covered(css) {
-    const edge = stage.getBoundingClientRect();
-    return [...document.querySelectorAll(css)].map((each) => each.getBoundingClientRect()).filter((each) => each.width)
-      .map((each) => ({ left: each.left - edge.left, top: each.top - edge.top, right: each.right - edge.left, bottom: each.bottom - edge.top }));
-  }
-
-  /** Pixels at each side that what lies there takes at most. */
-  function sides() {
-    const [[head], [legend_], [tools]] = ["#head", "#legend", "#tools"].map(covered);
-    const height = stage.clientHeight;
-    return { left: Math.max(0, legend_.right), right: tools.right - tools.left, bottom: Math.max(0, height - legend_.top), top: Math.max(0, Math.min(head.bottom, height / 3)) };
-  }
-
-  /** Lay the whole map so that it is as large as can be and none of its points lies under anything. */
-  function layOut() {
-    const boxes = covered("#head .name, #head .controls, #chips, #legend, #tools");
-    const now = JSON.stringify([stage.clientWidth, stage.clientHeight, boxes]);
-    if (now === whole.for) return;
-    const most = sides();
-    const free = (left, right, bottom, top) => ({ left: EDGE + left * most.left, right: EDGE + right * most.right, bottom: EDGE + bottom * most.bottom, top: EDGE + top * most.top });
-    const beside = free(1, 1, 0, 1), above = free(0, 1, 1, 1);
-    const cost = (insets) => unitWithin(insets) * (1 + (insets.left + insets.right + insets.bottom + insets.top) / 1e5);  // of two like ones the middle
-    const ways = SHARES.flatMap((left) => SHARES.flatMap((bottom) => SHARES.flatMap((top) => [0, 1].map((right) => free(left, right, bottom, top)))));
-    const sorted = ways.map((insets) => [cost(insets), insets]).sort((a, b) => a[0] - b[0]).map(([, insets]) => insets);
-    const insets = sorted.find((each) => isClear(each, boxes)) || (unitWithin(beside) < unitWithin(above) ? beside : above);
-    whole = { insets, unit: unitWithin(insets), for: now };
-  }
-
-  /** Whether no point lies under a box, or at its edge, where the whole map lies within insets. */
-  function isClear(insets, boxes) {
-    const { x, y } = tracks.all, unit = unitWithin(insets), space = EDGE / 2;
-    const across = (stage.clientWidth + insets.left - insets.right) / 2, down = (stage.clientHeight + insets.top - insets.bottom) / 2;
-    return spread.every((track) => {
-      const left = across + (x[track] - (box[0] + box[1]) / 2) / unit, top = down - (y[track] - (box[2] + box[3]) / 2) / unit;
-      return !boxes.some((each) => left > each.left - space && left < each.right + space && top > each.top - space && top < each.bottom + space);
-    });
-  }
-
-  /** Map units a pixel where a box, the map's, lies within insets. */
-  function unitWithin(insets, [left, right, bottom, top] = box) {
-    const across = (right - left) / Math.max(stage.clientWidth - insets.left - insets.right, 50);
-    const up = (top - bottom) / Math.max(stage.clientHeight - insets.bottom - insets.top, 50);
-    return Math.max(across, up) || 1 / stage.clientWidth;
+  function fit() {
+    home = true;
+    whole = room.lay();
+    view.show(room.box(), whole.insets);
+    settle();
   }
 
   /** Show the map; where it is seen already and tracks lie far outside of it, with these. */
   function reset() {
-    if (home && String(box) !== String(everything)) {
+    if (home && String(room.box()) !== String(room.everything())) {
       leaveHome();
-      view.show(everything, whole.insets);
+      view.show(room.everything(), whole.insets);
     } else fit();
-  }
-
-  function fit() {
-    home = true;
-    layOut();
-    fittedTo = whole.for;
-    view.show(box, whole.insets);
-    settle();
   }
 
   /** The whole map again where what lies beside it has changed its size; a view of somebody's own stays. */
   function refit() {
-    layOut();
-    view.bounds({ box: everything, closest: whole.unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * unitWithin(whole.insets, everything) });
-    if (home && fittedTo !== whole.for) fit();
+    const before = whole;
+    whole = room.lay();
+    view.bounds({ box: room.everything(), closest: whole.unit / Math.max(CLOSEST, Math.sqrt(tracks.all.count)), farthest: 1.6 * whole.farthest });
+    if (home && whole !== before) fit();
   }
 
   function leaveHome() {
@@ -192,7 +131,15 @@ const map = (() => {
 
   function drawOver() {
     drawRings();
-    drawNames();
+    labels.draw(shown, view, pointSize(), closer());
+  }
+
+  /** Those of some tracks, each with its rank, that lie so many pixels from the current one and each other: many rings in one place are a blot. */
+  function apart(some, pixels) {
+    const kept = shown.track < 0 ? [] : [[shown.track, -1]];
+    const away = ([one], other) => Math.hypot(view.pixel(one)[0] - view.pixel(other)[0], view.pixel(one)[1] - view.pixel(other)[1]);
+    some.forEach((track, rank) => { if (kept.every((each) => away(each, track) > pixels)) kept.push([track, rank]); });
+    return kept.filter(([, rank]) => rank >= 0);
   }
 
   function drawRings() {
@@ -202,7 +149,7 @@ const map = (() => {
       return svg("circle", { class: kind, cx: x, cy: y, r: radius + more });
     };
     // On a way its tracks are what counts
-    const made = shown.path.length ? shown.path.map((track) => circle(track, "stop", 2.5)) : shown.near.map((track, rank) => {
+    const made = shown.path.length ? shown.path.map((track) => circle(track, "stop", 2.5)) : apart(shown.near, 1.5 * radius).map(([track, rank]) => {
       const ring = circle(track, "neighbour", 2.5);
       ring.style.opacity = 0.9 - (0.7 * rank) / shown.near.length;
       return ring;
@@ -211,70 +158,6 @@ const map = (() => {
     for (const track of new Set([shown.pointed, hovered])) if (track >= 0) made.push(circle(track, "pointed", 4));
     layer("rings").replaceChildren(...made);
     layer("path").setAttribute("points", shown.path.map((track) => view.pixel(track).map((place) => place.toFixed(1)).join(",")).join(" "));
-  }
-
-  /** How wide a text is in letters of a size. */
-  function width(text, size, weight) {
-    const key = weight + text;
-    if (!widths.has(key)) {
-      measure.font = `${weight} 100px ${getComputedStyle(document.body).fontFamily}`;
-      widths.set(key, measure.measureText(text).width / 100);
-    }
-    return size * widths.get(key);
-  }
-
-  function drawNames() {
-    const edge = stage.getBoundingClientRect();
-    const taken = covered("#head .name, #head .controls, #chips, #legend, #tools, #panel").filter((each) => each.left < edge.width && each.top < edge.height);
-    const [left, right, bottom, top] = view.window();
-    const [across, up] = [stage.clientWidth / (right - left), stage.clientHeight / (top - bottom)];
-    const stageSize = { width: stage.clientWidth, height: stage.clientHeight };
-    const above = pointSize() / 2 + NAME / 2 + 5;  // a name stands above the point that is its place, which stays seen
-    const placed = names.layout(shown.names, {
-      ...stageSize, toPixel: (x, y) => [(x - left) * across, (top - y) * up - above], taken, most: MOST_NAMES, closer: closer(),
-      measure: (text) => width(text, NAME, 600), lineHeight: 1.3 * NAME, sizeOf: (weight) => 1 + Math.min(Math.sqrt(weight * closer()), 0.5),
-    });
-    const boxes = placed.map(({ text, x, y, size }) => around(x, y, width(text, size * NAME, 600), 1.3 * size * NAME));
-    const own = [shown.track, ...shown.path].filter((track) => track >= 0), few = shown.path.length ? [] : seenIfFew();
-    const points = [...own, ...few].map((track) => around(...view.pixel(track), pointSize(), pointSize()));
-    const titles = names.layout(titled(new Set([...own, ...few])), {
-      ...stageSize, toPixel: (x, y) => [x, y], taken: [...taken, ...boxes, ...points], most: MOST_NAMES,
-      measure: (text) => width(text, TITLE, 400), lineHeight: 1.2 * TITLE,
-    });
-    layer("names").replaceChildren(
-      ...titles.map(({ text, x, y, code }) => written(text, x, y, code === shown.track ? "title current" : "title", TITLE)),
-      ...placed.map(({ text, x, y, size }) => written(text, x, y, "name", size * NAME)),
-    );
-  }
-
-  const around = (x, y, width, height) => ({ left: x - width / 2, right: x + width / 2, top: y - height / 2, bottom: y + height / 2 });
-
-  function written(text, x, y, name, size) {
-    const made = svg("text", { x, y, class: name, "font-size": size });
-    made.textContent = text;
-    return made;
-  }
-
-  /** Titles of tracks as names.layout takes them, each below its point, above it or beside it. */
-  function titled(some) {
-    if (!tracks.all.filenames) return [];
-    const away = pointSize() / 2 + 6;
-    return [...some].map((track) => {
-      const letters = [...tracks.title(track)];
-      const text = letters.length > LONGEST ? letters.slice(0, LONGEST - 1).join("").trimEnd() + "\u2026" : letters.join("");
-      const [x, y] = view.pixel(track), aside = width(text, TITLE, 400) / 2 + away;
-      return { text, code: track, weight: 1, places: [[x, y + away + TITLE / 2], [x, y - away - TITLE / 2], [x + aside, y], [x - aside, y]] };
-    });
-  }
-
-  /** The tracks that are seen and drawn in full, none where they are many. */
-  function seenIfFew() {
-    const { x, y } = tracks.all, [left, right, bottom, top] = view.window(), found = [];
-    for (const track of shown.order || []) {
-      if (x[track] < left || x[track] > right || y[track] < bottom || y[track] > top || (shown.marked && !shown.marked[track])) continue;
-      if (found.push(track) > FEW_SEEN) return [];
-    }
-    return found;
   }
 
   function hover(track) {
@@ -309,28 +192,10 @@ const map = (() => {
 
   // From outside
 
-  /** Where an axis of the map ends: `near` without what few tracks, or a single one, make of it that lie far outside. */
-  function ends(places) {
-    const sorted = places.slice().sort();
-    const few = sorted.length < FEW ? 0 : Math.max(1, Math.floor(OUTLIERS * sorted.length));
-    const [low, high] = [sorted[few], sorted.at(-1 - few)];
-    const [from, to] = [low - SLACK * (high - low), high + SLACK * (high - low)];
-    const all = [sorted[0], sorted.at(-1)];
-    return { all, near: low < high ? [sorted.find((each) => each >= from), sorted.findLast((each) => each <= to)] : all };
-  }
-
   function start() {
     const { x, y, count } = tracks.all;
     shuffled = shuffle(count);
-    const [across, up] = [x, y].map(ends);
-    box = [...across.near, ...up.near];
-    everything = [...across.all, ...up.all];
-    const part = Math.max(box[1] - box[0], box[3] - box[2]) / PARTS || 1;
-    const parts = new Map();
-    for (let i = 0; i < count; i++) {
-      if (x[i] >= box[0] && x[i] <= box[1] && y[i] >= box[2] && y[i] <= box[3]) parts.set(Math.floor((x[i] - box[0]) / part) * (PARTS + 1) + Math.floor((y[i] - box[2]) / part), i);
-    }
-    spread = [...parts.values()];
+    room.start(tracks.all);
     view = cloud(plot, {
       view: (moving) => { if (moving) leaveHome(); moved(); },
       hover,
@@ -341,8 +206,8 @@ const map = (() => {
       fallback: tell,
     });
     view.place(x, y);
-    new ResizeObserver(() => { refit(); moved(); }).observe(stage);
     new ResizeObserver(([{ target }]) => stage.style.setProperty("--head", `${target.offsetHeight}px`)).observe(layer("head"));
+    new ResizeObserver(() => { refit(); moved(); }).observe(stage);
     // What had the focus would get the keys that are meant for the map
     plot.addEventListener("pointerdown", () => document.activeElement.blur());
   }
@@ -358,6 +223,7 @@ const map = (() => {
   function paint(colouring, mask, marked) {
     const order = drawOrder(colouring, mask, marked);
     Object.assign(shown, { order, marked });
+    layer("nothing").hidden = order.length > 0;
     view.paint(withOpacity(colouring.packed, order, marked), order);
     if (hovered >= 0 && !mask[hovered]) hover(-1);
     else if (!tooltip.hidden) showTooltip(hovered);
@@ -379,10 +245,10 @@ const map = (() => {
   /** Move the view, not its scale, so that a track is on it and under nothing. */
   function reveal(track) {
     const [x, y] = view.pixel(track);
-    const taken = sides();
+    const taken = room.sides();
     const beyond = (at, low, high) => (at < low ? low - at : at > high ? high - at : 0);
-    const dx = beyond(x, EDGE + Math.min(taken.left, stage.clientWidth / 3), stage.clientWidth - EDGE - taken.right);
-    const dy = beyond(y, EDGE + taken.top, stage.clientHeight - EDGE);
+    const dx = beyond(x, room.EDGE + Math.min(taken.left, stage.clientWidth / 3), stage.clientWidth - room.EDGE - taken.right);
+    const dy = beyond(y, room.EDGE + taken.top, stage.clientHeight - room.EDGE);
     if (!dx && !dy) return;
     leaveHome();
     view.pan(dx, dy);

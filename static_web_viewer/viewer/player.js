@@ -42,7 +42,7 @@ const player = (() => {
     if (address === null) {
       audio.removeAttribute("src");
       audio.load();
-      if (track >= 0) trouble("This page has no audio of this track.");
+      if (track >= 0 && tracks.all.audio) trouble("This page has no audio of this track.");
     } else {
       audio.src = address;
       if (aloud) start();

@@ -6,27 +6,19 @@ const walk = (() => {
   const MOST_PAIRS = 4e6;  // distances computed to order a list: what takes a fifth of a second
   const CURVE_BITS = 10;  // the map in 1,024 x 1,024 squares
 
-  let known = null, graph = null;  // the graph that was made last, and of what
+  let known = null, back = null;  // of which neighbours `reversed` was made last, and what
 
-  /** The neighbours of each track, and those that it is a neighbour of: {first, others, costs}, a track's from first[track] on. */
-  function symmetric(near) {
-    if (near === known) return graph;
-    const { count, tracks, distances } = near, all = tracks.length / count;
-    const first = new Uint32Array(all + 1);
-    for (let at = 0; at < tracks.length; at++) first[tracks[at] + 1]++;
-    for (let i = 0; i < all; i++) first[i + 1] += first[i] + count;
-    const next = first.slice(0, all), others = new Uint32Array(2 * tracks.length), costs = new Float32Array(2 * tracks.length);
-    for (let i = 0, at = 0; i < all; i++) {
-      for (let k = 0; k < count; k++, at++) {
-        const other = tracks[at], cost = Math.max(0, distances[at]) ** 2;
-        others[next[i]] = other;
-        costs[next[i]++] = cost;
-        others[next[other]] = i;
-        costs[next[other]++] = cost;
-      }
-    }
+  /** Where in the neighbours' rows each track stands: {first, places}, a track's places from first[track] on. */
+  function reversed(near) {
+    if (near === known) return back;
+    const all = near.tracks.length / near.count;
+    const first = new Uint32Array(all + 1), places = new Uint32Array(near.tracks.length);
+    for (const track of near.tracks) first[track + 1]++;
+    for (let i = 0; i < all; i++) first[i + 1] += first[i];
+    const next = first.slice(0, all);
+    for (let at = 0; at < places.length; at++) places[next[near.tracks[at]]++] = at;
     known = near;
-    return (graph = { first, others, costs });
+    return (back = { first, places });
   }
 
   /** The tracks to visit, the cheapest by `cost` first: a binary heap that knows where in it each track is. */
@@ -67,25 +59,30 @@ const walk = (() => {
    *
    * near     {count, tracks, distances}: the nearest tracks of each, rows one after another.
    * allowed  (tracks,) of 0 and 1, null for all; the ends are.
-   * A step costs the square of its distance, so two of a half are cheaper than one: many small steps, no large one.
+   * A step leads to a neighbour, or to what one is a neighbour of. It costs the square of its distance, so two of a half
+   * are cheaper than one: many small steps, no large one.
    *
    * Reference: Dijkstra 1959, A note on two problems in connexion with graphs.
    */
   function path(near, from, to, allowed) {
-    const { first, others, costs } = symmetric(near);
+    const { count, tracks, distances } = near, { first, places } = reversed(near);
     const all = first.length - 1;
     const cost = new Float64Array(all).fill(Infinity), before = new Uint32Array(all);
     const waiting = heap(cost);
+
+    function go(track, other, at) {
+      const sum = cost[track] + Math.max(0, distances[at]) ** 2;
+      if (sum >= cost[other] || (allowed && !allowed[other] && other !== to)) return;
+      cost[other] = sum;
+      before[other] = track;
+      waiting.raise(other);
+    }
+
     cost[from] = 0;
     waiting.raise(from);
     for (let track = waiting.pop(); track >= 0 && track !== to; track = waiting.pop()) {
-      for (let at = first[track]; at < first[track + 1]; at++) {
-        const other = others[at], sum = cost[track] + costs[at];
-        if (sum >= cost[other] || (allowed && !allowed[other] && other !== to)) continue;
-        cost[other] = sum;
-        before[other] = track;
-        waiting.raise(other);
-      }
+      for (let at = track * count; at < (track + 1) * count; at++) go(track, tracks[at], at);
+      for (let i = first[track]; i < first[track + 1]; i++) go(track, Math.floor(places[i] / count), places[i]);
     }
     if (cost[to] === Infinity) return null;
     const way = [to];

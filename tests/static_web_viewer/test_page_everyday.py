@@ -17,7 +17,8 @@ def test_a_click_in_a_list_keeps_the_list_and_where_it_was_scrolled_to(shelf, li
     found = listed(shelf)
     assert len(found) == COUNT
     shelf.run("document.querySelector('#list ol').scrollTop = 700")
-    visible = shelf.run("""const list = document.querySelector('#list ol'), {top, bottom} = list.getBoundingClientRect();
+    visible = shelf.run("""const list = document.querySelector('#list ol');
+        const {top, bottom} = list.getBoundingClientRect();
         return [...list.children].filter((row) => row.getBoundingClientRect().top > top + 4
             && row.getBoundingClientRect().bottom < bottom - 4).map((row) => +row.dataset.track)""")
     for track in visible[:2]:

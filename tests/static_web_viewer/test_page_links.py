@@ -142,3 +142,12 @@ def test_a_link_that_is_wrong_leaves_a_page_that_works(browser, collection, firs
             follow_link(browser, "colour=label:genre")
         assert not browser.find("#failure").is_displayed(), (wrong, browser.text("#failure"))
         assert (browser.drawn(), browser.text("#count")) == (TRACKS, "40 tracks"), wrong
+
+
+def test_the_address_says_the_last_of_many_changes_and_the_browser_is_not_asked_too_often(page):
+    """Chromium refuses more than 200 addresses in ten seconds: what a part drawn over a histogram asks for soon is."""
+    page.run("""for (let step = 0; step < 250; step++) {
+        page.change({chosen: new Map([["label:energy", {low: -1e6 - step, high: 1e6}]])});
+    }""")
+    page.wait("return decodeURIComponent(location.hash).includes('-1000249')")
+    page.check()

@@ -43,7 +43,7 @@ def is_name(text: str, value: str) -> bool:
 
 
 def assert_written_well(browser: Browser, made: Made, values: list[str]) -> None:
-    """Each name stands above a track of its value; none lies on another, on legend, heading or tools, nor beside the map."""
+    """Each name stands at a track of its value; none lies on another, on legend, heading, tools, or beside the map."""
     names = [(text, np.array(box)) for text, boxes in written(browser).items() for box in boxes]
     others = browser.run("""return [...document.querySelectorAll('#legend, #head .controls, #head h1, #tools')].map(
         (each) => { const {left, top, right, bottom} = each.getBoundingClientRect();
