@@ -73,6 +73,7 @@ class Made:
     count: int  # vectors, or files of them, that were made now
     gone: list[str]  # mels that are no more, while their frame vectors are
     skipped: list[str]  # one line each: mels that cannot be read, and why
+    changed: bool  # whether anything in the output is another than before
 
 
 def read_mels(
@@ -116,7 +117,8 @@ def make_frame_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, out
     if arguments.prune and gone:
         remove_vectors(output, gone)
         write_list(output, {name: stamp for name, stamp in noted.items() if name not in set(gone)})
-    return Made(len(to_do) + len(taken) - len(skipped), gone, skipped)
+    count = len(to_do) + len(taken) - len(skipped)
+    return Made(count, gone, skipped, changed=bool(count or (arguments.prune and gone)))
 
 
 def make_song_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, output: Path, arguments) -> Made:
@@ -145,10 +147,11 @@ def make_song_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, outp
         progress.close()
         vectors.close()
     songs = {name: stamp for name, stamp in stamps.items() if vectors.holds(name, stamp)}
+    changed = False
     if songs:
         config = (trained.folder / CONFIG_NAME).read_bytes()
-        vectors.commit(songs, trained.folder, trained.save, config)
-    return Made(len(to_do) - len(skipped), [], skipped)
+        changed = vectors.commit(songs, trained.folder, trained.save, config)
+    return Made(len(to_do) - len(skipped), [], skipped, changed)
 
 
 LEVEL_STEPS = {
@@ -169,7 +172,7 @@ def build_parser():
     parser.add_argument("--level", choices=LEVELS, default=FRAME_LEVEL, help="a vector a frame, or a vector a song")
     parser.add_argument("--prune", action="store_true", help="remove the vectors of mels that are gone")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where any mel file could not be read")
-    add_quiet_argument(parser)
+    add_quiet_argument(parser, nightly=True)
     return parser
 
 
@@ -184,22 +187,22 @@ def main(argv: list[str] | None = None) -> int:
     prepare(output)
     with folder_lock(output):
         made = make(trained, mels, mel_folder, output, arguments)
-    songs, what = plural(len(mels.names), "song"), f"{arguments.level} vectors"
-    print(f"{printable_name(str(output))}: {what} of {songs} by save {trained.save}, {made.count:,} made now")
-    return report(mel_folder, mels, made, arguments)
-
-
-def report(mel_folder: Path, mels: MelList, made: Made, arguments) -> int:
-    """Print what was left over or left out; return the exit code."""
-    gone, skipped = made.gone, made.skipped
-    if gone:
-        what = "removed from the output" if arguments.prune else "their vectors stay; --prune removes them"
-        print(f"{plural(len(gone), 'mel file')} gone ({examples(gone)}): {what}")
-    if skipped:
-        print(f"{plural(len(skipped), 'mel file')} could not be read, e.g. {skipped[0]}")
-    if len(skipped) == len(mels.names):
+    if made.changed or not arguments.quiet or (arguments.strict and made.skipped):
+        songs, what = plural(len(mels.names), "song"), f"{arguments.level} vectors"
+        print(f"{printable_name(str(output))}: {what} of {songs} by save {trained.save}, {made.count:,} made now")
+        report(made, arguments.prune)
+    if len(made.skipped) == len(mels.names):
         raise UserError(f"{mel_folder}: no mel file could be read; make the mel folder anew with spectrify_all.py")
-    return EXIT_ERROR if skipped and arguments.strict else EXIT_DONE
+    return EXIT_ERROR if made.skipped and arguments.strict else EXIT_DONE
+
+
+def report(made: Made, pruning: bool) -> None:
+    """Print what was left over or left out."""
+    if made.gone:
+        what = "removed from the output" if pruning else "their vectors stay; --prune removes them"
+        print(f"{plural(len(made.gone), 'mel file')} gone ({examples(made.gone)}): {what}")
+    if made.skipped:
+        print(f"{plural(len(made.skipped), 'mel file')} could not be read, e.g. {made.skipped[0]}")
 
 
 if __name__ == "__main__":

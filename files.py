@@ -20,7 +20,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from utils import LockedError, UserError
+from utils import LockedError, UserError, require_file
 
 TEMPORARY_PREFIX = ".sound-eval-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -136,6 +136,17 @@ _swept: set[str] = set()  # folders that this process has looked through for wha
 
 
 @contextlib.contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Let the error of a full or failing disk say at which file, where it does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            error.filename = os.fspath(path)
+        raise
+
+
+@contextlib.contextmanager
 def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
     """Open a binary file beside `path`; it takes that name when the block ends well, and vanishes when it does not.
 
@@ -148,7 +159,7 @@ def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
         _remove_stale(folder)
     file, lock = _open_temporary(folder)
     try:
-        with file:
+        with naming(path), file:
             yield file
             if durable:
                 file.flush()
@@ -200,6 +211,22 @@ def write_if_changed(path: Path | str, content: bytes, durable: bool = False) ->
             if file.read() == content:
                 return
     write_file(path, content, durable)
+
+
+def open_input(path: Path | str) -> BinaryIO:
+    """Open a file that somebody names as an input. Raises UserError where it is a named pipe, a device or a folder.
+
+    What the shell hands over is taken, pipe or not: /dev/stdin, and the /dev/fd/63 that `<(...)` becomes.
+    """
+    if not os.fspath(path).startswith(("/dev/stdin", "/dev/fd/", "/proc/self/fd/")):
+        require_file(path, "name a file, or write what comes out of it into one first")
+    return open(path, "rb")
+
+
+def read_input(path: Path | str) -> bytes:
+    """Return the content of a file that `open_input` opens."""
+    with open_input(path) as file:
+        return file.read()
 
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
@@ -264,6 +291,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the one writer's lock of a mel or run folder. Raises LockedError naming the holder where it is taken.
 
     The lock is the kernel's (flock): it goes with the process however that ends, so a left-over file means nothing.
+    While it is held the file says by whom; else it is empty.
     """
     path = Path(folder) / LOCK_NAME
     descriptor = _open_lock(path)
@@ -277,10 +305,16 @@ def folder_lock(folder: Path) -> Iterator[None]:
             raise UserError(f"{path}: cannot be locked ({error.strerror}); use a folder on another disk") from None
         if not _lock_text(descriptor).startswith(LOCK_BEGINS[: os.fstat(descriptor).st_size]):
             raise UserError(f"{path}: is no lock of ours, and would be replaced; move it away, or name another folder")
+        before = os.fstat(descriptor).st_mtime_ns
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{LOCK_BEGINS}{os.getpid()}\nhost: {socket.gethostname()}\nsince: {now}\n".encode(), 0)
-        yield
+        try:
+            yield
+        finally:  # as it was: who looks for what a night has changed finds no trace of the lock
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.utime(descriptor, ns=(before, before))
     finally:
         os.close(descriptor)
 

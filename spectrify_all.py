@@ -47,9 +47,9 @@ from files import folder_lock, require_ours_or_empty, temporaries, write_file
 from mels.batches import append_results, make_batches, run_batches
 from mels.decoding import Decoders, find_decoders
 from mels.file_ends import header_seconds
-from mels.mel_folder import LEDGER_NAME, LedgerRow, is_ledger_in_order, read_audio_half
+from mels.mel_folder import LEDGER_NAME, LedgerRow, is_ledger_in_order, ledger_name, read_audio_half
 from mels.plan import SKIP_MARKERS, Plan, Source, make_plan
-from mels.removal import prune, start_anew
+from mels.removal import REMOVAL_NAME, finish_removal, prune, start_anew
 from mels.resolution import are_short, reason, spread_evenly
 from runs.run_folder import SAVE_NUMBER_NAME
 from utils import (
@@ -159,7 +159,7 @@ def build_parser():
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 where a file failed or a folder cannot be read"
     )
-    add_quiet_argument(parser)
+    add_quiet_argument(parser, nightly=True)
     return parser
 
 
@@ -181,11 +181,13 @@ def main(argv: list[str] | None = None) -> int:
             f"{plural(len(plan.hidden), 'mel')} for good; make it readable, or leave it out by --exclude"
         )
     pruning = arguments.prune and bool(plan.removable)
-    left_over = not is_ledger_in_order(mel_folder, plan.rows) or bool(temporaries(mel_folder))
+    killed = (mel_folder / REMOVAL_NAME).exists() or bool(temporaries(mel_folder))
+    left_over = killed or not is_ledger_in_order(mel_folder, plan.rows)
     if plan.to_do or pruning or left_over:
         decoders = find_decoders(config)
         mel_folder.mkdir(parents=True, exist_ok=True)
         with folder_lock(mel_folder):
+            finish_removal(mel_folder)
             # all of it again: somebody may have worked on it before we had the lock
             config = prepare_mel_folder(*preparing)
             if arguments.overwrite:
@@ -195,7 +197,7 @@ def main(argv: list[str] | None = None) -> int:
             if not is_told and not (mel_folder / CONFIG_NAME).exists() and not plan.has_mels:
                 config = choose_resolution(plan.to_do, audio_folder, asked)
             spectrify(plan, audio_folder, mel_folder, decoders, config, arguments)
-    return report(plan, mel_folder, len(plan.to_do), arguments)
+    return report(plan, mel_folder, [ledger_name(source.name) for source in plan.to_do], arguments)
 
 
 def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decoders, config: Config, arguments) -> None:
@@ -211,11 +213,30 @@ def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decode
         prune(mel_folder, plan.rows, plan.removable)
 
 
-def report(plan: Plan, mel_folder: Path, made: int, arguments) -> int:
-    """Print the summary on stdout, and what to do about what is not as it should be; return the exit code."""
-    found = plural(plan.found, "audio file")
-    print(f"{printable_name(str(mel_folder))}: {found}, {made:,} done now: {describe(plan.rows)}")
-    report_folders(plan, arguments.prune)
+def report(plan: Plan, mel_folder: Path, done: list[str], arguments) -> int:
+    """Print the summary on stdout, and what to do about what is not as it should be; return the exit code.
+
+    done  names of the files that were done now, as the ledger has them. With --quiet nothing is said where there are
+          none, and else of failures only these: the others were told when they failed.
+    """
+    failed = [row for row in plan.rows.values() if row.status == "failed"]
+    strictly = arguments.strict and (failed or plan.unreadable or plan.closed)
+    pruned = arguments.prune and plan.removable
+    if done or pruned or strictly or not arguments.quiet:
+        found = plural(plan.found, "audio file")
+        print(f"{printable_name(str(mel_folder))}: {found}, {len(done):,} done now: {describe(plan.rows)}")
+        if not arguments.quiet or strictly:
+            report_folders(plan, arguments.prune)
+            report_left_out(plan)
+        now = set(done)
+        report_failed([row for row in failed if not arguments.quiet or strictly or row.filename in now], mel_folder)
+    if not plan.has_mels:
+        return complain(f"no file gave a mel; see {mel_folder / LEDGER_NAME}", EXIT_ERROR)
+    return EXIT_ERROR if strictly else EXIT_DONE
+
+
+def report_left_out(plan: Plan) -> None:
+    """Print how many files have no sample, and how many were left out by older versions."""
     too_short = [row for row in plan.rows.values() if row.status == "too_short"]
     left_out = sum(row.is_left_out for row in too_short)
     if len(too_short) > left_out:
@@ -223,16 +244,15 @@ def report(plan: Plan, mel_folder: Path, made: int, arguments) -> int:
     if left_out:
         what = "shorter than a frame, left out by an older version"
         print(f"{plural(left_out, 'file')} {what}: --retry-failed takes them in")
-    failed = [row for row in plan.rows.values() if row.status == "failed"]
+
+
+def report_failed(failed: list[LedgerRow], mel_folder: Path) -> None:
     if failed:
         first = f"{printable_name(failed[0].filename)}: {failed[0].reason}"
         print(
             f"{plural(len(failed), 'file')} failed, e.g. {first}; "
             f"see {printable_name(str(mel_folder / LEDGER_NAME))}; --retry-failed tries again"
         )
-    if not plan.has_mels:
-        return complain(f"no file gave a mel; see {mel_folder / LEDGER_NAME}", EXIT_ERROR)
-    return EXIT_ERROR if arguments.strict and (failed or plan.unreadable or plan.closed) else EXIT_DONE
 
 
 def report_folders(plan: Plan, pruning: bool) -> None:

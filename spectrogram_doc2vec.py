@@ -190,7 +190,7 @@ def build_parser():
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="what TensorFlow computes on")
     # Does nothing: it stands in the crontabs of those who wanted song vectors alone when there were others
     parser.add_argument("--no-descriptors", action="store_true", help=argparse.SUPPRESS)
-    add_quiet_argument(parser)
+    add_quiet_argument(parser, nightly=True)
     return parser
 
 
@@ -222,14 +222,14 @@ def run(arguments, stop: StopRequest) -> int:
         if arguments.add_only and not newest_save(run_folder):
             raise UserError(f"{run_folder}: holds no save to add songs to; train it first, without --add-only")
         if is_finished(run_folder, corpus, limits, arguments.add_only):
-            return print_finished(run_folder, corpus)
+            return print_finished(run_folder, corpus, arguments.quiet)
         describe_corpus(corpus, left_out, report)
     with folder_lock(run_folder):
         with stop.at_once():
             refuse_changed_run(run_folder, corpus.config)
             repair(run_folder)
             if is_finished(run_folder, corpus, limits, arguments.add_only):
-                return print_finished(run_folder, corpus)
+                return print_finished(run_folder, corpus, arguments.quiet)
             check_memory(corpus, report)
         training, reason = train_locked(corpus, arguments, stop, limits, report)
     return print_summary(training, reason, left_out)
@@ -325,8 +325,10 @@ def train_to_stop(
     return train(training, model, held_out, stop, limits, report)
 
 
-def print_finished(run_folder: Path, corpus: Corpus) -> int:
-    print(f"{run_folder}: nothing to do: save {newest_save(run_folder)} of {plural(len(corpus.names), 'song')} stands")
+def print_finished(run_folder: Path, corpus: Corpus, quiet: bool) -> int:
+    if not quiet:
+        songs = plural(len(corpus.names), "song")
+        print(f"{run_folder}: nothing to do: save {newest_save(run_folder)} of {songs} stands")
     return EXIT_DONE
 
 

@@ -232,7 +232,7 @@ def complain(message: str, exit_code: int) -> int:
 
 
 def _describe_os_error(error: OSError) -> str:
-    where = f": {printable(os.fsdecode(error.filename))}" if error.filename else ""
+    where = f": {printable(os.fsdecode(error.filename))}" if error.filename else ": standard output" * _is_stdout_full()
     what = f"{error.strerror or error}{where}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{what}; free some space and run the same command again, nothing that was finished is lost"
@@ -241,10 +241,18 @@ def _describe_os_error(error: OSError) -> str:
     return f"{what}; mend this and run the same command again"
 
 
-def require_file(path: Path) -> None:
+def _is_stdout_full() -> bool:
+    try:
+        sys.stdout.flush()  # what it could not write it has still
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
+
+
+def require_file(path: Path | str, instead: str = "put back the file of that name, or remove it") -> None:
     """Raise UserError where something is there that is no file: a pipe would be waited for as long as nobody writes."""
     if os.path.exists(path) and not os.path.isfile(path):
-        raise UserError(f"{path}: is no file; put back the file of that name, or remove it")
+        raise UserError(f"{path}: is no file; {instead}")
 
 
 def in_words(value: object) -> str:
@@ -305,10 +313,11 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return text + " (default: %(default)s)" if shows_default else text
 
 
-def add_quiet_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--quiet", action="store_true", help="no progress on stderr; results and errors are still printed"
-    )
+def add_quiet_argument(parser: argparse.ArgumentParser, nightly: bool = False) -> None:
+    """Add --quiet; of a nightly script it means silence where nothing has changed since the last run, and no error."""
+    what = "no progress on stderr; results and errors are still printed"
+    nights = "for cron: one line where something has changed, nothing where nothing has; errors are still printed"
+    parser.add_argument("--quiet", action="store_true", help=nights if nightly else what)
 
 
 def add_labelled_run_arguments(parser: argparse.ArgumentParser, least_members: int | None = None) -> None:

@@ -5,6 +5,7 @@ What is wrong with a table is a UserError that names the file and, where there i
 
 from __future__ import annotations
 
+import codecs
 import csv
 import functools
 import io
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from files import read_input
 from mels.mel_folder import MEL_SUFFIX
 from utils import UserError, nearest, plural
 
@@ -39,9 +41,15 @@ def read_label_table(path: Path) -> LabelTable:
     Raises UserError where the file is missing, or a line cannot be told apart into the header's columns.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig", "surrogateescape")
+        content = read_input(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such label table; write a CSV with the columns filename,genre") from None
+    start = content[:1000]
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or start.count(0) > len(start) // 4:
+        raise UserError(f"{path}: is UTF-16; save it as CSV in UTF-8, or: iconv -f UTF-16 -t UTF-8 TABLE > NEW_TABLE")
+    text = content.decode("utf-8-sig", "surrogateescape")
+    if not text.strip():
+        raise UserError(f"{path}: is empty; write a CSV with the columns filename,genre, and a line a file")
     delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
     # strict: a quote that never closes would otherwise swallow the rows after it without a word
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

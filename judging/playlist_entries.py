@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+from files import read_input
 from judging.tracks import track_name
 from utils import UserError, printable
 
@@ -26,7 +27,7 @@ def entries(content: bytes) -> list[str]:
 def read_entries(path: Path) -> list[str]:
     """Return the entries of a playlist file. Raises UserError where it is missing or has none."""
     try:
-        found = entries(path.read_bytes())
+        found = entries(read_input(path))
     except FileNotFoundError:
         raise UserError(f"{printable(str(path))}: no such playlist; name an .m3u8 file") from None
     if not found:

@@ -9,6 +9,7 @@ from typing import NoReturn
 import yaml
 
 from config import UNREADABLE
+from files import read_input
 from utils import UserError, nearest, printable
 
 SAID = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -21,7 +22,7 @@ def read_recipe(path: Path) -> dict[str, object]:
     """
     try:
         # BaseLoader: `year: 1999`, `name: no` and `label: 1.10` are text, as on the command line
-        content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
+        content = yaml.load(read_input(path).decode("utf-8"), yaml.BaseLoader)
     except FileNotFoundError:
         raise UserError(f"{printable(str(path))}: no such recipe; write one, a line `flag: value` a flag") from None
     except UNREADABLE as error:

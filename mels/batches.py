@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from config import Config
-from files import has_line_break, is_plain, remove_temporaries, require_real_folders, save_array
+from files import has_line_break, is_plain, naming, remove_temporaries, require_real_folders, save_array
 from mels.decoding import Decoders, Track, tracks_from_files
 from mels.log_mel import shared_framers
 from mels.mel_folder import (
@@ -171,7 +171,8 @@ def append_results(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRo
     descriptor = os.open(mel_folder / LEDGER_NAME, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
     try:
         for rows in until_signal(results):
-            os.write(descriptor, ledger_text(rows, header=False))
+            with naming(mel_folder / LEDGER_NAME):
+                os.write(descriptor, ledger_text(rows, header=False))
             for row in rows:
                 old = plan.rows.get(row.filename)
                 if old is not None and old.has_mel and not row.has_mel:

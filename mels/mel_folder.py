@@ -78,12 +78,14 @@ def ledger_text(rows: Iterable[LedgerRow], header: bool, columns: tuple[str, ...
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def read_ledger(folder: Path) -> dict[str, LedgerRow]:
+def read_ledger(folder: Path, name: str = LEDGER_NAME) -> dict[str, LedgerRow]:
     """Return the rows by filename, the last one where a file has several; empty where there is no ledger.
+
+    name  of the file; another one than the ledger's is a list of the same form.
 
     A last line that a killed run left torn is left out. Raises UserError where the file is no ledger.
     """
-    path = Path(folder) / LEDGER_NAME
+    path = Path(folder) / name
     require_file(path)
     try:
         content = path.read_bytes()

@@ -6,8 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from config import CONFIG_NAME
-from files import require_real_folders
-from mels.mel_folder import MEL_SUFFIX, LedgerRow, read_ledger, write_ledger
+from files import require_real_folders, write_file
+from mels.mel_folder import MEL_SUFFIX, LedgerRow, ledger_text, read_ledger, write_ledger
+
+REMOVAL_NAME = ".spectrify_removal.csv"  # rows whose mels are being removed; there only meanwhile
 
 
 def remove_mel(mel_folder: Path, row: LedgerRow) -> None:
@@ -40,11 +42,15 @@ def start_anew(mel_folder: Path) -> None:
 def prune(mel_folder: Path, rows: dict[str, LedgerRow], gone: Collection[str]) -> None:
     """Take the files that are gone out of the rows, the ledger and the mel folder.
 
-    Where a signal ends it, what was not removed yet stays in the ledger, so that the next run removes it.
+    Where a signal ends it, what was not removed yet stays in the ledger, so that the next run removes it; where it is
+    killed, a list of what it was removing is left, see finish_removal.
     Raises UserError, and removes nothing, where a symbolic link is on the way to one of them.
     """
     require_real_folders(mel_folder, gone)
     pruned = [rows.pop(name) for name in gone]
+    if not pruned:
+        return
+    write_file(mel_folder / REMOVAL_NAME, ledger_text(pruned, header=True))
     left = 0  # the first of these whose mel may still be there
     try:
         write_ledger(mel_folder, rows)  # first: no row may name a file that is gone
@@ -57,3 +63,16 @@ def prune(mel_folder: Path, rows: dict[str, LedgerRow], gone: Collection[str]) -
             kept = pruned[left if path is not None and path.is_file() else left + 1 :]
             rows.update({row.filename: row for row in kept})
             write_ledger(mel_folder, rows)
+        (mel_folder / REMOVAL_NAME).unlink(missing_ok=True)
+
+
+def finish_removal(mel_folder: Path) -> None:
+    """Remove the mels that a killed `prune` has taken out of the ledger, and not removed. Needs the lock."""
+    if not (mel_folder / REMOVAL_NAME).exists():
+        return
+    known, removing = read_ledger(mel_folder), read_ledger(mel_folder, REMOVAL_NAME)
+    require_real_folders(mel_folder, removing)
+    for name, row in removing.items():
+        if name not in known:
+            remove_mel(mel_folder, row)
+    (mel_folder / REMOVAL_NAME).unlink()

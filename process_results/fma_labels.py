@@ -27,11 +27,12 @@ import utils  # noqa: F401  first, so that Ctrl-C is one line during the other i
 import argparse
 import codecs
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from files import atomic_write
+from files import atomic_write, open_input
 from judging import pictures
 from utils import EXIT_DONE, UserError, command, nearest, plural, printable, script_parser
 
@@ -100,7 +101,7 @@ def read_tracks(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     """
     csv.field_size_limit(max(csv.field_size_limit(), MOST_FIELD_CHARACTERS))
     # strict: a quote that never closes would otherwise swallow the rows after it without a word
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with io.TextIOWrapper(open_input(path), "utf-8-sig", "surrogateescape", newline="") as file:
         lines = csv.reader(file, strict=True)
         try:
             headers = [next(lines, []) for _ in range(3)]

@@ -34,6 +34,7 @@ import utils  # noqa: F401  first, so that Ctrl-C is one line during the other i
 
 import argparse
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,7 +164,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--list-left-out", action="store_true", help="name each track and row that is left out")
     parser.add_argument("--seed", type=int, default=0, help="of the map and the clusters")
     add_vectors_argument(parser)
-    add_quiet_argument(parser)
+    add_quiet_argument(parser, nightly=True)
     return parser
 
 
@@ -177,17 +178,27 @@ def main(argv: list[str] | None = None) -> int:
         check_directions(found.names, found.vectors)
     except ValueError as error:
         raise UserError(f"{arguments.run}: {error}") from None
-    print(printable(f"vectors: {found}"))
-    labels = label_columns(arguments.labels, found.names, arguments.list_left_out)
+    say = print if not arguments.quiet else lambda *_: None
+    say(printable(f"vectors: {found}"))
+    labels = label_columns(arguments.labels, found.names, arguments.list_left_out, say)
     called = track_texts.find_text_columns(arguments.labels, labels, arguments.title_column, arguments.artist_column)
     out.mkdir(parents=True, exist_ok=True)
     with folder_lock(out):
         page_folder.clean(out)
-        places, audio = write(arguments, found, labels, called, mels)
-    print(audio.summary())
+        before = shown(out)
+        places, audio = write(arguments, found, labels, called, mels, say)
+        if arguments.quiet and shown(out) == before:
+            return EXIT_DONE
+    say(audio.summary())
     newcomers = f", {int(places.new.sum()):,} of them new" if places.new.any() else ""
     print(f"page: {plural(len(found.names), 'track')}{newcomers}; open {out / page_folder.INDEX_NAME} in a browser")
     return EXIT_DONE
+
+
+def shown(out: Path) -> list[bytes]:
+    """Return what tells one page from another: its index names all else by the hash of its content."""
+    files = [out / name for name in (page_folder.INDEX_NAME, page_folder.LAYOUT_NAME)]
+    return [path.read_bytes() for path in files if path.exists()]
 
 
 def check_arguments(arguments: argparse.Namespace, names: list[str]) -> strips.Mels | None:
@@ -210,13 +221,14 @@ def write(
     labels: list[Column],
     called: track_texts.TextColumns,
     mels: strips.Mels | None,
+    say: Callable[[str], None],
 ) -> tuple[Map, page_audio.PageAudio]:
     """Make all that the page shows, and write it; needs OUT's lock. An earlier page stays whole until the end."""
     names, out, seed, quiet = found.names, arguments.out, arguments.seed, arguments.quiet
     rows = directions(found.vectors)
     neighbours, exact = nearest_neighbours(rows, MAP_NEIGHBOURS, quiet)
     places = make_map(arguments, names, rows, (neighbours, exact))
-    print(f"map: {places.description}")
+    say(f"map: {places.description}")
     table = layout_file.layout_table(names, places.xy, places.new)
     layout_origin.write_layout(out, table, places.state)  # at once: it took longest
     clusters = clustering.spherical_kmeans(rows, min(arguments.clusters, len(rows)), seed)
@@ -224,13 +236,13 @@ def write(
     first = default_column(columns, len(names))
     listed = page_data.NEIGHBOURS
     distances = page_data.page_distances(rows, neighbours[:, :listed], exact[:, :listed], seed)
-    print(distances.description())
+    say(distances.description())
     audio = page_audio.provide_audio(arguments.audio, arguments.audio_root, out, names, quiet)
     texts = track_texts.complete_by_tags(called, arguments.audio_root, names, quiet)
-    print(texts.summary())
+    say(texts.summary())
     drawn = None if mels is None else strips.write_strips(out, names, mels, quiet)
     if drawn is not None:
-        print(drawn.summary())
+        say(drawn.summary())
     title = printable(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
     addresses = page_data.audio_addresses(names, audio.urls)
     about = [f"vectors: {found}", f"map: {places.state['made']}", distances.description()]

@@ -39,7 +39,7 @@ def trained(tmp_path_factory):
 
 
 def run(*arguments) -> int:
-    return main([*map(str, arguments), "--quiet"])
+    return main([*map(str, arguments)])
 
 
 def test_every_mel_gets_its_frame_vectors_seen_or_not(trained, tmp_path, capsys):
@@ -51,6 +51,22 @@ def test_every_mel_gets_its_frame_vectors_seen_or_not(trained, tmp_path, capsys)
     assert vectors.shape == (33, 8)
     assert vectors.dtype == np.float32
     assert np.load(tmp_path / "out/one frame.npy").shape == (1, 8)
+
+
+@pytest.mark.parametrize("level", ["frame", "song"])
+def test_a_quiet_night_says_nothing_and_changes_nothing(trained, tmp_path, capsys, level):
+    _, run_of = trained
+    unseen = write_mels(tmp_path / "unseen", {"a": 9, "b": 12})
+    argv = [str(unseen), str(run_of), str(tmp_path / "out"), "--level", level, "--quiet"]
+    assert main(argv) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'out'}: {level} vectors of 2 songs by save 2, 2 made now\n")
+    before = tree(tmp_path / "out")
+    assert main(argv) == 0
+    assert capsys.readouterr() == ("", "")
+    assert tree(tmp_path / "out") == before
+    (unseen / "b.npy").unlink()
+    assert main([*argv, "--prune"]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'out'}: {level} vectors of 1 song by save 2, 0 made now\n")
 
 
 def test_folders_that_bear_the_names_of_our_files_cost_only_themselves(trained, tmp_path, capsys):

@@ -267,6 +267,35 @@ def test_a_link_among_the_folders_on_the_way_is_refused(tmp_path):
         assert error.startswith(f"{tmp_path / 'folder/b/link'}: is a symbolic link")
 
 
+# What is read
+
+
+def test_a_pipe_or_a_device_is_no_input_but_what_the_shell_hands_over_is(tmp_path):
+    """A named pipe as a table was waited for without end."""
+    os.mkfifo(tmp_path / "a table.csv")
+    (tmp_path / "a folder").mkdir()
+    for path in (tmp_path / "a table.csv", tmp_path / "a folder", "/dev/zero"):
+        with pytest.raises(UserError, match="is no file; name a file, or write what comes out of it into one first"):
+            files.read_input(path)
+    script = "import sys, files; sys.stdout.buffer.write(files.read_input(sys.argv[1]))"
+    command = (
+        f"cat given | {sys.executable} -c '{script}' /dev/stdin; {sys.executable} -c '{script}' /dev/stdin < given"
+    )
+    (tmp_path / "given").write_bytes(b"a,b\n" * 50_000)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, timeout=60)
+    assert done.stdout == b"a,b\n" * 100_000
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path):
+    with pytest.raises(OSError) as raised, files.atomic_write(tmp_path / "a b.npy"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert raised.value.filename == str(tmp_path / "a b.npy")
+    with pytest.raises(OSError) as raised, files.naming(tmp_path), open("/dev/full", "wb", buffering=0) as full:
+        full.write(b"x")
+    assert raised.value.filename == str(tmp_path)
+
+
 # The lock
 
 
@@ -292,6 +321,16 @@ def test_a_lock_of_another_process_exits_75_and_goes_with_it(tmp_path):
     holder.communicate()
     with folder_lock(tmp_path):
         assert f"pid: {os.getpid()}\n" in (tmp_path / "lock").read_text()
+
+
+def test_a_lock_leaves_no_trace(tmp_path):
+    with folder_lock(tmp_path):
+        pass
+    os.utime(tmp_path / "lock", (2, 2))
+    before = (tmp_path / "lock").read_bytes(), (tmp_path / "lock").stat().st_mtime_ns
+    with folder_lock(tmp_path):
+        assert (tmp_path / "lock").read_bytes().startswith(b"pid: ")
+    assert ((tmp_path / "lock").read_bytes(), (tmp_path / "lock").stat().st_mtime_ns) == before == (b"", 2 * 10**9)
 
 
 def test_a_lock_without_a_word_in_it_is_somebodys(tmp_path):
@@ -326,8 +365,7 @@ def test_a_lock_that_a_kill_left_half_written_is_taken(tmp_path):
     for left in (b"", b"pi", b"pid: "):
         (tmp_path / "lock").write_bytes(left)
         with folder_lock(tmp_path):
-            pass
-    assert (tmp_path / "lock").read_text().startswith(f"pid: {os.getpid()}\n")
+            assert (tmp_path / "lock").read_text().startswith(f"pid: {os.getpid()}\n")
 
 
 def test_a_file_left_over_is_no_lock(tmp_path):

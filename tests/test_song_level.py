@@ -32,7 +32,7 @@ def trained(tmp_path_factory):
 
 
 def infer(mels, run, out) -> int:
-    return main([str(mels), str(run), str(out), "--level", "song", "--quiet"])
+    return main([str(mels), str(run), str(out), "--level", "song"])
 
 
 def vectors_of(out) -> dict[str, bytes]:

@@ -48,7 +48,7 @@ from mels.mel_folder import (
     write_ledger,
 )
 from mels.plan import Plan, Source
-from mels.removal import remove_mel
+from mels.removal import REMOVAL_NAME, remove_mel
 from spectrify_all import build_parser, main, report_folders
 from utils import ROOT, STOP_SIGNALS, UserError
 
@@ -438,6 +438,35 @@ def test_a_second_run_touches_nothing(audio, mels, capsys):
         assert tree(mels) == before
 
 
+def test_a_quiet_night_says_nothing_and_a_failure_is_told_once(clips, tmp_path, capsys):
+    """Cron mailed the same lines every night."""
+    mels = tmp_path / "mels"
+
+    def night(*flags: str) -> list[str]:
+        assert main([str(clips), str(mels), "--quiet", *flags]) == ("--strict" in flags)
+        out, errors = capsys.readouterr()
+        assert errors == ""
+        return out.splitlines()
+
+    (clips / "bad.wav").write_text("words")
+    assert [line.partition(" ")[0] for line in night()] == ["resolution:", f"{mels}:", "1"]
+    before = tree(mels)
+    assert night() == []
+    assert len(night("--strict")) == 2  # which fails, and so says why
+    write_clip(clips / "new.wav", 1, 5)
+    assert night() == [f"{mels}: 5 audio files, 1 done now: 4 ok, 1 failed, 6 s of audio"]
+    (clips / "worse.wav").write_text("more words")
+    summary, failure = night()
+    assert ", 1 done now: 4 ok, 2 failed, " in summary
+    assert failure.startswith("1 file failed, e.g. worse.wav: ")
+    (clips / "new.wav").unlink()
+    assert night() == []
+    assert len(night("--prune")) == 1
+    assert night("--prune") == []
+    after = tree(mels)
+    assert {name for name in after if after[name] != before.get(name)} == {LEDGER_NAME}
+
+
 def test_only_what_changed_is_done_again(audio, mels, capsys):
     before = tree(mels)
     os.utime(audio / "rock/a song, live.mp3", ns=(0, 1_000_000_000_000_001))
@@ -573,7 +602,7 @@ def test_what_is_no_mel_of_a_row_is_not_removed(clips, tmp_path):
     before = tree(tmp_path)
     assert spectrify(clips, mels, "--prune") == 0
     after = tree(tmp_path)
-    assert {path for path in before if before[path] != after.get(path)} == {"mels/lock", f"mels/{LEDGER_NAME}"}
+    assert {path for path in before if before[path] != after.get(path)} == {f"mels/{LEDGER_NAME}"}
     assert name not in read_ledger(mels)
 
 
@@ -978,7 +1007,7 @@ def test_a_mel_folder_of_an_older_version_grows_as_it_was(clips, tmp_path, capsy
     samples = soundfile.read(clips / "new.wav", dtype="float32")[0]
     assert read_ledger(mels)["new.wav"].frames == 1 + (round(len(samples) / 8000 * rate) - 2048) // round(hop * rate)
     after = tree(mels)
-    assert {name for name in after if after[name] != before.get(name)} == {"new.wav.npy", LEDGER_NAME, "lock"}
+    assert {name for name in after if after[name] != before.get(name)} == {"new.wav.npy", LEDGER_NAME}
     write_clip(clips / "a, 1.wav", 1, 0)  # made again it is the same, bit for bit
     assert spectrify(clips, mels, *flags) == 0
     assert tree(mels)["a, 1.wav.npy"][0] == before["a, 1.wav.npy"][0]
@@ -1092,18 +1121,72 @@ def test_a_link_in_the_mel_folder_does_not_lead_out_of_it(clips, tmp_path, capsy
     (mels / "b").symlink_to(elsewhere)
     (clips / "b/d.wav").unlink()
     write_clip(clips / "b/c 2.wav", 3, 3)
-    before = {name: each for name, each in tree(tmp_path).items() if name != "mels/lock"}
+    before = tree(tmp_path)
     capsys.readouterr()
     assert spectrify(clips, mels, *flags) == 1
     assert f"error: {mels / 'b'}: is a symbolic link" in capsys.readouterr().err
-    assert {name: each for name, each in tree(tmp_path).items() if name != "mels/lock"} == before
+    assert tree(tmp_path) == before
+
+
+REMOVING = """
+import os, signal, sys
+import mels.removal, spectrify_all
+
+def remove(*arguments, counted=[]):
+    counted.append(arguments)
+    if len(counted) > 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    before(*arguments)
+
+before, mels.removal.remove_mel = mels.removal.remove_mel, remove
+sys.exit(spectrify_all.main())
+"""
+
+
+@pytest.mark.parametrize("flag", ["--prune", "--overwrite"])
+def test_killed_while_it_removes_the_next_run_removes_the_rest(tmp_path, flag):
+    """Mels were left that no row named and no later run removed."""
+    audio, mels = tmp_path / "audio", tmp_path / "mels"
+    for place in range(6):
+        write_clip(audio / f"{place}, é.wav", 0.3, place)
+    assert spectrify(audio, mels) == 0
+    for place in range(1, 6):
+        (audio / f"{place}, é.wav").unlink()
+    (mels / "mine.wav.npy").write_bytes(b"keep me")
+    argv = [sys.executable, "-c", REMOVING, audio, mels, flag]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(mels.glob("*.npy"))) > 2
+    assert spectrify(audio, mels) == 0
+    assert sorted(contents(mels)) == ["0, é.wav.npy", "config.yaml", "mine.wav.npy", LEDGER_NAME]
+    assert not list(mels.glob(".*"))
+    before = tree(mels)
+    assert spectrify(audio, mels) == 0
+    assert tree(mels) == before
+
+
+def test_the_list_of_a_killed_removal_does_not_lead_out_of_the_folder(clips, tmp_path, capsys):
+    mels, elsewhere = tmp_path / "mels", tmp_path / "elsewhere"
+    assert spectrify(clips, mels) == 0
+    (mels / LEDGER_NAME).rename(mels / REMOVAL_NAME)
+    (mels / "b").rename(elsewhere)
+    (mels / "b").symlink_to(elsewhere)
+    before = tree(tmp_path)
+    capsys.readouterr()
+    assert spectrify(clips, mels) == 1
+    assert f"error: {mels / 'b'}: is a symbolic link" in capsys.readouterr().err
+    assert tree(tmp_path) == before
+    (mels / REMOVAL_NAME).unlink()
+    os.mkfifo(mels / REMOVAL_NAME)
+    assert spectrify(clips, mels) == 1
+    assert f"error: {mels / REMOVAL_NAME}: is no file; " in capsys.readouterr().err
 
 
 def test_overwrite_of_an_unchanged_folder_gives_the_same_bytes(audio, mels, made):
     before = tree(mels)
     assert spectrify(audio, mels, "--overwrite") == 0
     assert contents(mels) == contents(made)
-    assert all(tree(mels)[name][1] > before[name][1] for name in before)
+    assert {name for name, seen in tree(mels).items() if seen[1] <= before[name][1]} == {"lock"}
 
 
 @pytest.mark.parametrize("cause", ["no ffmpeg", "no sox", "no audio", "lock"])
@@ -1306,7 +1389,7 @@ def test_a_second_run_at_once_exits_75(clips, tmp_path, capsys):
     for flags in ([], ["--overwrite"], ["--retry-failed"]):
         assert spectrify(clips, mels, *flags) == 75
         error = capsys.readouterr().err
-        assert f"error: {mels}: in use (pid: {os.getpid()}, host: " in error
+        assert f"error: {mels}: in use (another process); " in error
         assert error.endswith("wait for it to end, or stop it, and try again\n")
     (clips / "new.wav").unlink()
     assert spectrify(clips, mels) == 0  # nothing to do, nothing to lock

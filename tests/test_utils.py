@@ -119,7 +119,7 @@ def ended(then: str, redirection: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-FULL = "-c: error: No space left on device; free some space and run the same command again"
+FULL = "-c: error: No space left on device: standard output; free some space and run the same command again"
 
 
 @pytest.mark.parametrize("then", ["pass", "sys.exit(0)"])

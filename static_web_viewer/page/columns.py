@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +74,10 @@ def divides(column: Column, tracks: int) -> bool:
     return column.scale is None and 2 <= groups <= min(MOST_GROUPS, max(2, tracks // 2))
 
 
-def label_columns(labels: Path | None, names: Sequence[str], listed: bool) -> list[Column]:
-    """Return the columns of the label table, and print how many tracks have a row; [] without a table."""
+def label_columns(
+    labels: Path | None, names: Sequence[str], listed: bool, say: Callable[[str], None] = print
+) -> list[Column]:
+    """Return the columns of the label table, and say how many tracks have a row; [] without a table."""
     if labels is None:
         return []
     table = read_label_table(labels)
@@ -86,12 +88,12 @@ def label_columns(labels: Path | None, names: Sequence[str], listed: bool) -> li
         raise no_row_matches(table, names, found)
     without_row = [track for track in range(len(names)) if track not in found]
     left_out = f"{plural(len(without_row), 'track')} without a row, {plural(len(without_track), 'row')} without a track"
-    print(f"labels: {plural(len(headings), 'column')} for {plural(len(names) - len(without_row), 'track')}; {left_out}")
+    say(f"labels: {plural(len(headings), 'column')} for {plural(len(names) - len(without_row), 'track')}; {left_out}")
     if listed:
         for track in without_row:
-            print(f"track without a row: {printable(names[track].removesuffix(MEL_SUFFIX))}")
+            say(f"track without a row: {printable(names[track].removesuffix(MEL_SUFFIX))}")
         for filename in without_track:
-            print(f"row without a track: {printable(filename)}")
+            say(f"row without a track: {printable(filename)}")
     nothing = [""] * len(headings)
     rows = [found.get(track, nothing) for track in range(len(names))]
     return [

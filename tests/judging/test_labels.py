@@ -148,7 +148,7 @@ def test_the_same_row_twice_does_no_harm(tmp_path):
         ("filename,Genre\na,b\n", "no column 'genre'; did you mean 'Genre'?"),
         ("filename,x,y\na,b,c\n", "no column 'genre'; known: filename, x, y"),
         ("filename,genre,genre\na,b,c\n", "two columns are named 'genre'; rename one"),
-        ("", "no column 'filename'"),
+        ("", "is empty; write a CSV"),
         ("filename,genre\n", "holds no row"),
         ("filename,genre\nrock/b.wav,\n", "column 'genre' is empty for every song of the run"),
         (
@@ -195,3 +195,20 @@ def test_any_name_and_label_come_back(tmp_path_factory, labels):
 def test_encode_sorts_and_numbers():
     classes, codes = encode(["rock", "jazz", "rock"])
     assert (classes, codes.tolist()) == (["jazz", "rock"], [1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; write a CSV with the columns filename,genre"),
+        (b"\xef\xbb\xbf\n", "is empty; write"),
+        ("filename,genre\na.mp3,rock\n".encode("utf-16"), "is UTF-16; save it as CSV in UTF-8"),
+        ("filename,genre\na.mp3,rock\n".encode("utf-16-le"), "is UTF-16; save it as CSV in UTF-8"),
+    ],
+    ids=["empty", "a mark alone", "UTF-16", "UTF-16 without a mark"],
+)
+def test_what_is_no_table_at_all_is_told_as_what_it_is(tmp_path, content, message):
+    """A table in UTF-16 got advice about quotes, and an empty one "known:" with nothing behind it."""
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_label_table(tmp_path / "labels.csv")

@@ -79,7 +79,7 @@ def house(tmp_path) -> Path:
 
 
 def display(house: Path, *flags: object, out: str = "page") -> int:
-    return main([str(house / "run"), str(house / "audio"), str(house / out), "--quiet", *map(str, flags)])
+    return main([str(house / "run"), str(house / "audio"), str(house / out), *map(str, flags)])
 
 
 def test_a_page_of_every_track(house, capsys):
@@ -152,6 +152,16 @@ def test_strips_are_drawn_where_a_mel_folder_is_named(house, capsys):
     told = part_of(house / "page", "tracks")["strips"]
     assert [told["tracks"], told["width"], told["height"]] == [256, 256, 24] and len(told["files"]) == 1
     assert (house / "page" / told["files"][0]).read_bytes()[:4] == b"RIFF"
+
+
+def test_a_quiet_night_says_nothing_and_news_are_one_line(house, capsys):
+    labels = ["--labels", house / "labels.csv"] if (house / "labels.csv").exists() else []
+    page = f"page: 36 tracks; open {house / 'page/index.html'} in a browser\n"
+    for told in (page, ""):
+        assert display(house, "--quiet", *labels) == 0
+        assert capsys.readouterr() == (told, "")
+    assert display(house, "--quiet", "--title", "another") == 0
+    assert capsys.readouterr() == (page, "")
 
 
 def test_a_collection_that_has_grown_and_shrunk_keeps_its_places(house, capsys):
