@@ -149,7 +149,7 @@ const actions = (() => {
   }
 
   return {
-    go, step, pick, close, walkTo, search, takeFirst, openList, closeList, listShown, listLasso, playAll, colourBy, choose,
+    go, step, pick, close, walkTo, search, takeFirst, closeList, listShown, listLasso, playAll, colourBy, choose,
     byDistance: () => colourBy(state.colour === page.DISTANCE ? before || tracks.all.first : page.DISTANCE),
     /** A search a little after the last letter. */
     searchSoon: () => { clearTimeout(typing); typing = setTimeout(search, 120); },
