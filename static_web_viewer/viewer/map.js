@@ -90,7 +90,7 @@ const map = (() => {
   function reset() {
     if (home && String(room.box()) !== String(room.everything())) {
       leaveHome();
-      view.show(room.everything(), whole.insets);
+      view.show(room.everything(), room.aroundEverything());
     } else fit();
   }
 

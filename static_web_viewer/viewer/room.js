@@ -67,14 +67,21 @@ const room = (() => {
     return whole;
   }
 
+  /** Insets beside the legend or above it, under which nothing lies: those within which a box is larger. */
+  function clear(most, its = box) {
+    const [beside, above] = [free(most, 1, 1, 0, 1), free(most, 0, 1, 1, 1)];
+    return unitWithin(beside, its) < unitWithin(above, its) ? beside : above;
+  }
+
+  /** The shares of what lies at each side that stay free, in pixels. */
+  const free = (most, left, right, bottom, top) => ({ left: EDGE + left * most.left, right: EDGE + right * most.right, bottom: EDGE + bottom * most.bottom, top: EDGE + top * most.top });
+
   /** The insets within which the map is largest, of those where it lies under no box; of two like ones those that leave it more room. */
   function largest(most, boxes) {
-    const free = (left, right, bottom, top) => ({ left: EDGE + left * most.left, right: EDGE + right * most.right, bottom: EDGE + bottom * most.bottom, top: EDGE + top * most.top });
-    const ways = SHARES.flatMap((left) => SHARES.flatMap((bottom) => SHARES.flatMap((top) => [free(left, 0, bottom, top), free(left, 1, bottom, top)])));
+    const ways = SHARES.flatMap((left) => SHARES.flatMap((bottom) => SHARES.flatMap((top) => [free(most, left, 0, bottom, top), free(most, left, 1, bottom, top)])));
     const cost = (insets) => unitWithin(insets) * (1 + 1e-5 * (insets.left + insets.right + insets.bottom + insets.top));
     const sorted = ways.map((insets) => [cost(insets), insets]).sort((a, b) => a[0] - b[0]).map(([, insets]) => insets);
-    const [beside, above] = [free(1, 1, 0, 1), free(0, 1, 1, 1)];
-    return sorted.find((insets) => isClear(insets, boxes)) || (unitWithin(beside) < unitWithin(above) ? beside : above);
+    return sorted.find((insets) => isClear(insets, boxes)) || clear(most);
   }
 
   /** Whether no point lies under a box, or at its edge, where the whole map lies within insets. */
@@ -94,5 +101,5 @@ const room = (() => {
     return Math.max(across, up) || 1 / stage.clientWidth;
   }
 
-  return { EDGE, OVER, start, lay, sides, covered, isFree, box: () => box, everything: () => everything };
+  return { EDGE, OVER, start, lay, sides, covered, isFree, box: () => box, everything: () => everything, aroundEverything: () => clear(sides(), everything) };
 })();

@@ -306,7 +306,7 @@ def test_playlists_need_both_folders(folder, capsys, flag):
         (["PLACE/none", "LABELS", "--output", "PLACE/p.png"], "PLACE/none: no such run folder; make one with"),
         (["PLACE", "LABELS", "--output", "PLACE/p.png"], "holds no epoc_num.txt, so no save"),
         (["RUN", "PLACE/none.csv", "--output", "PLACE/p.png"], "PLACE/none.csv: no such label table"),
-        (["RUN", "PLACE", "--output", "PLACE/p.png"], "Is a directory: PLACE"),
+        (["RUN", "PLACE", "--output", "PLACE/p.png"], "PLACE: is no file; name a file"),
         (["RUN", "LABELS", "--label-column", "Genre", "--output", "PLACE/p.png"], "did you mean 'genre'?"),
         (["RUN", "LABELS", "--clusters", "25", "--output", "PLACE/p.png"], "RUN: 25 clusters of 24 songs: ask for 1"),
         (["RUN", "LABELS", "--clusters", "2-25", "--output", "PLACE/p.png"], "RUN: 25 clusters of 24 songs: ask for 1"),

@@ -85,7 +85,7 @@ def write_run(house: Path, tracks: int, save: int, seed: int = 0) -> None:
 
 def display(house: Path, out: Path, *flags: str) -> int:
     folders = [str(house / "run"), str(house / "audio"), str(out)]
-    return main([*folders, "--mel-folder", str(house / "mels"), "--audio", "copy", "--quiet", *flags])
+    return main([*folders, "--mel-folder", str(house / "mels"), "--audio", "copy", *flags])
 
 
 def content(out: Path) -> dict[str, bytes]:

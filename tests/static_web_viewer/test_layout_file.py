@@ -49,7 +49,7 @@ def test_a_table_made_elsewhere(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no column 'filename'"),
+        ("", "is empty; write a CSV with the columns filename"),
         ("filename,x,z\na,1,2\n", "no column 'y'"),
         ("filename,x,y,x\na,1,2,3\n", "two columns are named 'x'"),
         ("filename,x,y\n", "holds no row"),

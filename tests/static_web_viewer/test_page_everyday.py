@@ -17,18 +17,20 @@ def test_a_click_in_a_list_keeps_the_list_and_where_it_was_scrolled_to(shelf, li
     found = listed(shelf)
     assert len(found) == COUNT
     shelf.run("document.querySelector('#list ol').scrollTop = 700")
+    below = """return document.querySelector(arguments[0]).getBoundingClientRect().y
+        - document.querySelector('#list ol').getBoundingClientRect().y"""
     visible = shelf.run("""const list = document.querySelector('#list ol');
         const {top, bottom} = list.getBoundingClientRect();
         return [...list.children].filter((row) => row.getBoundingClientRect().top > top + 4
             && row.getBoundingClientRect().bottom < bottom - 4).map((row) => +row.dataset.track)""")
     for track in visible[:2]:
         row = f"#list li[data-track='{track}'] .plain"
-        before = shelf.find(row).rect["y"] - shelf.find("#list ol").rect["y"]
+        before = shelf.run(below, row)
         shelf.click(row)
         shelf.wait_text("#track-title", library.titles()[track])
         assert listed(shelf) == found
         assert shelf.run("return document.querySelector('#list ol').scrollTop") == 700
-        assert shelf.find(row).rect["y"] - shelf.find("#list ol").rect["y"] == pytest.approx(before, abs=1)
+        assert shelf.run(below, row) == pytest.approx(before, abs=1)
     colour = shelf.run("return document.querySelector('#list li i').style.background")
     shelf.choose_text("#colour", "place")
     shelf.wait("return document.querySelector('#list li i').style.background !== arguments[0]", colour)
