@@ -54,6 +54,7 @@ const filters = (() => {
       made.push(item);
     }
     element("chips").replaceChildren(...made);
+    if (!element("filters").open) values();  // who has it open is at work there
   }
 
   const number = (value) => String(Number(value.toPrecision(6)));
@@ -136,7 +137,6 @@ const filters = (() => {
   }
 
   element("filter-column").addEventListener("change", values);
-  element("filters").addEventListener("toggle", () => { if (element("filters").open) values(); });
   element("filters").addEventListener("focusout", (event) => { if (event.relatedTarget && !element("filters").contains(event.relatedTarget)) element("filters").open = false; });
   document.addEventListener("click", (event) => { if (!element("filters").contains(event.target)) element("filters").open = false; });
 
