@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import shutil
+import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -240,6 +241,14 @@ def rgb(colour: str) -> tuple[int, ...]:
     if colour.startswith("#"):
         return tuple(bytes.fromhex(colour[1:]))
     return tuple(int(float(number)) for number in re.findall(r"[\d.]+", colour)[:3])
+
+
+def link_to_what_is_seen(browser: Browser) -> str:
+    """Return the page's address when it has come to rest: it is written a little after what it tells."""
+    address = ""
+    while address != (address := browser.driver.current_url):
+        time.sleep(0.2)
+    return address
 
 
 def pixels(browser: Browser, made: Made) -> np.ndarray:

@@ -117,7 +117,8 @@
     await distances;
     if (element("search").value) actions.search();
     page.render();
-    document.documentElement.dataset.ready = "yes";
+    // Not before that is drawn
+    requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.ready = "yes"; }));
   }
 
   if (typeof store === "undefined" || typeof actions === "undefined") element("broken").style.setProperty("display", "block", "important");

@@ -20,6 +20,7 @@ from pages import (
     grid,
     legend,
     legend_entry,
+    link_to_what_is_seen,
     listed,
     make_page,
     open_page,
@@ -167,7 +168,7 @@ def test_hostile_columns_are_coloured_and_filtered_and_linked(hostile_page, host
     page.wait_drawn(len(wanted))
     seen = coloured(page, hostile)
     assert set().union(*seen.values()) == wanted
-    page.open(page.driver.current_url, hostile.folder, hostile.music)
+    page.open(link_to_what_is_seen(page), hostile.folder, hostile.music)
     assert page.drawn() == len(wanted)
     assert coloured(page, hostile) == seen
 

@@ -11,6 +11,7 @@ from pages import (
     coloured,
     follow_link,
     legend_entry,
+    link_to_what_is_seen,
     open_page,
     path_of,
     sound,
@@ -86,7 +87,7 @@ def test_a_link_shows_what_its_sender_saw(page, collection):
     page.wait_drawn(expected)
     page.click("#zoom-in")
     page.wait("return location.hash.includes('view')")
-    link, seen = page.driver.current_url, view(page)
+    link, seen = link_to_what_is_seen(page), view(page)
     drawn = coloured(page, collection)
     first = page.driver.current_window_handle
     page.driver.switch_to.new_window("window")
