@@ -48,9 +48,11 @@ from mels.batches import append_results, make_batches, run_batches
 from mels.decoding import Decoders, find_decoders
 from mels.file_ends import header_seconds
 from mels.mel_folder import LEDGER_NAME, LedgerRow, is_ledger_in_order, ledger_name, read_audio_half
+from mels.on_dask import add_scheduler_argument
 from mels.plan import SKIP_MARKERS, Plan, Source, make_plan
 from mels.removal import REMOVAL_NAME, finish_removal, prune, start_anew
 from mels.resolution import are_short, reason, spread_evenly
+from mels.spectrify_on_dask import rows_by_dask
 from runs.run_folder import SAVE_NUMBER_NAME
 from utils import (
     EXIT_DONE,
@@ -143,6 +145,7 @@ def build_parser():
         help="leave out what matches by name or path; repeatable",
     )
     parser.add_argument("--jobs", type=positive_int, metavar="N", help="processes at a time (default: one a core)")
+    add_scheduler_argument(parser)
     parser.add_argument(
         "--retry-failed",
         action="store_true",
@@ -205,9 +208,14 @@ def spectrify(plan: Plan, audio_folder: Path, mel_folder: Path, decoders: Decode
     if not (mel_folder / CONFIG_NAME).exists():
         write_file(mel_folder / CONFIG_NAME, to_yaml(audio_half(config)))
     batches = make_batches(plan.to_do, decoders)
-    jobs = arguments.jobs or usable_cores()
     folders = (os.fspath(audio_folder.absolute()), os.fspath(mel_folder.absolute()))
-    results = run_batches(batches, jobs, *folders, decoders, config, arguments.timeout) if batches else iter(())
+    shared = (decoders, config, arguments.timeout)
+    if not batches:
+        results = iter(())
+    elif arguments.scheduler:
+        results = rows_by_dask(arguments.scheduler, arguments.jobs, batches, folders, *shared)
+    else:
+        results = run_batches(batches, arguments.jobs or usable_cores(), *folders, *shared)
     append_results(plan, mel_folder, results, arguments.quiet)
     if arguments.prune and plan.removable:
         prune(mel_folder, plan.rows, plan.removable)

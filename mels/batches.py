@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -66,11 +66,18 @@ def make_batches(sources: list[Source], decoders: Decoders) -> list[list[Source]
 
 
 def spectrify_batch(
-    batch: list[Source], audio_folder: str, mel_folder: str, decoders: Decoders, config: Config, timeout_seconds: float
+    batch: list[Source],
+    audio_folder: str,
+    mel_folder: str,
+    decoders: Decoders,
+    config: Config,
+    timeout_seconds: float,
+    before_writing: Callable[[], None] = lambda: None,
 ) -> list[LedgerRow]:
     """Decode a batch, write its mel files, and return its ledger rows. Runs in a worker process.
 
-    Raises OSError where a mel file cannot be written: a full disk is no fault of the file.
+    before_writing  raises what keeps the mel files from being written.
+    Raises          OSError where a mel file cannot be written: a full disk is no fault of the file.
     """
     from threadpoolctl import threadpool_limits
 
@@ -81,6 +88,7 @@ def spectrify_batch(
         with threadpool_limits(1):  # the matrices are small: more threads only wait for each other
             framers = shared_framers(config, BATCH_FILES)
             tracks = tracks_from_files(paths, framers, decoders, config, timeout_seconds)
+    before_writing()
     rows = []
     for source, track in zip(batch, tracks, strict=True):
         status, reason, frames, checksum = track.status, track.reason, 0, ""
