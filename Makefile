@@ -30,7 +30,7 @@ $(VENV)/.installed: requirements.txt | $(VENV)/bin/python
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.installed-dev: requirements.txt requirements-cluster.txt requirements-dev.txt | $(VENV)/bin/python
 	@echo "installing requirements-dev.txt into $(VENV): a few minutes the first time"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ $(VENV)/.installed

@@ -26,19 +26,21 @@ import utils  # noqa: F401  first, so that Ctrl-C is one line during the other i
 
 # isort: split
 
-import collections
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from config import CONFIG_NAME
-from files import folder_lock, remove_temporaries, save_array
+from files import folder_lock, remove_temporaries
 from learning.matching_mels import refuse_other_mels
 from learning.trained import TrainedRun, open_run
-from mels.mel_folder import MelList, list_mels, read_mel
+from learning.vector_batches import MelBatch, Vectors, batches_of, make_vectors
+from mels.batches import until_signal
+from mels.mel_folder import MelList, list_mels
+from mels.on_dask import add_scheduler_argument, run_on_dask
+from mels.on_worker import Work
 from runs.frame_folder import (
     FRAME_LEVEL,
     claim_output,
@@ -76,19 +78,22 @@ class Made:
     changed: bool  # whether anything in the output is another than before
 
 
-def read_mels(
-    mels: MelList, mel_folder: Path, names: list[str], skipped: list[str]
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the mels named, (frames, bins) each; add a line to `skipped` for each that cannot be read."""
-    for name in names:
-        try:
-            mel = read_mel(mel_folder / name)
-            if mel.shape[1] != mels.bins:
-                raise ValueError(f"{mel.shape[1]} bins, expected {mels.bins}")
-        except (OSError, ValueError) as error:
-            skipped.append(f"{printable_name(name)}: {error}")
-            continue
-        yield name, mel
+def made_by_batches(trained: TrainedRun, to_do: list[str], bins: int, output: Path, arguments) -> Iterator[Vectors]:
+    """Yield what becomes of the mels named, by batches, in any order: made here, or by the workers of a scheduler."""
+    folders = [folder.absolute() for folder in (arguments.mel_folder, trained.folder, output)]
+    how = MelBatch(folders[0], bins, arguments.level, folders[2])
+    if not arguments.scheduler or not to_do:
+        yield from (make_vectors(batch, trained, how) for batch in batches_of(to_do))
+        return
+
+    def killed(name: str, why: str) -> Vectors:
+        return Vectors(skipped=[f"{printable_name(name)}: {why}"])
+
+    shared = (folders[1], trained.song_digest(), how)
+    paths = tuple(map(os.fspath, folders))
+    work = Work("learning.vector_batches:make_vectors_on_worker", shared, paths, locked=paths[2])
+    batches = batches_of(to_do)
+    yield from until_signal(run_on_dask(arguments.scheduler, None, work, batches, killed, ("tensorflow",)))
 
 
 def make_frame_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, output: Path, arguments) -> Made:
@@ -110,10 +115,12 @@ def make_frame_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, out
         folder.mkdir(parents=True, exist_ok=True)
         remove_temporaries(folder)
     progress = Progress(len(to_do), "frame vectors", "songs", arguments.quiet)
-    for name, mel in read_mels(mels, mel_folder, to_do, skipped):
-        save_array(output / name, trained.frame_vectors(mel))
-        progress.advance()
-    progress.close()
+    try:
+        for done in made_by_batches(trained, to_do, mels.bins, output, arguments):
+            skipped += done.skipped
+            progress.advance(len(done.names) + len(done.skipped))
+    finally:
+        progress.close()
     if arguments.prune and gone:
         remove_vectors(output, gone)
         write_list(output, {name: stamp for name, stamp in noted.items() if name not in set(gone)})
@@ -127,22 +134,13 @@ def make_song_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, outp
     vectors = InferredRun(output, trained.config.output_vector_size, trained.song_digest())
     to_do = [name for name, stamp in stamps.items() if not vectors.holds(name, stamp)]
     skipped: list[str] = []
-    read: collections.deque[str] = collections.deque()  # mels whose vectors are still to come: a few, never all
-
-    def readable() -> Iterator[np.ndarray]:
-        for name, mel in read_mels(mels, mel_folder, to_do, skipped):
-            if not len(mel):
-                skipped.append(f"{printable_name(name)}: no frame")
-                continue
-            read.append(name)
-            yield mel
-
     progress = Progress(len(to_do), "song vectors", "songs", arguments.quiet)
     try:
-        for vector in trained.song_vectors(readable()) if to_do else ():
-            name = read.popleft()
-            vectors.add(name, stamps[name], vector)
-            progress.advance()
+        for done in made_by_batches(trained, to_do, mels.bins, output, arguments):
+            for name, vector in zip(done.names, done.vectors, strict=True):
+                vectors.add(name, stamps[name], vector)
+            skipped += done.skipped
+            progress.advance(len(done.names) + len(done.skipped))
     finally:
         progress.close()
         vectors.close()
@@ -172,6 +170,7 @@ def build_parser():
     parser.add_argument("--level", choices=LEVELS, default=FRAME_LEVEL, help="a vector a frame, or a vector a song")
     parser.add_argument("--prune", action="store_true", help="remove the vectors of mels that are gone")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where any mel file could not be read")
+    add_scheduler_argument(parser)
     add_quiet_argument(parser, nightly=True)
     return parser
 

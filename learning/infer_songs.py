@@ -33,10 +33,8 @@ def first_song_vectors(names: list[str], config: Config) -> np.ndarray:
     return FIRST_SONG_DEVIATION * (vectors - 127.5) / np.float32(256 / np.sqrt(12))  # uniform, of that deviation
 
 
-def infer_song_vectors(
-    model: Model, mels: Iterator[np.ndarray], lengths: list[float] | None = None
-) -> Iterator[np.ndarray]:
-    """Yield the vector (dims,) float32 of each song, found with the networks frozen, by the objective of training.
+class SongInference:
+    """What finds the vectors of songs that training has not seen, compiled once.
 
     lengths  of each view, that its part of a vector is brought to: that of trained vectors, see `typical_lengths` of
              views.py. A vector's own says how long it was looked for, which would part the inferred from the trained.
@@ -45,27 +43,42 @@ def infer_song_vectors(
     stored with the weights to stand for the corpus. So a vector depends on the song and the weights alone: songs go
     through in groups of one fixed size only for speed.
     """
-    references = [model.embed_reference(view) for view in model.views]
-    # Plain TensorFlow, no AutoGraph, as in model.py
-    infer = tf.function(functools.partial(_infer_group, model), jit_compile=True, autograph=False)
 
-    def vectors_of(group: list[list[np.ndarray]]) -> np.ndarray:
+    def __init__(self, model: Model, lengths: list[float] | None = None) -> None:
+        self._model, self._lengths = model, lengths
+        self._references = [model.embed_reference(view) for view in model.views]
+        # Plain TensorFlow, no AutoGraph, as in model.py
+        self._infer = tf.function(functools.partial(_infer_group, model), jit_compile=True, autograph=False)
+
+    def vectors(self, mels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the vector (dims,) float32 of each song, found with the networks frozen, by the objective of training.
+
+        mels  (frames, mel_bins) each, at least a frame.
+        """
+        group: list[list[np.ndarray]] = []  # by song, by view
+        for mel in mels:
+            group.append(_drawn_inputs(self._model, mel))
+            if len(group) == SONGS_TOGETHER:
+                yield from self._vectors_of(group)
+                group = []
+        if group:
+            yield from self._vectors_of(group)
+
+    def _vectors_of(self, group: list[list[np.ndarray]]) -> np.ndarray:
         padded = group + [group[-1]] * (SONGS_TOGETHER - len(group))
         inputs = [tf.constant(np.stack(songs, axis=2)) for songs in zip(*padded, strict=True)]
-        vectors = np.array(infer(model.parameters, inputs, references))[: len(group)]
-        for view, length in zip(model.views, lengths or [], strict=bool(lengths)):
+        vectors = np.array(self._infer(self._model.parameters, inputs, self._references))[: len(group)]
+        for view, length in zip(self._model.views, self._lengths or [], strict=bool(self._lengths)):
             part = vectors[:, view.dims]
             vectors[:, view.dims] = part * (length / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12))
         return vectors
 
-    group: list[list[np.ndarray]] = []  # by song, by view
-    for mel in mels:
-        group.append(_drawn_inputs(model, mel))
-        if len(group) == SONGS_TOGETHER:
-            yield from vectors_of(group)
-            group = []
-    if group:
-        yield from vectors_of(group)
+
+def infer_song_vectors(
+    model: Model, mels: Iterator[np.ndarray], lengths: list[float] | None = None
+) -> Iterator[np.ndarray]:
+    """Yield the vector (dims,) float32 of each song, as SongInference finds it."""
+    return SongInference(model, lengths).vectors(mels)
 
 
 def _drawn_inputs(model: Model, mel: np.ndarray) -> list[np.ndarray]:

@@ -23,6 +23,7 @@ from runs.vectors import are_finite, newest, song_vectors_of
 from utils import UserError
 
 if TYPE_CHECKING:
+    from learning.infer_songs import SongInference
     from learning.model import Model
 
 METHOD = 1  # of infer_songs.py: counts up where it finds other vectors, which must not stand beside those of before
@@ -44,11 +45,15 @@ class TrainedRun:
 
         return Model(self.config, self.weights)
 
+    @functools.cached_property
+    def _inference(self) -> SongInference:
+        from learning.infer_songs import SongInference
+
+        return SongInference(self.model, self.lengths)
+
     def song_vectors(self, mels: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the song vector (dims,) float32 of each mel (frames, mel_bins): it depends on that mel alone."""
-        from learning.infer_songs import infer_song_vectors
-
-        return infer_song_vectors(self.model, mels, self.lengths)
+        return self._inference.vectors(mels)
 
     def frame_vectors(self, mel: np.ndarray) -> np.ndarray:
         """Return what the target network makes of each frame: (frames, mel_bins) -> (frames, dims) float32."""

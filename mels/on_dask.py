@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
 
-from mels.on_worker import Work, code_digest, lock_text
+from mels.on_worker import SHARE, Work, code_digest, lock_text
 from utils import ROOT, STOP_SIGNALS, UserError, keep_stderr_to_us, usable_cores
 
 LOCAL = "local"
@@ -163,7 +163,9 @@ class _Run:
             results = dict(zip([future.key for future in whole], self._client.gather(whole), strict=True))
         for future, batch in ended:
             if future.key in results:
-                worker, trouble, result = results[future.key]
+                worker, trouble, result, unseen = results[future.key]
+                for path in filter(lambda path: os.access(path, os.R_OK), unseen):
+                    trouble = f"cannot read {path}, which can be read here; {SHARE}"
                 if trouble:
                     raise UserError(f"worker {worker}: {trouble}; mend that, or stop this worker, {AGAIN}")
                 yield batch, result, ""
@@ -249,7 +251,7 @@ def _entrance() -> Callable:
             from distributed import get_worker
 
             what = "is not there; sound-eval must lie on a file system that all machines share, at the same path"
-            return get_worker().address, f"{root}: {what}", None
+            return get_worker().address, f"{root}: {what}", None, ()
         if root not in sys.path:
             sys.path.insert(0, root)
         from mels.on_worker import carry_out

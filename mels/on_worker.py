@@ -12,6 +12,7 @@ import os
 import pickle
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ SHARE = "it must lie on a file system that all machines share, at the same path"
 class Work:
     """What is done with each batch."""
 
-    function: str  # "module:name", called as name(batch, *shared)
+    function: str  # "module:name", see `carry_out`
     shared: tuple  # goes with each batch, so it is small
     folders: tuple[str, ...]  # absolute paths of what is read and written
     locked: str = ""  # that one of them whose lock the main process holds, if any
@@ -39,7 +40,8 @@ class Outcome(NamedTuple):
 
     worker: str
     trouble: str  # why nothing did, which ends the run; else empty
-    result: object
+    result: object = None
+    unseen: Sequence[str] = ()  # paths that this worker cannot read
 
 
 @functools.cache
@@ -63,11 +65,8 @@ def lock_text(folder: str) -> str:
 
 
 def require_lock(folder: str, text: str) -> None:
-    """Raise UserError where a folder is not the one that the main process has locked, or is locked by it no more.
-
-    To be asked again before anything is written: a worker that hung may wake up when its run is long over.
-    """
-    if lock_text(folder) != text:
+    """Raise UserError where a folder is not the one that the main process has locked, or is locked by it no more."""
+    if folder and lock_text(folder) != text:
         raise UserError(f"{folder}: is another folder there than here, or no longer locked; {SHARE}")
 
 
@@ -75,18 +74,23 @@ _one_at_a_time = threading.Lock()  # a process' framers and networks are no two 
 
 
 def carry_out(work: bytes, batch: bytes) -> Outcome:
-    """Do what is to be done with one batch; both are pickled."""
+    """Do what is to be done with one batch; both are pickled.
+
+    What is called is name(batch, require_lock, *shared). It returns a result, and the paths that it could not read; and
+    it calls require_lock() before it writes, which raises where the main process holds the lock no more: a worker that
+    hung may wake up when its run is long over.
+    """
     with _one_at_a_time:
         try:
-            result = _carry_out(_unpickled(work), pickle.loads(batch))
+            result, unseen = _carry_out(_unpickled(work), pickle.loads(batch))
         except MemoryError:
-            return Outcome(_name(), "out of memory", None)
+            return Outcome(_name(), "out of memory")
         except UserError as error:
-            return Outcome(_name(), str(error), None)
+            return Outcome(_name(), str(error))
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            return Outcome(_name(), f"{where}{error.strerror or error}", None)
-    return Outcome(_name(), "", result)
+            return Outcome(_name(), f"{where}{error.strerror or error}")
+    return Outcome(_name(), "", result, unseen)
 
 
 @functools.lru_cache(maxsize=2)
@@ -94,16 +98,23 @@ def _unpickled(work: bytes) -> Work:
     return pickle.loads(work)
 
 
-def _carry_out(work: Work, batch: list) -> object:
+def _carry_out(work: Work, batch: list) -> tuple[object, Sequence[str]]:
     if work.code != code_digest():
         raise UserError(f"{ROOT}: the code has changed since this worker began, or is another there; start it anew")
     for folder in work.folders:
         if not os.path.isdir(folder):
             raise UserError(f"{folder}: is not there; {SHARE}")
-    if work.locked:
-        require_lock(work.locked, work.lock)
+    require_ours = functools.partial(require_lock, work.locked, work.lock)
+    require_ours()
     module, _, name = work.function.partition(":")
-    return getattr(importlib.import_module(module), name)(batch, *work.shared)
+    return getattr(importlib.import_module(module), name)(batch, require_ours, *work.shared)
+
+
+def worker_threads() -> int:
+    """Return how many threads the worker was started with."""
+    from distributed import get_worker
+
+    return get_worker().state.nthreads
 
 
 def _name() -> str:
