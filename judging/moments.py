@@ -12,8 +12,7 @@ So the mean of the collection's frames is taken off, and its principal direction
 from __future__ import annotations
 
 import heapq
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -169,6 +168,62 @@ class Found:
     skipped: list[tuple[int, str]] = field(default_factory=list)  # tracks that cannot be read, and why
 
 
+class Looked(NamedTuple):
+    """What a look through one track has found."""
+
+    track: int
+    places: Sequence[tuple[int, float]] = ()  # first frame and cosine, best first
+    frames: int = 0  # that were compared: none where the track is shorter than the stretch
+    trouble: str = ""  # why it cannot be read
+
+
+def look_through(read: Reader, track: int, stretch: Stretch, wanted: Wanted, bar: float = -1.0) -> Looked:
+    """Find the moments of one track that are as much like a stretch as `bar`.
+
+    read  raises OSError or ValueError where the track cannot be read.
+    """
+    try:
+        cosines = track_similarities(read, track, stretch)
+    except (OSError, ValueError) as error:
+        return Looked(track, trouble=getattr(error, "strerror", None) or str(error) or "cannot be read")
+    frames = len(cosines) + stretch.frames - 1 if len(cosines) else 0
+    if wanted.itself and wanted.itself[0] == track:
+        place = wanted.itself[1]
+        cosines[max(0, place - wanted.apart + 1) : place + wanted.apart] = -np.inf
+    places = best_places(cosines, wanted.apart, min(wanted.top, wanted.per_track), max(bar, wanted.at_least))
+    return Looked(track, [(place, float(cosines[place])) for place in places], frames)
+
+
+class Ranking:
+    """The best moments of the tracks so far, which may come in any order."""
+
+    def __init__(self, top: float) -> None:
+        self._top, self._best, self._found = top, [], Found()
+
+    @property
+    def bar(self) -> float:
+        """The cosine below which nothing is among the best any more."""
+        best = self._best  # may grow meanwhile in another thread: the bar of a moment ago is too low at worst
+        return best[0][0] if best and len(best) >= self._top else -1.0
+
+    def add(self, looked: Looked) -> None:
+        if looked.trouble:
+            self._found.skipped.append((looked.track, looked.trouble))
+            return
+        for place, cosine in looked.places:
+            heapq.heappush(self._best, (cosine, -looked.track, -place))  # of equals the last one goes first
+            if len(self._best) > self._top:
+                heapq.heappop(self._best)
+        self._found.short += not looked.frames
+        self._found.tracks += bool(looked.frames)
+        self._found.frames += looked.frames
+
+    def found(self) -> Found:
+        self._found.moments = [Moment(-track, -place, cosine) for cosine, track, place in sorted(self._best)[::-1]]
+        self._found.skipped.sort()
+        return self._found
+
+
 def find(
     read: Reader,
     tracks: Iterable[int],
@@ -182,39 +237,19 @@ def find(
     read     raises OSError or ValueError where a track cannot be read: it is skipped.
     report   called after each track.
     """
-    found, best, lock = Found(), [], threading.Lock()
+    ranking = Ranking(wanted.top)
 
-    def look_through(track: int) -> None:
-        try:
-            cosines = track_similarities(read, track, stretch)
-        except (OSError, ValueError) as error:
-            with lock:
-                found.skipped.append((track, getattr(error, "strerror", None) or str(error)))
-            return
-        frames = len(cosines) + stretch.frames - 1
-        if wanted.itself and wanted.itself[0] == track:
-            place = wanted.itself[1]
-            cosines[max(0, place - wanted.apart + 1) : place + wanted.apart] = -np.inf
-        bar = best[0][0] if best and len(best) >= wanted.top else wanted.at_least  # of a moment ago: too low at worst
-        places = best_places(cosines, wanted.apart, min(wanted.top, wanted.per_track), max(bar, wanted.at_least))
-        with lock:
-            for place in places:
-                heapq.heappush(best, (float(cosines[place]), -track, -place))  # of equals the last one goes first
-                if len(best) > wanted.top:
-                    heapq.heappop(best)
-            found.short += not len(cosines)
-            found.tracks += bool(len(cosines))
-            found.frames += frames if len(cosines) else 0
+    def look(track: int) -> Looked:
+        return look_through(read, track, stretch, wanted, ranking.bar)
 
     # Threads: numpy lets go of Python's lock in what takes the time. Each with products of one core.
-    for _ in _in_threads(look_through, tracks, workers):
+    for looked in _in_threads(look, tracks, workers):
+        ranking.add(looked)
         report()
-    found.moments = [Moment(-track, -place, cosine) for cosine, track, place in sorted(best, reverse=True)]
-    found.skipped.sort()
-    return found
+    return ranking.found()
 
 
-def _in_threads(work: Callable[[int], None], items: Iterable[int], workers: int) -> Iterator[None]:
+def _in_threads(work: Callable[[int], Looked], items: Iterable[int], workers: int) -> Iterator[Looked]:
     from threadpoolctl import threadpool_limits
 
     pool, waiting = ThreadPoolExecutor(workers), []

@@ -25,7 +25,9 @@ SAMPLED_TRACKS, SAMPLED_STRETCH, SAMPLED_FRAMES = 200, 512, 64  # of each track,
 class FrameSource:
     """The frame vectors of tracks by their position in `names`. Made by `open_frames`; threads may share it."""
 
-    def __init__(self, trained: TrainedRun, names: list[str], files: dict[str, Path], mel_folder: Path | None) -> None:
+    def __init__(
+        self, trained: TrainedRun, names: list[str] | dict[int, str], files: dict[str, Path], mel_folder: Path | None
+    ) -> None:
         self.names = names  # as in music_list.txt, sorted
         self._trained, self._files, self._mel_folder = trained, files, mel_folder
         self._last, self._one_at_a_time = threading.local(), threading.Lock()
@@ -46,6 +48,10 @@ class FrameSource:
         if getattr(self._last, "track", None) != track:
             self._last.vectors, self._last.track = self._embed(read_mel(self._mel_folder / name)), track
         return self._last.vectors[start:stop]
+
+    def file_of(self, track: int) -> Path | None:
+        """Return where the vectors of a track lie; None where they are made when they are asked for."""
+        return self._files.get(self.names[track])
 
     def sample(self) -> np.ndarray:
         """Return frame vectors of tracks that lie evenly in the list, (frames, dims). Raises UserError if none can."""

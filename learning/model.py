@@ -72,13 +72,6 @@ def use_device(name: str) -> str:
     return "cpu"
 
 
-def use_threads(count: int) -> None:
-    """Let TensorFlow compute with so many threads. Before any tensor is made."""
-    with contextlib.suppress(RuntimeError):  # TensorFlow has begun already
-        tf.config.threading.set_intra_op_parallelism_threads(count)
-        tf.config.threading.set_inter_op_parallelism_threads(count)
-
-
 def steps_per_call(config: Config) -> int:
     """Return how many steps training takes in one call."""
     return max(1, min(STEPS_PER_CALL, PAIRS_PER_CALL // config.batch_size))

@@ -96,14 +96,13 @@ def make_vectors_on_worker(
 
 @functools.lru_cache(maxsize=1)
 def open_on_worker(run_folder: Path, digest: str) -> TrainedRun:
-    """Return the run of a folder; TensorFlow takes as many threads as the worker has.
+    """Return the run of a folder; TensorFlow will take as many threads as the worker has.
 
     Raises UserError where its newest save is another one than the main process has opened.
     """
     trained = open_run(run_folder)
     if trained.song_digest() != digest:
         raise UserError(f"{run_folder}: holds other weights than it did; run it again when its training is over")
-    from learning.model import use_threads
-
-    use_threads(worker_threads())
+    for kind in ("INTRAOP", "INTEROP"):
+        os.environ.setdefault(f"TF_NUM_{kind}_THREADS", str(worker_threads()))
     return trained

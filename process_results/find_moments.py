@@ -32,19 +32,24 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from files import csv_bytes
 from judging.cuts import Cut, check_cut_folder, write_cuts
-from judging.moments import Found, Stretch, Wanted, describe_stretch, find, fit_space
+from judging.moments import Found, Looked, Ranking, Stretch, Wanted, describe_stretch, find, fit_space, look_through
 from judging.playlists import songs_without_audio
 from judging.spans import Span, clock, frames_of, parse_span
 from judging.tracks import find_track, track_name
 from learning.frame_source import FrameSource, open_frames
 from learning.trained import TrainedRun, open_run
+from learning.vector_batches import open_on_worker
+from mels.batches import until_signal
 from mels.mel_folder import MEL_SUFFIX
+from mels.on_dask import add_scheduler_argument, run_on_dask
+from mels.on_worker import Work
 from utils import (
     EXIT_DONE,
     Progress,
@@ -61,6 +66,7 @@ from utils import (
 )
 
 TOP = 20
+BATCH_TRACKS = 64  # to a worker of dask at a time
 TABLE_HEADER = ("filename", "start_seconds", "stop_seconds", "cosine")
 FORMATS = ("table", "csv", "json")
 
@@ -93,8 +99,68 @@ def read_stretch(
     return frames[first : first + count], span, None if track is None else (track, first)
 
 
+Place = tuple[int, str, Path | None]  # a track, its name, and the file of its frame vectors where there is one
+
+
+def look_on_worker(
+    batch: list[Place],
+    _require_lock: object,
+    run_folder: Path,
+    digest: str,
+    mel_folder: Path | None,
+    stretch: Stretch,
+    wanted: Wanted,
+) -> tuple[list[Looked], list[str]]:
+    """Look through tracks in a worker of dask; return what is found, and which files it cannot read."""
+    from threadpoolctl import threadpool_limits
+
+    names = {track: name for track, name, _ in batch}
+    files = {name: path for _, name, path in batch if path is not None}
+    source = FrameSource(open_on_worker(run_folder, digest), names, files, mel_folder)
+    with threadpool_limits(1, "blas"):
+        looked = [look_through(source.read, track, stretch, wanted) for track in names]
+    paths = [files.get(names[each.track]) or mel_folder / names[each.track] for each in looked if each.trouble]
+    return looked, [os.fspath(path) for path in paths if not os.access(path, os.R_OK)]
+
+
+def find_on_dask(
+    arguments: argparse.Namespace,
+    trained: TrainedRun,
+    source: FrameSource,
+    tracks: Sequence[int],
+    stretch: Stretch,
+    wanted: Wanted,
+    progress: Progress,
+) -> Found:
+    """As `find`, by the workers of a dask scheduler, which make the frame vectors that are not there."""
+    folders = [each and each.absolute() for each in (arguments.mel_folder, trained.folder, arguments.frame_vectors)]
+    shared = (folders[1], trained.song_digest(), folders[0], stretch, wanted)
+    paths = tuple(os.fspath(folder) for folder in folders if folder is not None)
+    work = Work("process_results.find_moments:look_on_worker", shared, paths)
+
+    def place(track: int) -> Place:
+        path = source.file_of(track)
+        return track, source.names[track], path and path.absolute()
+
+    batches = (list(map(place, tracks[start : start + BATCH_TRACKS])) for start in range(0, len(tracks), BATCH_TRACKS))
+    ranking = Ranking(wanted.top)
+    results = run_on_dask(
+        arguments.scheduler, None, work, batches, lambda place, why: [Looked(place[0], trouble=why)], ("tensorflow",)
+    )
+    for looked in until_signal(results):
+        for each in looked:
+            ranking.add(each)
+        progress.advance(len(looked))
+    return ranking.found()
+
+
 def search(
-    arguments: argparse.Namespace, source: FrameSource, stretch: Stretch, apart: int, itself: tuple[int, int] | None
+    arguments: argparse.Namespace,
+    trained: TrainedRun,
+    source: FrameSource,
+    stretch: Stretch,
+    apart: int,
+    itself: tuple[int, int] | None,
 ) -> Found:
     """Look through all tracks, or the one of --within."""
     tracks = range(len(source.names))
@@ -104,8 +170,13 @@ def search(
     at_least = -1.0 if arguments.at_least is None else arguments.at_least
     wanted = Wanted(apart, top, at_least, arguments.max_per_track or math.inf, itself)
     progress = Progress(len(tracks), "moments", "tracks", arguments.quiet)
-    found = find(source.read, tracks, stretch, wanted, usable_cores(), progress.advance)
-    progress.close()
+    try:
+        if arguments.scheduler:
+            found = find_on_dask(arguments, trained, source, tracks, stretch, wanted, progress)
+        else:
+            found = find(source.read, tracks, stretch, wanted, usable_cores(), progress.advance)
+    finally:
+        progress.close()
     if not found.tracks:
         what = (
             f"e.g. {printable_name(source.names[found.skipped[0][0]])}: {found.skipped[0][1]}" if found.skipped else ""
@@ -189,6 +260,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of what is printed")
     parser.add_argument("--cut", type=Path, metavar="FOLDER", help="write each moment as a wav; needs --audio-folder")
     parser.add_argument("--audio-folder", type=Path, metavar="FOLDER", help="the audio files of the mel folder")
+    add_scheduler_argument(parser)
     add_quiet_argument(parser)
     return parser
 
@@ -215,7 +287,7 @@ def main(argv: list[str] | None = None) -> int:
     hop_seconds = trained.config.hop_samples / trained.config.sample_rate_hz
     stretch = describe_stretch(frames, fit_space(source.sample()))
     started = time.monotonic()
-    found = search(arguments, source, stretch, math.ceil(span.seconds / hop_seconds - 1e-6), itself)
+    found = search(arguments, trained, source, stretch, math.ceil(span.seconds / hop_seconds - 1e-6), itself)
     taken = time.monotonic() - started
     rows: list[Row] = []
     for track, place, cosine in found.moments:
