@@ -8,6 +8,7 @@ that nobody else is blamed.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import dataclasses
 import logging
@@ -85,7 +86,9 @@ def connected(scheduler: str, jobs: int | None) -> Iterator:
                 multiprocessing.resource_tracker.ensure_running()
                 signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
                 cluster = LocalCluster(jobs or usable_cores(), 1, memory_limit=0, dashboard_address=None)
-            client = _client(Client, cluster or scheduler, scheduler)
+            else:
+                _require_answer(scheduler)
+            client = Client(cluster or scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
             yield client
     finally:
         for each in (client, cluster):
@@ -94,13 +97,21 @@ def connected(scheduler: str, jobs: int | None) -> Iterator:
         logging.disable(logging.NOTSET)
 
 
-def _client(client_class, where: object, scheduler: str):
+def _require_answer(scheduler: str) -> None:
+    """Raise UserError where no scheduler answers. A client that is refused takes half a minute to end."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    async def ask() -> None:
+        comm = await connect(scheduler, timeout=CONNECT_SECONDS, **Security().get_connection_args("client"))
+        await comm.close()
+
     try:
-        return client_class(where, timeout=CONNECT_SECONDS, set_as_default=False)
+        asyncio.run(ask())
     except OSError:
         what = f"none answers within {CONNECT_SECONDS:.0f} s; start one (dask scheduler), or mend the address"
         raise UserError(f"--scheduler {scheduler}: {what}") from None
-    except Exception as error:  # whatever an address that is none, or a scheduler of another version, leads to
+    except Exception as error:  # whatever an address that is none leads to
         raise UserError(f"--scheduler {scheduler}: {error}; name it as tcp://host:8786") from None
 
 

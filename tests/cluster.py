@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 DASK = [sys.executable, "-m", "dask"]
@@ -23,22 +23,22 @@ class Cluster:
         self.folder, self.processes = folder, []
         folder.mkdir()
         self.file = folder / "scheduler.json"
-        arguments = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"]
+        arguments = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
         self.scheduler = self._start([*arguments, "--scheduler-file", self.file], environment)
         while not self.file.exists() or not self.file.read_text():
             assert self.scheduler.poll() is None
             time.sleep(0.02)
         self.address = json.loads(self.file.read_text())["address"]
 
-    def worker(self, *flags: str, **environment: str) -> subprocess.Popen:
-        """Start a worker process under a nanny, which starts another one where it dies."""
+    def worker(self, *flags: str, before: Sequence[str] = (), **environment: str) -> subprocess.Popen:
+        """Start a worker process under a nanny, which starts it anew where it dies; `before` are words before it."""
         arguments = ["worker", self.address, "--nthreads", "1", "--no-dashboard", "--local-directory", self.folder]
-        return self._start([*arguments, *flags], environment)
+        return self._start([*arguments, *flags], environment, before)
 
-    def _start(self, arguments: list, environment: dict[str, str]) -> subprocess.Popen:
+    def _start(self, arguments: list, environment: dict[str, str], before: Sequence[str] = ()) -> subprocess.Popen:
         with open(self.folder / f"{len(self.processes)} {arguments[0]}.log", "wb") as log:
             process = subprocess.Popen(
-                [*DASK, *arguments],
+                [*before, *DASK, *arguments],
                 env={**os.environ, **QUIET, **environment},
                 cwd=self.folder,
                 stdout=log,
