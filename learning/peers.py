@@ -51,11 +51,15 @@ class Peers:
 
     def average(self, model: Model) -> None:
         """Put the mean of everybody's networks, and of their optimizer's state, in the place of this worker's."""
-        arrays = tf.nest.flatten(model.networks)
+        model.networks = self.mean(model.networks)
+
+    def mean(self, tensors: T) -> T:
+        """Return the mean of everybody's tensors, a structure of them. All go in one message."""
+        arrays = tf.nest.flatten(tensors)
         total = self._wait(lambda: self._sum(self._pack(arrays)))
         parts = tf.split(total / self.place.workers, [tf.size(each) for each in arrays])
-        averaged = [tf.reshape(part, each.shape) for part, each in zip(parts, arrays, strict=True)]
-        model.networks = tf.nest.pack_sequence_as(model.networks, averaged)
+        means = [tf.reshape(part, each.shape) for part, each in zip(parts, arrays, strict=True)]
+        return tf.nest.pack_sequence_as(tensors, means)
 
     def to_chief(self, worker: int, rows: np.ndarray) -> np.ndarray:
         """Return on the chief the rows, (songs, numbers) float32, of another worker.
