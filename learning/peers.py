@@ -109,7 +109,7 @@ class Peers:
             raise self._gone(error) from None
 
     def _gone(self, error: tf.errors.OpError) -> GoneError:
-        found = re.search(r"/job:worker/(?:replica:0/)?task:(\d+)(?!/device)", error.message)
+        found = re.search(r"/job:worker/(?:replica:0/)?task:(\d+)\b(?!/device)", error.message)
         named = int(found[1]) if found else CHIEF
         who = "another worker" if named == self.place.index else self.place.name_of(named)
         return GoneError(

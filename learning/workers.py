@@ -80,7 +80,7 @@ def read_place(text: str | None) -> Place | None:
     if len(set(addresses)) < len(addresses):
         raise _malformed("cluster: two workers have one address")
     kind, index = task.get("type", "worker"), task.get("index", None)
-    if kind not in jobs:
+    if kind not in tuple(jobs):
         raise _malformed(f"task: type {in_words(kind)} is not worker")
     if isinstance(index, str) and index.isdecimal():  # as some launchers write it
         index = int(index)
