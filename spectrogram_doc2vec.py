@@ -16,6 +16,10 @@ two frames of a pair may lie (window_seconds), how long coarse frames are (coars
 frames only), output_vector_size. A run that has a save keeps every key that it was made with, unless another value is
 given; those that shape its networks cannot change.
 
+On several machines (TF_CONFIG in the environment, as TensorFlow documents it) the same command is started on each:
+songs are dealt out by name, the networks are averaged every few steps, and the first worker, the chief, writes the run
+folder. All must see the same two folders. Where a machine is gone the others end with exit code 75; start all again.
+
 Reference   Le and Mikolov 2014, Distributed Representations of Sentences and Documents; see learning/model.py.
 """
 
@@ -26,55 +30,39 @@ import utils  # noqa: F401  first, so that Ctrl-C is one line during the other i
 # isort: split
 
 import argparse
-import dataclasses
+import functools
 import math
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from config import (
-    AUDIO_KEYS,
-    CONFIG_NAME,
-    DEFAULT_CONFIG,
-    MEL_KEYS,
-    OLD_AUDIO_KEYS,
-    OLD_MODEL_KEYS,
-    RESOLUTION_KEYS,
-    SHORT_SOUNDS_CONFIG,
-    Config,
-    add_config_arguments,
-    check_known_keys,
-    in_todays_keys,
-    load_config,
-    read_config_file,
-    refuse_changed_keys,
-    require_whole,
-    seconds_of_hops,
-    shipped_config,
-)
+from config import Config, add_config_arguments, load_config
 from files import folder_lock
 from learning.memory import available_memory, memory_estimate
 from learning.pools import Corpus
+from learning.run_config import effective_config, refuse_changed_run
 from learning.sampling import HeldOut, held_out_pairs
 from learning.stop_rule import has_flattened
+from learning.together import train_as_chief, work_for_chief
 from learning.training import (
     Interval,
     Limits,
     Report,
+    Trainer,
     Training,
     begin,
     commit_interval,
     read_save,
     train,
 )
-from learning.views import keys_that_go_with, refuse_useless_coarse_frames
+from learning.workers import TF_CONFIG, Place, read_place, require_songs_for_all, what_all_must_share
 from mels.mel_folder import MelList, list_mels, read_audio_half
 from runs.repair import is_whole, prepare, repair
 from runs.run_folder import (
     SAVE_NUMBER_NAME,
-    how_to_make_mels,
     newest_list,
     newest_save,
     read_song_list,
@@ -99,58 +87,6 @@ from utils import (
 
 if TYPE_CHECKING:
     from learning.model import Model
-
-# What a run folder cannot change: the shape and meaning of its weights, and which frames were never trained on.
-FIXED_KEYS = (
-    *MEL_KEYS,
-    *("coarse_seconds", "differences", "hidden_size", "output_vector_size", "logit", "held_out_share", "seed"),
-)
-
-
-def effective_config(
-    config: Config, given: frozenset[str], mel_folder: Path, mels: MelList, run_folder: Path | None = None
-) -> Config:
-    """Return the configuration in force: what the user gives, then what the run was made with, then what goes with the
-    mel folder's resolution, then the defaults. The audio half is that of the mel folder, as far as that tells it.
-
-    Raises UserError where the user asked for another audio half, or for coarse frames that cannot be.
-    """
-    made_with = {key: value for key, value in read_audio_half(mel_folder).items() if key in AUDIO_KEYS}
-    made_with["mel_bins"] = mels.bins
-    asked = {key: getattr(config, key) for key in AUDIO_KEYS if key in given}
-    refuse_changed_keys(made_with, asked, mel_folder, "leave the key out, or make the mel folder anew")
-    keys = {field.name for field in dataclasses.fields(Config)}
-    values = {key: value for key, value in read_run_config(run_folder).items() if key in keys}
-    values |= {key: getattr(config, key) for key in given & keys} | made_with
-    hop_seconds = values.get("hop_seconds", config.hop_seconds)
-    if "window" in given:
-        values["window_seconds"] = seconds_of_hops(config.window, hop_seconds)
-    shipped = [shipped_config(path) for path in (DEFAULT_CONFIG, SHORT_SOUNDS_CONFIG)]
-    values = keys_that_go_with(hop_seconds, values, shipped)
-    in_force = dataclasses.replace(config, **values)
-    refuse_useless_coarse_frames(in_force)
-    return in_force
-
-
-def read_run_config(run: Path | None) -> dict[str, object]:
-    """Return the configuration of a run that has a save, under the keys of today; empty where there is none."""
-    if run is None or not (run / SAVE_NUMBER_NAME).is_file() or not newest_save(run):
-        return {}
-    path = run / CONFIG_NAME
-    values = read_config_file(path)
-    checked = check_known_keys(in_todays_keys(values, str(path)), str(path))
-    require_whole(values, [*OLD_AUDIO_KEYS, *OLD_MODEL_KEYS], path)
-    return checked
-
-
-def refuse_changed_run(run: Path, config: Config) -> None:
-    """Raise UserError where a key that a run cannot change is not what it was."""
-    old = {key: value for key, value in read_run_config(run).items() if key in FIXED_KEYS}
-    remedy = "give it the same configuration, or train into another folder"
-    new = dataclasses.asdict(config)
-    if any(old.get(key, new[key]) != new[key] for key in RESOLUTION_KEYS):  # which only a mel folder can say
-        remedy = f"make mels as it wants them, by {how_to_make_mels(run)}, or train into another folder"
-    refuse_changed_keys(old, new, run, remedy)
 
 
 def is_finished(run: Path, corpus: Corpus, limits: Limits, add_only: bool) -> bool:
@@ -187,6 +123,13 @@ def build_parser():
         action="store_true",
         help="train nothing: give new songs a vector, drop gone ones, leave every other byte of the vectors as it is",
     )
+    parser.add_argument(
+        "--wait-minutes",
+        type=positive_float,
+        default=10.0,
+        metavar="M",
+        help="on several machines: give up where not all have come within M minutes",
+    )
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="what TensorFlow computes on")
     # Does nothing: it stands in the crontabs of those who wanted song vectors alone when there were others
     parser.add_argument("--no-descriptors", action="store_true", help=argparse.SUPPRESS)
@@ -198,29 +141,29 @@ def build_parser():
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     stop = StopRequest()
+    place = read_place(os.environ.get(TF_CONFIG))
     with stop.listening():
-        exit_code = run(arguments, stop)
+        exit_code = run(arguments, stop) if place is None else run_with_others(arguments, stop, place)
     if stop and __name__ == "__main__":
         leave()
     return exit_code
+
+
+def reporter(quiet: bool, prefix: str = "") -> Report:
+    def report(line: str) -> None:
+        if not quiet:
+            print(prefix + line, file=sys.stderr, flush=True)
+
+    return report
 
 
 def run(arguments, stop: StopRequest) -> int:
     """Check everything that can be checked without TensorFlow, then train under the lock."""
     run_folder = arguments.run_folder
     limits = Limits(arguments.forever, arguments.max_minutes, arguments.max_saves)
-
-    def report(line: str) -> None:
-        if not arguments.quiet:
-            print(line, file=sys.stderr, flush=True)
-
+    report = reporter(arguments.quiet)
     with stop.at_once():  # until the first commit nothing can be lost
-        config, given = load_config(arguments)
-        corpus, left_out = open_corpus(arguments.mel_folder, config, given, run_folder)
-        prepare(run_folder)
-        refuse_changed_run(run_folder, corpus.config)
-        if arguments.add_only and not newest_save(run_folder):
-            raise UserError(f"{run_folder}: holds no save to add songs to; train it first, without --add-only")
+        corpus, left_out = open_both(arguments)
         if is_finished(run_folder, corpus, limits, arguments.add_only):
             return print_finished(run_folder, corpus, arguments.quiet)
         describe_corpus(corpus, left_out, report)
@@ -233,6 +176,59 @@ def run(arguments, stop: StopRequest) -> int:
             check_memory(corpus, report)
         training, reason = train_locked(corpus, arguments, stop, limits, report)
     return print_summary(training, reason, left_out)
+
+
+def run_with_others(arguments, stop: StopRequest, place: Place) -> int:
+    """As `run`, on one of several machines: the chief has the lock and writes, the others only read the run folder."""
+    run_folder = arguments.run_folder
+    limits = Limits(arguments.forever, arguments.max_minutes, arguments.max_saves)
+    report = reporter(arguments.quiet, "" if place.is_chief else f"{place}: ")
+    with stop.at_once():
+        corpus, left_out = open_both(arguments, writes=place.is_chief)
+        if is_finished(run_folder, corpus, limits, arguments.add_only):
+            return print_finished(run_folder, corpus, arguments.quiet)
+        require_songs_for_all(corpus, place)
+        if place.is_chief:
+            describe_corpus(corpus, left_out, report)
+        check_memory(corpus, report)
+        from learning.model import use_device
+        from learning.peers import join
+
+        use_device(arguments.device)
+        peers = join(place, 60 * arguments.wait_minutes, report)
+        remedy = f"give every machine of {TF_CONFIG} the same command and the same mel folder"
+        peers.require_alike(what_all_must_share(corpus, limits, arguments.add_only), remedy)
+    if not place.is_chief:
+        work_for_chief(run_folder, corpus, stop, limits, report, peers)
+        return EXIT_DONE
+    with folder_lock(run_folder):
+        with stop.at_once():
+            refuse_changed_run(run_folder, corpus.config)
+            repair(run_folder)
+        if is_finished(run_folder, corpus, limits, arguments.add_only):
+            peers.end()
+            return print_finished(run_folder, corpus, arguments.quiet)
+        training, reason = train_locked(
+            corpus, arguments, stop, limits, report, functools.partial(train_as_chief, peers)
+        )
+        peers.end()
+    return print_summary(training, reason, left_out)
+
+
+def open_both(arguments, writes: bool = True) -> tuple[Corpus, list[str]]:
+    """Return the corpus and what is left out of it, as `open_corpus` does, and see that the run folder goes with it.
+
+    writes  make the run folder where it is not there.
+    """
+    run_folder = arguments.run_folder
+    config, given = load_config(arguments)
+    corpus, left_out = open_corpus(arguments.mel_folder, config, given, run_folder)
+    if writes:
+        prepare(run_folder)
+    refuse_changed_run(run_folder, corpus.config)
+    if arguments.add_only and not newest_save(run_folder):
+        raise UserError(f"{run_folder}: holds no save to add songs to; train it first, without --add-only")
+    return corpus, left_out
 
 
 def open_corpus(
@@ -292,7 +288,9 @@ def check_memory(corpus: Corpus, report: Report) -> None:
         )
 
 
-def train_locked(corpus: Corpus, arguments, stop: StopRequest, limits: Limits, report: Report) -> tuple[Training, str]:
+def train_locked(
+    corpus: Corpus, arguments, stop: StopRequest, limits: Limits, report: Report, train: Trainer = train
+) -> tuple[Training, str]:
     """Begin or take up a training, and let it come to its stop; return where it stands, and what ended it."""
     with stop.at_once():
         from learning.model import use_device
@@ -300,7 +298,7 @@ def train_locked(corpus: Corpus, arguments, stop: StopRequest, limits: Limits, r
         report(f"device: {use_device(arguments.device)}, {usable_cores()} threads")
         training, model = begin(arguments.run_folder, corpus, arguments.add_only)
         held_out = held_out_pairs(corpus)
-    return training, train_to_stop(training, model, held_out, stop, limits, arguments.add_only, report)
+    return training, train_to_stop(training, model, held_out, stop, limits, arguments.add_only, report, train)
 
 
 def train_to_stop(
@@ -311,6 +309,7 @@ def train_to_stop(
     limits: Limits,
     add_only: bool,
     report: Report,
+    train: Trainer,
 ) -> str:
     """Commit a changed song list, then train; return what ended it."""
     begun = f"goes on from save {training.save}" if training.save else "starts anew"
@@ -355,4 +354,7 @@ def print_summary(training: Training, reason: str, left_out: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    if os.environ.get(TF_CONFIG):
+        leave(exit_code)  # TensorFlow's threads may still wait for machines that never come
+    sys.exit(exit_code)

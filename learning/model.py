@@ -60,6 +60,9 @@ ADAGRAD_EPSILON = 1e-12
 NORM_EPSILON = 1e-8
 
 
+Networks = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], dict[str, tf.Tensor]]
+
+
 def use_device(name: str) -> str:
     """Let TensorFlow compute on "cpu" or on one "gpu"; return what it will use, in words. Before any tensor is made."""
     gpus = tf.config.list_physical_devices("GPU")
@@ -121,6 +124,15 @@ class Model:
 
     # Training
 
+    @property
+    def networks(self) -> Networks:
+        """What training moves beside the songs: the parameters, and Adam's two moments of each."""
+        return self.parameters, self._means, self._squares
+
+    @networks.setter
+    def networks(self, networks: Networks) -> None:
+        self.parameters, self._means, self._squares = networks
+
     def load_songs(self, vectors: np.ndarray, squares: np.ndarray) -> None:
         """Take a pool's song vectors (songs, dims) and their Adagrad state (songs, 1); `songs()` gives them back."""
         self._vectors, self._vector_squares = tf.constant(vectors), tf.constant(squares)
@@ -131,7 +143,7 @@ class Model:
     def train(self, block: Block) -> np.ndarray:
         """Run a block of steps on the songs that were loaded; return the cost of each, (steps,) float32, nats."""
         song_state = (self._vectors, self._vector_squares)
-        networks = (self.parameters, self._means, self._squares)
+        networks = self.networks
         costs, networks, song_state = self._train(
             tf.constant(block.steps),
             tf.constant(self.step, tf.int32),
@@ -140,7 +152,7 @@ class Model:
             song_state,
         )
         costs = costs.numpy()[: block.steps]  # waits for the device
-        self.parameters, self._means, self._squares = networks
+        self.networks = networks
         self._vectors, self._vector_squares = song_state
         self.step += block.steps
         return costs

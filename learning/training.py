@@ -272,6 +272,9 @@ def train(
     return str(stop)
 
 
+Trainer = Callable[[Training, "Model", HeldOut | None, StopRequest, Limits, Report], str]  # what `train` is
+
+
 def compile_all(model: Model, none: Block, held_out: HeldOut | None, vectors: np.ndarray) -> None:
     """Have TensorFlow compile what training runs, by a block of no step and one batch: this is not training time."""
     model.train(none)
