@@ -17,7 +17,7 @@ SKIP_MARKERS = (".nomedia", ".notmusic")
 MEL_ITEM_BYTES = 2  # float16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """An audio file as it was found: path relative to the audio folder, and what tells whether it has changed."""
 
