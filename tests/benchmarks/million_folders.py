@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from config import audio_half, shipped_config, to_yaml
-from config import DEFAULT_CONFIG
+from config import DEFAULT_CONFIG, audio_half, shipped_config, to_yaml
 from files import byte_order
 from mels.mel_folder import LEDGER_NAME, MEL_SUFFIX, LedgerRow, ledger_text
 from runs import repair, run_folder
