@@ -119,7 +119,11 @@ def main(argv: list[str] | None = None) -> int:
             return EXIT_DONE
     say(audio.summary())
     newcomers = f", {int(places.new.sum()):,} of them new" if places.new.any() else ""
-    print(f"page: {plural(len(found.names), 'track')}{newcomers}; open {out / page_folder.INDEX_NAME} in a browser")
+    points = len(places.points)
+    shown_too = f", {points:,} of them on the map, the others by search" if points < len(found.names) else ""
+    print(
+        f"page: {plural(len(found.names), 'track')}{newcomers}{shown_too}; open {out / page_folder.INDEX_NAME} in a browser"
+    )
     return EXIT_DONE
 
 
