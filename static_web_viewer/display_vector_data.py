@@ -120,10 +120,9 @@ def main(argv: list[str] | None = None) -> int:
     say(audio.summary())
     newcomers = f", {int(places.new.sum()):,} of them new" if places.new.any() else ""
     points = len(places.points)
-    shown_too = f", {points:,} of them on the map, the others by search" if points < len(found.names) else ""
-    print(
-        f"page: {plural(len(found.names), 'track')}{newcomers}{shown_too}; open {out / page_folder.INDEX_NAME} in a browser"
-    )
+    sampled = f", {points:,} of them on the map, the others by search" if points < len(found.names) else ""
+    made = f"{plural(len(found.names), 'track')}{newcomers}{sampled}"
+    print(f"page: {made}; open {out / page_folder.INDEX_NAME} in a browser")
     return EXIT_DONE
 
 

@@ -38,7 +38,8 @@ def made(tmp_path_factory) -> Made:
     kinds = [name.split("/")[0] for name in names]
     for track in range(0, TRACKS, 40):
         write_audio(root / "music" / names[track], tone(SECONDS, 200 + track, rate_hz=8000), 8000)
-    table = {"genre": kinds, "title": [f"Piece {track}" for track in range(TRACKS)], "year": [str(1900 + track) for track in range(TRACKS)]}  # fmt: skip
+    titles, years = [f"Piece {track}" for track in range(TRACKS)], [str(1900 + track) for track in range(TRACKS)]
+    table = {"genre": kinds, "title": titles, "year": years}
     return make_page(root, names, draw_vectors(kinds), table, "--most-points", str(POINTS), "--clusters", "3")
 
 
