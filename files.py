@@ -109,9 +109,9 @@ def walk_files(
             continue
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.name.startswith(".") or any(
-                fnmatch.fnmatch(entry.name, glob) or fnmatch.fnmatch(path, glob) for glob in exclude
-            ):
+            if entry.name.startswith("."):
+                continue
+            if exclude and any(fnmatch.fnmatch(entry.name, glob) or fnmatch.fnmatch(path, glob) for glob in exclude):
                 continue
             try:
                 if entry.is_dir(follow_symlinks=False):

@@ -195,6 +195,7 @@ def main(argv: list[str] | None = None) -> int:
             config = prepare_mel_folder(*preparing)
             if arguments.overwrite:
                 start_anew(mel_folder)
+            del plan  # of a million files two would be a GB and more
             plan = make_plan(*planning, config.mel_bins, overwrite=False)
             is_told = arguments.config is not None or not given.isdisjoint(RESOLUTION_KEYS)
             if not is_told and not (mel_folder / CONFIG_NAME).exists() and not plan.has_mels:

@@ -74,14 +74,15 @@ def check_page(folder: Path) -> Checked:
             with checked.part(name, after_removal(folder / name, again, always=True)):
                 contents[part] = _read_data(folder / name)
     strips = _check_strips(checked, contents.get("tracks", {}), again)
-    state = _check_state(checked, [*loaded, *strips], again)
+    beside = _check_others(checked, contents.get("map", {}), again)
+    state = _check_state(checked, [*loaded, *strips, *beside], again)
     _check_layout(checked, contents, state, again)
     with checked.part(PICTURE_NAME, after_removal(folder / PICTURE_NAME, again, always=True)) as part:
         part.what = _check_picture(folder / PICTURE_NAME)
     if "tracks" in contents:
         check_audio(checked, contents["tracks"], again)
     checked.lock()
-    _check_left_overs(checked, {*loaded, *strips, *state.get("before", [])}, again)
+    _check_left_overs(checked, {*loaded, *strips, *beside, *state.get("before", [])}, again)
     _say_what_is_usable(checked, contents)
     return checked
 
@@ -171,6 +172,19 @@ def _check_strips(checked: Checked, tracks: dict, again: str) -> list[str]:
     return names
 
 
+def _check_others(checked: Checked, map_: dict, again: str) -> list[str]:
+    """Compare each file of the tracks that are no points of the map with the hash in its name; return their names."""
+    others = map_.get("others")
+    if not others:
+        return []
+    names = []
+    with checked.part("others") as part:
+        names = [name for name in (*others["search"], *others["vectors"]) if _PART.fullmatch(name)]
+        total = sum(_check_hash(checked, name, again) for name in names)
+        part.what = f"{plural(int(others['count']), 'track')} beside the map, {total / 1e6:,.1f} MB"
+    return names
+
+
 def _check_state(checked: Checked, loaded: list[str], again: str) -> dict:
     """Look at page.json; return what it says."""
     path, state = checked.folder / STATE_NAME, {}
@@ -195,7 +209,7 @@ def _check_layout(checked: Checked, contents: dict[str, dict], state: dict, agai
         require_line_end(path)
         places = _read_places(path)
         part.what = plural(len(places), "track")
-        if len(contents) == 2 and places != _places_shown(contents):
+        if len(contents) == 2 and not _is_shown(places, contents):
             what = "has not the places that the page shows: a run was stopped before its page, or somebody edited it"
             checked.find(path, what, again)
     if not os.path.lexists(origin) and "layout" in state:
@@ -225,9 +239,12 @@ def _read_places(path: Path) -> dict[str, tuple[np.float32, np.float32]]:
     return places
 
 
-def _places_shown(contents: dict[str, dict]) -> dict[str, tuple[np.float32, np.float32]]:
+def _is_shown(places: dict[str, tuple[np.float32, np.float32]], contents: dict[str, dict]) -> bool:
+    """Tell whether the page shows these places; of those that are no points of its map it is asked how many."""
     axes = [np.frombuffer(base64.b64decode(contents["map"][axis]), "<f4") for axis in ("x", "y")]
-    return dict(zip(contents["tracks"]["filenames"], zip(*axes, strict=True), strict=True))
+    shown = dict(zip(contents["tracks"]["filenames"], zip(*axes, strict=True), strict=True))
+    beside = int((contents["map"].get("others") or {"count": 0})["count"])
+    return len(places) == len(shown) + beside and shown.items() <= places.items()
 
 
 def _check_picture(path: Path) -> str:

@@ -137,7 +137,7 @@ def read_labelled_run(
     """
     labels = read_label_table(table)
     which = list(dict.fromkeys(which))
-    kinds = told_apart([read_vectors(folder, name) for name in which], which)
+    kinds = told_apart([read_vectors(folder, name, mapped=True) for name in which], which)
     for kind in kinds:
         if kind.names != kinds[0].names:
             what = f"a save came between reading {kinds[0]} and {kind}, and its songs are others"

@@ -24,6 +24,7 @@ from mels.mel_folder import MEL_SUFFIX
 from utils import UserError, nearest, plural
 
 FILENAME_COLUMN = "filename"
+SHARED_VALUES = 4096  # that were read last, and are kept in memory once
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ def read_label_table(path: Path) -> LabelTable:
     start = content[:1000]
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or start.count(0) > len(start) // 4:
         raise UserError(f"{path}: is UTF-16; save it as CSV in UTF-8, or: iconv -f UTF-16 -t UTF-8 TABLE > NEW_TABLE")
-    text = content.decode("utf-8-sig", "surrogateescape")
-    if not text.strip():
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
         raise UserError(f"{path}: is empty; write a CSV with the columns filename,genre, and a line a file")
-    delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
+    delimiter = "\t" if b"\t" in content[: content.find(b"\n") + 1 or None] else ","
+    # a line at a time: as text, a table of a million rows takes a GB
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="surrogateescape", newline="")
     # strict: a quote that never closes would otherwise swallow the rows after it without a word
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = csv.reader(text, delimiter=delimiter, strict=True)
+    shared = functools.lru_cache(SHARED_VALUES)(str)  # rows of one genre hold it once
     remedy = "put double quotes around a field that holds a comma or a quote, and write a quote inside it twice"
     rows = []
     try:
@@ -62,7 +65,8 @@ def read_label_table(path: Path) -> LabelTable:
                 count = f"{len(fields)} fields where the header has {len(columns)}"
                 raise UserError(f"{path}, line {lines.line_num}: {count}; {remedy}")
             if any(fields):
-                rows.append(dict(itertools.zip_longest(columns, fields[: len(columns)], fillvalue="")))
+                values = map(shared, fields[: len(columns)])
+                rows.append(dict(itertools.zip_longest(columns, values, fillvalue="")))
     except csv.Error as error:
         raise UserError(f"{path}, line {lines.line_num}: {error}; {remedy}") from None
     return LabelTable(Path(path), columns, rows)
@@ -150,12 +154,13 @@ def match_rows(table: LabelTable, names: Sequence[str], columns: Sequence[str]) 
     """
     require_columns(table, [FILENAME_COLUMN, *columns])
     find_song = _song_finder(names, [row[FILENAME_COLUMN] for row in table.rows])
+    on_one_line = functools.lru_cache(SHARED_VALUES)(lambda value: " ".join(value.split()))
     found: dict[int | str, tuple[str, ...]] = {}
     for row in table.rows:
         filename = row[FILENAME_COLUMN]
         song = find_song(filename)
         key = _match_key(filename) if song is None else song
-        values = tuple(" ".join(row[column].split()) for column in columns)  # a label is one line
+        values = tuple(on_one_line(row[column]) for column in columns)  # a label is one line
         known = found.get(key, values)
         for one, other in zip(known, values, strict=True):
             if one and other and one != other:

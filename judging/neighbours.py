@@ -11,6 +11,10 @@ from utils import Progress, plural, usable_cores
 
 DIRECTIONS_BLOCK = 1 << 16  # rows that are made float64 at a time
 SEARCH_BLOCK = 4096  # tracks sought at a time, at least: faiss multiplies matrices where these hold 128,000 numbers
+EXACT_MOST = 50_000  # rows that are looked through whole for each of others; more are divided into lists
+LISTS_LOOKED_AT = 24  # of about as many as the square root of the rows
+ROWS_A_LIST = 64  # that are drawn to make it: faiss asks for 39 at least
+RECALL_SAMPLE = 1000  # of others, for which the nearest are sought exactly too
 LARGE_GROUP = 500  # members: past that a search among the others alone is quicker than to find and drop them
 
 
@@ -109,6 +113,62 @@ def nearest_neighbours(
         pool.shutdown(cancel_futures=True)
         progress.close()
     return indices, distances
+
+
+def nearest_of(
+    rows: np.ndarray, vectors: np.ndarray, others: np.ndarray, count: int, quiet: bool = True
+) -> tuple[np.ndarray, float]:
+    """Return the nearest of some tracks for each of many others: of more than 50,000 some are missed.
+
+    rows     (tracks, dims) float32 of length 1, at least one.
+    vectors  (all, dims) float32 of length 1, and others (others,) int64, which of these are asked for.
+    Returns  (others, count) int64 rows, nearest first, count at most the tracks; and which share of the nearest was
+             found, of a sample. The same on any number of cores.
+    """
+    import faiss
+
+    count, exact = min(count, len(rows)), _flat_index(rows)
+    index = exact if len(rows) <= EXACT_MOST else _index_of_lists(rows)
+    found = np.empty((len(others), count), np.int64)
+
+    def search(block: slice) -> int:
+        found[block] = index.search(vectors[others[block]], count)[1]
+        return len(found[block])
+
+    pool = ThreadPoolExecutor(usable_cores(), initializer=faiss.omp_set_num_threads, initargs=(1,))
+    progress = Progress(len(others), "places", "tracks", quiet)
+    try:
+        for done in pool.map(search, (slice(at, at + SEARCH_BLOCK) for at in range(0, len(others), SEARCH_BLOCK))):
+            progress.advance(done)
+        if index is exact:
+            return found, 1.0
+        sample = np.linspace(0, len(others) - 1, min(len(others), RECALL_SAMPLE)).astype(np.int64)
+        near = pool.submit(exact.search, vectors[others[sample]], count).result()[1]
+    finally:
+        pool.shutdown(cancel_futures=True)
+        progress.close()
+    hits = sum(len(np.intersect1d(*pair)) for pair in zip(near, found[sample], strict=True))
+    return found, hits / near.size
+
+
+def _index_of_lists(rows: np.ndarray):
+    """Return rows in lists of what lies near each other, of which a search looks through the nearest.
+
+    Reference  Jegou, Douze and Schmid 2011, Product quantization for nearest neighbor search: its inverted file.
+    """
+    import faiss
+
+    lists = round(len(rows) ** 0.5)
+    index = faiss.index_factory(rows.shape[1], f"IVF{lists},Flat", faiss.METRIC_INNER_PRODUCT)
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        index.train(rows[np.linspace(0, len(rows) - 1, min(len(rows), ROWS_A_LIST * lists)).astype(np.int64)])
+        index.add(rows)
+    finally:
+        faiss.omp_set_num_threads(threads)
+    index.nprobe = LISTS_LOOKED_AT
+    return index
 
 
 def _flat_index(rows: np.ndarray):

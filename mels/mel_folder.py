@@ -7,19 +7,21 @@ import io
 import math
 import operator
 import os
+import sys
 import threading
 import tokenize
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from config import CONFIG_NAME, OLD_AUDIO_KEYS, check_known_keys, in_todays_keys, read_config_file, require_whole
-from files import byte_order, has_line_break, is_gone, is_plain, walk_files, write_file
+from files import atomic_write, byte_order, has_line_break, is_gone, is_plain, walk_files
 from utils import UserError, printable_name, require_file, shortened
 
 LEDGER_NAME = "spectrify_log.csv"
@@ -28,6 +30,7 @@ HEADER_READERS = 16  # threads that read headers of a bare folder: from a cold d
 HEADER_BUFFER = 512  # bytes: a header has 128, and the frames behind it are not wanted yet
 MOST_ITEM_BYTES = 8  # float64: what a long double is differs from machine to machine
 NO_ROW = "not a ledger row"
+ROWS_AT_ONCE = 1 << 14  # of the ledger that are text at a time
 MOST = 2**62  # bytes of a file, and frames: of more some line was made by nobody's audio
 MOST_VALUE = 1e15  # of a mel: its square, times a thousand weights, is still a float32
 WITH_MEL = ("ok", "partial")  # the only statuses that have an .npy
@@ -88,13 +91,18 @@ def read_ledger(folder: Path, name: str = LEDGER_NAME) -> dict[str, LedgerRow]:
     path = Path(folder) / name
     require_file(path)
     try:
-        content = path.read_bytes()
+        file = open(path, encoding="utf-8", errors="surrogateescape", newline="")  # noqa: SIM115
     except FileNotFoundError:
         return {}
-    text = content[: content.rfind(b"\n") + 1].decode("utf-8", "surrogateescape")
-    lines = csv.reader(io.StringIO(text, newline=""))
+    with file:
+        return _rows_of(file, path)
+
+
+def _rows_of(file: TextIO, path: Path) -> dict[str, LedgerRow]:
+    """Return the rows of an open ledger; as text a million of them would take a GB, so they come line by line."""
+    lines = csv.reader(_whole_lines(file))
     columns = tuple(next(lines, ()))
-    if content and columns not in (COLUMNS, OLD_COLUMNS):
+    if columns not in (COLUMNS, OLD_COLUMNS) and os.fstat(file.fileno()).st_size:
         raise UserError(f"{path}: its first line is not {','.join(COLUMNS)}; it is no ledger of spectrify_all.py")
     rows: dict[str, LedgerRow] = {}
     number, line = 1, []
@@ -111,14 +119,27 @@ def read_ledger(folder: Path, name: str = LEDGER_NAME) -> dict[str, LedgerRow]:
     return rows
 
 
+def _whole_lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file but for the last one where no line feed ends it."""
+    pending: list[str] = []
+    for line in file:
+        pending.append(line)  # a carriage return ends a line too, and what a killed run left torn may hold some
+        if line.endswith("\n"):
+            yield from pending
+            pending.clear()
+
+
 def _row_of(line: list[str]) -> LedgerRow:
     """Return the row of a line that has as many fields as the ledger. Raises ValueError, in words."""
-    filename, status, seconds, frames, size, mtime, *texts = line
+    filename, status, seconds, frames, size, mtime, decoder, *texts = line
     try:
-        row = LedgerRow(filename, status, float(seconds), int(frames), int(size), mtime, *texts)
+        # interned: of a million rows all have one of a few statuses and decoders
+        facts = (float(seconds), int(frames), int(size), mtime, sys.intern(decoder))
+        row = LedgerRow(filename, sys.intern(status), *facts, *texts)
     except ValueError:
         raise ValueError(NO_ROW) from None
-    if not (0 <= row.seconds < math.inf and 0 <= row.frames < MOST and 0 <= row.size < MOST) or "\0" in "".join(texts):
+    is_in_range = 0 <= row.seconds < math.inf and 0 <= row.frames < MOST and 0 <= row.size < MOST
+    if not is_in_range or "\0" in "".join((decoder, *texts)):
         raise ValueError(NO_ROW)
     path = filename if row.has_mel else _without_line_breaks(filename)
     if not is_plain(path) or has_line_break(path):
@@ -127,21 +148,31 @@ def _row_of(line: list[str]) -> LedgerRow:
 
 
 def write_ledger(folder: Path, rows: dict[str, LedgerRow]) -> None:
-    write_file(Path(folder) / LEDGER_NAME, _ordered_ledger(rows, COLUMNS))
+    with atomic_write(Path(folder) / LEDGER_NAME) as file:
+        for part in _ordered_ledger(rows, COLUMNS):
+            file.write(part)
 
 
 def is_ledger_in_order(folder: Path, rows: dict[str, LedgerRow]) -> bool:
     """Tell whether the ledger is as a whole run leaves it: a killed one leaves rows in the order of their end."""
+    old_header = ledger_text([], header=True, columns=OLD_COLUMNS)
     try:
-        content = (Path(folder) / LEDGER_NAME).read_bytes()
+        file = open(Path(folder) / LEDGER_NAME, "rb")  # noqa: SIM115
     except FileNotFoundError:
         return True
-    is_old = content.startswith(ledger_text([], header=True, columns=OLD_COLUMNS))
-    return content == _ordered_ledger(rows, OLD_COLUMNS if is_old else COLUMNS)
+    with file:
+        columns = OLD_COLUMNS if file.read(len(old_header)) == old_header else COLUMNS
+        file.seek(0)
+        return all(file.read(len(part)) == part for part in _ordered_ledger(rows, columns)) and not file.read(1)
 
 
-def _ordered_ledger(rows: dict[str, LedgerRow], columns: tuple[str, ...]) -> bytes:
-    return ledger_text((rows[name] for name in sorted(rows, key=byte_order)), header=True, columns=columns)
+def _ordered_ledger(rows: dict[str, LedgerRow], columns: tuple[str, ...]) -> Iterator[bytes]:
+    """Yield the ledger some rows at a time, sorted by the bytes of their names."""
+    yield ledger_text([], header=True, columns=columns)
+    names = sorted(rows, key=byte_order)
+    for start in range(0, len(names), ROWS_AT_ONCE):
+        some = names[start : start + ROWS_AT_ONCE]
+        yield ledger_text((rows[name] for name in some), header=False, columns=columns)
 
 
 def ledger_name(name: str) -> str:

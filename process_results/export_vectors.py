@@ -138,7 +138,7 @@ def check_arguments(arguments: argparse.Namespace) -> None:
 
 def export_vectors(arguments: argparse.Namespace) -> None:
     """Write the vectors, and say what was written."""
-    found = read_vectors(arguments.run, arguments.vectors)
+    found = read_vectors(arguments.run, arguments.vectors, mapped=True)
     vectors = writable_vectors(found)
     columns, without_row = {}, 0
     if arguments.labels is not None:

@@ -164,10 +164,11 @@ def check_arguments(arguments: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     check_arguments(arguments)
-    run, mel_folder = read_vectors(arguments.run, arguments.vectors), arguments.mel_folder
+    run, mel_folder = read_vectors(arguments.run, arguments.vectors, mapped=True), arguments.mel_folder
     mels, hop = list_mels(mel_folder), mel_hop_seconds(mel_folder, arguments.run)
     rows, seconds, sizes = tracks_with_mels(run, mels, mel_folder, hop)
-    names, vectors = [run.names[row] for row in rows], run.vectors[rows]
+    names = [run.names[row] for row in rows]
+    vectors = run.vectors if len(rows) == len(run.names) else run.vectors[rows]
     try:
         check_directions(names, vectors)
     except ValueError as error:

@@ -71,7 +71,7 @@ CLUSTERS_HEADER = (
 
 def songs_csv(names: list[str], clusters: np.ndarray) -> bytes:
     """Return NAME.csv: the cluster of each song, numbered from 1."""
-    rows = [(name.removesuffix(MEL_SUFFIX), int(c) + 1) for name, c in zip(names, clusters, strict=True)]
+    rows = ((name.removesuffix(MEL_SUFFIX), int(c) + 1) for name, c in zip(names, clusters, strict=True))
     return csv_bytes(TABLE_HEADER, rows)
 
 

@@ -33,22 +33,20 @@ import utils  # noqa: F401  first, so that Ctrl-C is one line during the other i
 # isort: split
 
 import argparse
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from files import folder_lock, write_if_changed
 from judging import clustering, pictures
-from judging.neighbours import check_directions, directions, nearest_neighbours
+from judging.neighbours import check_directions, directions
 from runs.vectors import Vectors, add_vectors_argument, read_vectors
 from static_web_viewer.page import (
-    layout,
     layout_file,
     layout_origin,
     map_picture,
+    others,
     page_audio,
     page_data,
     page_folder,
@@ -63,83 +61,11 @@ from static_web_viewer.page.columns import (
     output_table,
     own_columns,
 )
+from static_web_viewer.page.places import PCA, TSNE, Map, Wanted, make_map
+from static_web_viewer.page.sample import MOST_POINTS
 from utils import EXIT_DONE, UserError, add_quiet_argument, command, plural, positive_int, printable, script_parser
 
 CLUSTERS = 10
-MAP_NEIGHBOURS = layout.PERPLEXITY * layout.NEIGHBOURS_PER_PERPLEXITY
-TSNE, PCA = "tsne", "pca"
-PCA_DESCRIPTION = "two principal components"
-
-
-@dataclass(frozen=True)
-class Map:
-    """Where each track lies."""
-
-    xy: np.ndarray  # (tracks, 2) float32
-    new: np.ndarray  # (tracks,) bool: has come since the page before
-    description: str  # how the places were found
-    state: dict[
-        str, str
-    ]  # for layout.json: kind (as --layout has it), hash of what they were made of, made (description)
-
-
-def make_map(
-    arguments: argparse.Namespace, names: list[str], rows: np.ndarray, neighbours: tuple[np.ndarray, np.ndarray]
-) -> Map:
-    """Return each track's place: that of the page before where nothing has changed since, else found anew from there.
-
-    rows        (tracks, dims) float32 of length 1; neighbours as nearest_neighbours returns them.
-    """
-    kind, out, seed, quiet = arguments.layout, arguments.out, arguments.seed, arguments.quiet
-    given = b"" if kind in (TSNE, PCA) else Path(kind).read_bytes()
-    made_of = hashlib.sha256("\n".join([kind, str(seed), *names]).encode("utf-8", "surrogateescape") + given)
-    made_of.update(rows.tobytes())
-    state, before = {"kind": kind, "hash": made_of.hexdigest()}, layout_origin.read_origin(out)
-    old_xy, new = np.full((len(names), 2), np.nan, np.float32), np.zeros(len(names), bool)
-    kept = out / page_folder.LAYOUT_NAME
-    if kept.exists():
-        try:
-            old_xy, new = layout_file.read_layout(kept, names, of_others=True)
-        except UserError:
-            if not arguments.new_layout:  # which needs none, and mends a broken one
-                raise
-    arrived = np.isnan(old_xy).any(axis=1)
-    dot = kind == TSNE and layout.all_in_one_place(old_xy)
-    if not arrived.any() and before.get("hash") == state["hash"] and not arguments.new_layout and not dot:
-        return Map(old_xy, new, "as it was, nothing has changed since", before)
-    if not arrived.all():
-        new = arrived if arrived.any() else new
-    if kind == PCA:
-        xy, description = layout.pca_layout(rows), PCA_DESCRIPTION
-    elif kind == TSNE:
-        scratch = dot or arrived.all() or arguments.new_layout or before.get("kind", TSNE) != TSNE
-        xy, description = tsne_map(rows, neighbours, seed, None if scratch else old_xy, quiet)
-    else:
-        xy, _ = layout_file.read_layout(Path(kind), names)
-        missing = int(np.isnan(xy).any(axis=1).sum())
-        beside = f"; {plural(missing, 'track')} without a place there put beside the most alike" if missing else ""
-        description = Path(kind).name + beside
-        xy = layout.place_by_neighbours(xy, *neighbours).astype(np.float32)
-    return Map(xy, new, description, state | {"made": description})
-
-
-def tsne_map(
-    rows: np.ndarray, neighbours: tuple[np.ndarray, np.ndarray], seed: int, start: np.ndarray | None, quiet: bool
-) -> tuple[np.ndarray, str]:
-    """Return t-SNE's map, and how it was made; where all tracks come to lie in one place, principal components."""
-    try:
-        xy = layout.tsne(rows, *neighbours, seed, start, quiet)
-    except layout.CollapsedMap:
-        return layout.pca_layout(rows), f"{PCA_DESCRIPTION}, because t-SNE has put all tracks in one place"
-    return xy, "t-SNE from scratch" if start is None else f"t-SNE from the one before, {shift(start, xy)}"
-
-
-def shift(old_xy: np.ndarray, xy: np.ndarray) -> str:
-    """Return in words how far the tracks that had a place have moved, in percent of the map's width."""
-    known = np.isfinite(old_xy).all(axis=1)
-    moved = np.linalg.norm(xy[known] - old_xy[known], axis=1)
-    percent = 100 * float(np.median(moved)) / (layout.map_width(xy) or 1.0)
-    return f"{plural(int(known.sum()), 'track')} moved by {percent:.1f}% of its width in median"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -159,6 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--layout", default=TSNE, metavar=f"{TSNE}|{PCA}|FILE.csv", help="the map; a file has filename,x,y"
     )
     parser.add_argument("--new-layout", action="store_true", help="do not start from OUT/layout.csv: all places anew")
+    most = "of more tracks so many are points of the map, by cluster, the new ones always; search finds the others"
+    parser.add_argument("--most-points", type=positive_int, default=MOST_POINTS, metavar="N", help=most)
     parser.add_argument("--clusters", type=positive_int, default=CLUSTERS, help="clusters to colour by")
     parser.add_argument("--output-table", type=Path, metavar="FILE.csv", help="x, y and all columns as a table too")
     parser.add_argument("--list-left-out", action="store_true", help="name each track and row that is left out")
@@ -172,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     out = arguments.out
-    found = read_vectors(arguments.run, arguments.vectors)
+    found = read_vectors(arguments.run, arguments.vectors, mapped=True)
     mels = check_arguments(arguments, found.names)
     try:
         check_directions(found.names, found.vectors)
@@ -191,7 +119,10 @@ def main(argv: list[str] | None = None) -> int:
             return EXIT_DONE
     say(audio.summary())
     newcomers = f", {int(places.new.sum()):,} of them new" if places.new.any() else ""
-    print(f"page: {plural(len(found.names), 'track')}{newcomers}; open {out / page_folder.INDEX_NAME} in a browser")
+    points = len(places.points)
+    sampled = f", {points:,} of them on the map, the others by search" if points < len(found.names) else ""
+    made = f"{plural(len(found.names), 'track')}{newcomers}{sampled}"
+    print(f"page: {made}; open {out / page_folder.INDEX_NAME} in a browser")
     return EXIT_DONE
 
 
@@ -226,38 +157,51 @@ def write(
     """Make all that the page shows, and write it; needs OUT's lock. An earlier page stays whole until the end."""
     names, out, seed, quiet = found.names, arguments.out, arguments.seed, arguments.quiet
     rows = directions(found.vectors)
-    neighbours, exact = nearest_neighbours(rows, MAP_NEIGHBOURS, quiet)
-    places = make_map(arguments, names, rows, (neighbours, exact))
+    centroids = clustering.learn_centroids(rows, min(arguments.clusters, len(rows)), seed)
+    clusters = clustering.nearest_centroids(rows, centroids)
+    wanted = Wanted(out, arguments.layout, arguments.new_layout, arguments.most_points, seed, quiet)
+    places = make_map(wanted, names, rows, clusters)
     say(f"map: {places.description}")
     table = layout_file.layout_table(names, places.xy, places.new)
     layout_origin.write_layout(out, table, places.state)  # at once: it took longest
-    clusters = clustering.spherical_kmeans(rows, min(arguments.clusters, len(rows)), seed)
+    points, rest = places.points, np.setdiff1d(np.arange(len(names)), places.points)
+    if len(rest):
+        say(f"points: {shown_of(len(points), len(names))}")
     columns = labels + own_columns(names, clusters, places.new, called.others(labels), called.artists())
     first = default_column(columns, len(names))
-    listed = page_data.NEIGHBOURS
-    distances = page_data.page_distances(rows, neighbours[:, :listed], exact[:, :listed], seed)
+    codes = page_data.quantised(rows)
+    near = [each[:, : page_data.NEIGHBOURS] for each in places.near]
+    distances = page_data.page_distances(rows[points], *near, seed, codes[points])
     say(distances.description())
     audio = page_audio.provide_audio(arguments.audio, arguments.audio_root, out, names, quiet)
     texts = track_texts.complete_by_tags(called, arguments.audio_root, names, quiet)
     say(texts.summary())
-    drawn = None if mels is None else strips.write_strips(out, names, mels, quiet)
+    drawn_names = [names[track] for track in points]
+    drawn = None if mels is None else strips.write_strips(out, drawn_names, mels, quiet)
     if drawn is not None:
         say(drawn.summary())
     title = printable(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
-    addresses = page_data.audio_addresses(names, audio.urls)
+    addresses = page_data.audio_addresses(drawn_names, [audio.urls[track] for track in points])
     about = [f"vectors: {found}", f"map: {places.state['made']}", distances.description()]
-    contents = [column.content() for column in columns]
-    strips_content = drawn and drawn.content()
+    about += [f"points: {shown_of(len(points), len(names))}"] if len(rest) else []
+    of_points = [column.of(points) for column in columns]
+    beside = others.write_others(out, rest, names, places.xy, columns, audio.urls, texts, codes)
     data = page_data.data_files(
-        names, places.xy, contents, first, distances, addresses, about, texts.content(), strips_content
-    )
-    picture = map_picture.draw_map(places.xy, columns[first], title)
+        drawn_names, places.xy[points], [column.content() for column in of_points], first, distances, addresses, about,
+        texts.content(points), drawn and drawn.content(), beside,
+    )  # fmt: skip
+    picture = map_picture.draw_map(places.xy[points], of_points[first], title)
     write_if_changed(out / page_folder.PICTURE_NAME, pictures.figure_bytes(picture, ".png"))
     if arguments.output_table is not None:
         write_if_changed(arguments.output_table, output_table(names, places.xy, columns))
-    page_folder.write_page(out, title, data, drawn.files if drawn else ())
+    page_folder.write_page(out, title, data, [*(drawn.files if drawn else ()), *others.files_of(beside)])
     page_audio.prune_audio(out, audio)
     return places, audio
+
+
+def shown_of(points: int, tracks: int) -> str:
+    """Return in words which tracks the map shows, where it does not show all."""
+    return f"{points:,} of {tracks:,} tracks on the map, by cluster; search finds the others"
 
 
 if __name__ == "__main__":

@@ -36,6 +36,13 @@ class Column:
         """The scale that the values make; None where they are categories."""
         return scale_of(self.values)
 
+    def of(self, tracks: np.ndarray) -> Column:
+        """Return the column of some tracks, (some,) int: a scale where that of all is one."""
+        part = Column(self.key, self.name, [self.values[track] for track in tracks])
+        scale = self.scale and Scale(self.scale.numbers[tracks], self.scale.dates)
+        part.__dict__["scale"] = scale  # where cached_property keeps it
+        return part
+
     def encoded(self) -> tuple[list[str], np.ndarray]:
         """Return the different values, the most frequent first and none last, and (tracks,) positions in them."""
         counts = Counter(self.values)

@@ -117,7 +117,7 @@ def _tsne_of_distinct(
     if len(rows) < TSNE_LEAST:
         xy = pca_layout(rows)
         alike_but_for_rounding = len(xy) > 1 and not map_width(xy)
-        return _spiral(1.0, np.arange(len(xy)), len(xy)) if alike_but_for_rounding else xy
+        return spiral(1.0, np.arange(len(xy)), len(xy)) if alike_but_for_rounding else xy
     known = np.isfinite(start).all(axis=1)
     with _silent_opentsne():
         affinities = _affinities(indices, distances)
@@ -172,11 +172,11 @@ def _side_by_side(xy: np.ndarray, which: np.ndarray) -> np.ndarray:
     rank[order] = np.arange(len(which)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     many = sizes[which] > 1
     xy, width = xy[which], map_width(xy) or 1.0
-    xy[many] += _spiral(OFFSET * width, rank[many], sizes[which][many])
+    xy[many] += spiral(OFFSET * width, rank[many], sizes[which][many])
     return xy
 
 
-def _spiral(radius: float, rank: np.ndarray, count: np.ndarray | int) -> np.ndarray:
+def spiral(radius: float, rank: np.ndarray, count: np.ndarray | int) -> np.ndarray:
     """Return the places (tracks, 2) with these ranks in a sunflower of `count` around 0: no two are near each other."""
     radii = radius * np.sqrt((rank + 1) / (count + 1))
     return radii[:, None] * np.stack([np.cos(GOLDEN_ANGLE * rank), np.sin(GOLDEN_ANGLE * rank)], axis=1)
@@ -313,7 +313,7 @@ def place_by_neighbours(xy: np.ndarray, indices: np.ndarray, distances: np.ndarr
         waiting = waiting[~ready]
     if len(waiting):
         xy[waiting] = _beside(xy[placed], width, _groups(indices, waiting))
-    xy[new] += _spiral(OFFSET * width, np.arange(len(new)), len(new))
+    xy[new] += spiral(OFFSET * width, np.arange(len(new)), len(new))
     return xy
 
 

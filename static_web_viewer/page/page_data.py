@@ -21,6 +21,7 @@ from utils import printable
 MOST_DIMS = 128  # more are reduced: int8, 100,000 tracks of 128 are 13 MB
 NEIGHBOURS = 20  # listed beside the map
 RECALL_QUERIES = 1000  # tracks on which the distances of the page are checked
+ROWS_BLOCK = 1 << 16  # made int8 at a time
 QUERY_BLOCK = 64  # rows whose similarity to all others is held at a time
 
 _MARKUP = {ord(character): f"\\u{ord(character):04x}" for character in "<>&'"}
@@ -52,11 +53,17 @@ def quantised(rows: np.ndarray) -> np.ndarray:
              not centred, so that what is kept is the inner products.
     Returns  (tracks, dims or 128) int8.
     """
+    blocks = [slice(start, start + ROWS_BLOCK) for start in range(0, len(rows), ROWS_BLOCK)]
+    axes = None
     if rows.shape[1] > MOST_DIMS:
-        _, axes = np.linalg.eigh(rows.T.astype(np.float64) @ rows)  # eigenvalues ascend
-        rows = rows @ axes[:, : -MOST_DIMS - 1 : -1].astype(np.float32)
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    return np.rint(rows * (127 / np.maximum(largest, np.finfo(np.float32).tiny))).astype(np.int8)
+        _, axes = np.linalg.eigh(sum(rows[some].T.astype(np.float64) @ rows[some] for some in blocks))
+        axes = axes[:, : -MOST_DIMS - 1 : -1].astype(np.float32)  # eigenvalues ascend
+    codes = np.empty((len(rows), min(rows.shape[1], MOST_DIMS)), np.int8)
+    for some in blocks:
+        block = rows[some] if axes is None else rows[some] @ axes
+        largest = np.abs(block).max(axis=1, keepdims=True)
+        codes[some] = np.rint(block * (127 / np.maximum(largest, np.finfo(np.float32).tiny)))
+    return codes
 
 
 @dataclass(frozen=True)
@@ -77,15 +84,17 @@ class Distances:
         )
 
 
-def page_distances(rows: np.ndarray, neighbours: np.ndarray, exact: np.ndarray, seed: int = 0) -> Distances:
+def page_distances(
+    rows: np.ndarray, neighbours: np.ndarray, exact: np.ndarray, seed: int = 0, codes: np.ndarray | None = None
+) -> Distances:
     """Return vectors and neighbours for the page, and what is lost by the vectors' 8 bits.
 
-    rows               (tracks, dims) float32, unit length.
+    rows               (tracks, dims) float32, unit length; codes what `quantised` makes of them, where that is known.
     neighbours, exact  (tracks, count) int and float32, as nearest_neighbours returns them.
     Error and recall are those of a sample of 1,000 tracks against all.
     """
     tracks, count = neighbours.shape
-    codes = quantised(rows)
+    codes = quantised(rows) if codes is None else codes
     short = codes.astype(np.float32)
     short /= np.maximum(np.linalg.norm(short, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     queries = np.random.default_rng(seed % 2**64).permutation(tracks)[:RECALL_QUERIES]
@@ -130,6 +139,7 @@ def data_files(
     about: Sequence[str],
     texts: dict,
     strips: dict | None = None,
+    others: dict | None = None,
 ) -> dict[str, bytes]:
     """Return what index.html loads: data/map.js is all that the first draw needs, the others come after it.
 
@@ -139,6 +149,7 @@ def data_files(
     about    lines that the page shows about itself.
     texts    what tracks are called, see TrackTexts.content.
     strips   Strips.content(), where there are any.
+    others   of write_others: where the page finds the tracks that are no points of it; all else is of the points.
     """
     x, y = xy.T
     parts = {
@@ -149,6 +160,7 @@ def data_files(
             "column": columns[first],
             "order": [column["key"] for column in columns],
             "about": [printable(line) for line in about],
+            **({} if others is None else {"others": others}),
         },
         "tracks": {
             "filenames": [printable(name.removesuffix(MEL_SUFFIX)) for name in names],

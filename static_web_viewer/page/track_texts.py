@@ -5,7 +5,7 @@ A track that neither gives a title is called by its file name: the page makes th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,12 +47,16 @@ class TrackTexts:
     title_tags: dict[int, str]  # track -> what its file says where the column says nothing
     artist_tags: dict[int, str]
 
-    def content(self) -> dict:
-        """Return for a data file where the page finds each text: the column that says it all, else one a track."""
+    def content(self, some: Iterable[int] | None = None) -> dict:
+        """Return for a data file where the page finds each text: the column that says it all, else one a track.
+
+        some  the tracks that the file is of; None for all.
+        """
+        tracks = range(self.tracks) if some is None else some
         return {
-            "title": _content(self.columns.title, self.title_tags, self.tracks),
-            "artist": _content(self.columns.artist, self.artist_tags, self.tracks),
-            "citation": _content(self.columns.citation, {}, self.tracks),
+            "title": _content(self.columns.title, self.title_tags, tracks),
+            "artist": _content(self.columns.artist, self.artist_tags, tracks),
+            "citation": _content(self.columns.citation, {}, tracks),
         }
 
     def summary(self) -> str:
@@ -61,11 +65,11 @@ class TrackTexts:
         return f"titles: {titles}; artists: {_summary(self.columns.artist, self.artist_tags)}"
 
 
-def _content(column: Column | None, tags: dict[int, str], tracks: int) -> dict | None:
+def _content(column: Column | None, tags: dict[int, str], tracks: Iterable[int]) -> dict | None:
     if not tags:
         return None if column is None else {"column": printable(column.key)}
-    values = [""] * tracks if column is None else column.values
-    return {"texts": [printable(value or tags.get(track, "")) for track, value in enumerate(values)]}
+    values = ((track, "" if column is None else column.values[track]) for track in tracks)
+    return {"texts": [printable(value or tags.get(track, "")) for track, value in values]}
 
 
 def _summary(column: Column | None, tags: dict[int, str]) -> str:

@@ -26,6 +26,7 @@ const actions = (() => {
     else if (!player.playing()) player.toggle();
     if (other) element("panel").scrollTop = 0;
     if (other) store.tell(`${tracks.title(track)} is selected`);  // and then, that it plays
+    others.complete(track).then((has) => has && page.render()).catch(store.fail);
     return change({}, other);
   }
 
@@ -73,7 +74,8 @@ const actions = (() => {
   }
 
   /** The way over the nearest neighbours from the current track to another becomes queue and list. */
-  function wayTo(track) {
+  async function wayTo(track) {
+    if (others.some()) await Promise.all([state.track, track].map(others.complete));
     const shown = page.shown();
     const way = walk.path(tracks.near(), state.track, track, shown) || (tracks.vectors() ? walk.bridge(state.track, track, shown, tracks.distancesTo) : [state.track, track]);
     const [from, to] = [tracks.title(state.track), tracks.title(track)];
@@ -100,16 +102,23 @@ const actions = (() => {
     change({ list: null });
   }
 
-  function search() {
+  async function search() {
     clearTimeout(typing);
     const text = element("search").value.trim();
     if (!text) return state.list && closeList();
-    return openList({ tracks: tracks.search(text), title: (count) => `${count} with “${text}”` }, { search: text });
+    const hits = (found, more) => openList({ tracks: found, title: (count) => `${count} with “${text}”${more}` }, { search: text });
+    if (!others.some()) return hits(tracks.search(text), "");
+    const onMap = tracks.search(text);
+    hits(onMap, ", and looking through those that are not on the map …");
+    const beside = await others.search(text);
+    if (element("search").value.trim() !== text || state.search !== text) return undefined;
+    const left = beside.left ? `, and ${beside.left.toLocaleString("en")} more: write more of the name` : "";
+    return hits([...new Set([...onMap, ...beside.tracks])], left);
   }
 
   /** Enter in the search: its first hit. */
-  function takeFirst() {
-    search();
+  async function takeFirst() {
+    await search();
     const listed = page.listed();
     if (listed && listed.length) {
       map.reveal(listed[0]);
@@ -128,7 +137,8 @@ const actions = (() => {
   }
 
   /** Play a list by sound: each track near the one before. A way is in its order already. */
-  function playAll(found) {
+  async function playAll(found) {
+    if (others.some()) await Promise.all(found.map(others.complete));
     const queue = state.list.isWay ? found : walk.order(found, tracks.vectors(), tracks.all);
     state.track = -1;  // also where its first plays already, it begins
     go(queue[0], queue);
@@ -152,7 +162,7 @@ const actions = (() => {
     go, step, pick, close, walkTo, search, takeFirst, closeList, listShown, listLasso, playAll, colourBy, choose,
     byDistance: () => colourBy(state.colour === page.DISTANCE ? before || tracks.all.first : page.DISTANCE),
     /** A search a little after the last letter. */
-    searchSoon: () => { clearTimeout(typing); typing = setTimeout(search, 120); },
+    searchSoon: () => { clearTimeout(typing); typing = setTimeout(() => search().catch(store.fail), 120); },
     /** A double click was none on empty ground. */
     stay: () => clearTimeout(leaving),
   };

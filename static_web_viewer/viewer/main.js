@@ -46,7 +46,7 @@
     player.on.change = safely(page.render);
     colours.dark.addEventListener("change", safely(page.render));
     document.addEventListener("keydown", safely(keys.key));
-    window.addEventListener("hashchange", safely(() => { const asked = address.read(); if (asked) follow(asked); }));
+    window.addEventListener("hashchange", safely(() => { const asked = address.read(); return asked && follow(asked); }));
     document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); element("panel").focus(); });
     element("failure").addEventListener("click", () => { element("failure").hidden = true; });
     // Space and the arrows are the player's again after a click with the mouse
@@ -67,8 +67,19 @@
     keys.keepLetters();
   }
 
+  /** Do what the address asks for; a track that is not on the map comes first. */
+  async function follow(asked) {
+    const beside = asked.track !== null && tracks.find(asked.track) < 0 && others.some();
+    if (beside) {
+      page.follow(true);
+      const track = await others.find(asked.track);
+      if (track >= 0) await others.complete(track);
+    }
+    followNow(asked);
+  }
+
   /** Do what the address asks for, as if the page had just been opened with it. */
-  function follow(asked) {
+  function followNow(asked) {
     const { state } = page;
     page.follow(true);
     const track = asked.track === null ? -1 : tracks.find(asked.track);
@@ -85,7 +96,7 @@
       element("search").value = asked.search;
       state.search = "";
       state.list = null;
-      if (asked.search) actions.search();
+      if (asked.search) actions.search().catch(store.fail);
     }
     page.render();
     if (asked.view) map.show(asked.view);
@@ -98,6 +109,11 @@
     const asked = address.read() || NOTHING_ASKED;
     tracks.takeMap(await store.part("map"));
     element("about").replaceChildren(...tracks.all.about.map((text) => { const item = document.createElement("li"); item.textContent = text; return item; }));
+    if (others.some()) {
+      element("beside").textContent = `${tracks.all.count.toLocaleString("en")} of ${tracks.all.whole.toLocaleString("en")} tracks are on the map; search finds the others.`;
+      element("beside").hidden = false;
+      element("alike").textContent = "Most alike on the map";
+    }
     page.state.colour = tracks.all.first;
     element("colour").replaceChildren(new Option(tracks.column(tracks.all.first).name, tracks.all.first));
     map.start();
@@ -112,10 +128,11 @@
     filters.columnsReady();
     listen();
     const distances = vectors.then(() => store.part("vectors")).then(tracks.takeVectors);
-    if (asked.colour === page.DISTANCE) await distances;
-    follow(asked);
+    if (asked.colour === page.DISTANCE || others.some()) await distances;
+    await follow(asked);
     await distances;
-    if (element("search").value) actions.search();
+    await others.complete(page.state.track);
+    if (element("search").value) await actions.search();
     page.render();
     // Not before that is drawn
     requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.ready = "yes"; }));

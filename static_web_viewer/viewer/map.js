@@ -213,6 +213,13 @@ const map = (() => {
     plot.addEventListener("pointerdown", () => document.activeElement.blur());
   }
 
+  /** Take in the places of tracks that have come. */
+  function replace() {
+    const { x, y, count } = tracks.all;
+    shuffled = Uint32Array.from({ length: count }, (_, i) => (i < shuffled.length ? shuffled[i] : i));
+    view.place(x, y);
+  }
+
   /** Say what the map is drawn by where it is not WebGL. */
   function tell(why) {
     const texts = { missing: "This browser has no WebGL; the map is drawn without it.", lost: "The browser has taken its WebGL away; the map is drawn without it." };
@@ -258,7 +265,7 @@ const map = (() => {
   }
 
   return {
-    start, paint, over, fit, reset, refit, reveal, on,
+    start, replace, paint, over, fit, reset, refit, reveal, on,
     zoom: (factor) => { leaveHome(); view.zoom(factor); },
     lasso: (wanted) => { view.lasso(wanted); showLasso(); },
     isLasso: () => view.isLasso(),

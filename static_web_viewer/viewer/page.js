@@ -51,7 +51,7 @@ const page = (() => {
   function renderMap() {
     const { all } = tracks;
     const column = tracks.column(state.colour) || tracks.column(all.first);
-    const distances = isByDistance() ? once("distances", [state.track], () => tracks.distancesTo(state.track)) : null;
+    const distances = isByDistance() ? once("distances", [state.track, tracks.vectors()], () => tracks.distancesTo(state.track)) : null;
     colouring = once("colouring", [column, distances, state.promoted, colours.scheme()], () => (distances ? colours.byDistance(distances, state.track) : colours.byColumn(column, state.promoted)));
     const filtered = once("filtered", [state.chosen, all.filenames], () => filters.mask(state.chosen));
     shown = once("shown", [filtered, colouring, state.hidden], () => withoutHidden(filtered));
@@ -59,8 +59,8 @@ const page = (() => {
     const marked = once("marked", [listed], () => listed && maskOf(listed));
     once("paint", [colouring, shown, marked], () => map.paint(colouring, shown, marked));
     const count = once("count", [shown], () => shown.reduce((sum, each) => sum + each, 0));
-    const total = all.count.toLocaleString("en");
-    element("count").textContent = count === all.count ? `${total} ${count === 1 ? "track" : "tracks"}` : `${count.toLocaleString("en")} of ${total} tracks`;
+    const total = all.whole.toLocaleString("en");
+    element("count").textContent = count === all.whole ? `${total} ${count === 1 ? "track" : "tracks"}` : `${count.toLocaleString("en")} of ${total} tracks`;
     const title = distances ? `Distance to ${tracks.title(state.track)}` : column.name;
     const range = state.chosen.get(column.key);
     once("legend", [colouring, shown, filtered, marked, state.hidden, range, all.filenames], () => legend.render({

@@ -40,7 +40,7 @@ def test_small_labels_are_left_out_and_the_flag_is_the_callers(run):
 
 
 def test_a_save_with_other_songs_between_two_readings_is_told(run, tmp_path, monkeypatch):
-    def read_vectors(folder: Path, which: str) -> Vectors:
+    def read_vectors(folder: Path, which: str, mapped: bool) -> Vectors:
         return Vectors([which], np.ones((1, 3)), 1 + (which != "song"), which)
 
     monkeypatch.setattr("judging.labelled_run.read_vectors", read_vectors)
