@@ -48,7 +48,7 @@ class _Waiting:
 
     def look(self) -> float:
         now = time.monotonic()
-        self.seconds += min(now - self._seen, 2 * LONGEST_LOOK)
+        self.seconds += min(now - self._seen, LONGEST_LOOK)
         self._seen = now
         return self.seconds
 

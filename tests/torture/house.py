@@ -85,9 +85,15 @@ class Writer:
     name: str
     argv: Callable[[House, Path], list[str]]  # house and output folder -> argv
     before: Callable[[House, Path], object] = lambda house, out: out.mkdir()  # makes what is there already
-    seconds: float = 1.0  # about as long as it takes: what has a weight in a share of time
+    seconds: float = 1.0  # about as long as it takes
     remakes: bool = True  # False: what exists is refused, so that a second run is an error
     nightly: bool = False  # a run that finds nothing new changes no file
+    same_bytes: bool = True  # each run writes the same: not what dates itself
+
+    @property
+    def share(self) -> float:
+        """Of the time: what takes long is more by attacks than by time less than the others."""
+        return self.seconds**0.5
 
 
 def _grown_mels(house: House, out: Path) -> None:
@@ -178,7 +184,7 @@ WRITERS = [
              _results("export_vectors", "{run}", "--format", kind, "--output", f"{{out}}/v.{kind}"),
              seconds=0.5, remakes=False) for kind in ("csv", "npz", "projector")),
     Writer("export_vectors --keras", _results("export_vectors", "{run}", "--keras", "{out}/v.keras"), seconds=8,
-           remakes=False),
+           remakes=False, same_bytes=False),
     Writer("plot_costs", _results("plot_costs", "{run}", "--output", "{out}/costs.png")),
     Writer("plot_vectors", _results("plot_vectors", "{run}/vector_at_3.npy", "--output", "{out}/v.svg")),
 ]  # fmt: skip
