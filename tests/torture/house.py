@@ -15,12 +15,13 @@ import numpy as np
 from conftest import tone, write_audio
 from folders import SMALL, make_run
 
+from config import DEFAULT_CONFIG
 from torture.running import INFER, PAGE, SPECTRIFY, TRAIN, Done, command, run_script
 
 RATE_HZ = 16000
 CLIPS = 12
 NAMES = [f"{('low, deep', 'søng')[clip % 2]}/{clip:02d} it's.wav" for clip in range(CLIPS)]
-RESOLUTION = ["--config", "configs/default.yaml", "--set", f"mel_bins={SMALL['mel_bins']}"]
+RESOLUTION = ["--config", str(DEFAULT_CONFIG), "--set", f"mel_bins={SMALL['mel_bins']}"]
 TRAINING = "output_vector_size=8 hidden_size=4 batch_size=8 pairs_per_save=64 keep_vectors=2 coarse_seconds=0.6".split()
 MODEL = [word for setting in TRAINING for word in ("--set", setting)]
 CALL_MODEL = [*MODEL, "--max-saves", "5", "--quiet"]
