@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from config import CONFIG_NAME, OLD_AUDIO_KEYS, check_known_keys, in_todays_keys, read_config_file, require_whole
-from files import byte_order, has_line_break, is_gone, is_plain, walk_files, write_file
+from files import byte_order, has_line_break, is_gone, is_plain, never_waiting, walk_files, write_file
 from utils import UserError, printable_name, require_file, shortened
 
 LEDGER_NAME = "spectrify_log.csv"
@@ -261,7 +261,7 @@ def _look_at_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, in
         try:
             if has_line_break(name):
                 raise ValueError("a line break in the name; rename it")
-            with open(folder / name, "rb", buffering=HEADER_BUFFER, opener=_never_waiting) as file:
+            with open(folder / name, "rb", buffering=HEADER_BUFFER, opener=never_waiting) as file:
                 status = os.fstat(file.fileno())
                 return _read_header(file)[0], _stamp(status.st_size, status.st_mtime_ns)
         except OSError as error:
@@ -278,7 +278,7 @@ def _look_at_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, in
 
 def mel_shape(path: Path) -> tuple[int, int]:
     """Return (frames, bins) of a mel file from its header. Raises ValueError where it is not a 2-D array of floats."""
-    with open(path, "rb", opener=_never_waiting) as file:
+    with open(path, "rb", opener=never_waiting) as file:
         shape, _, _ = _read_header(file)
     return shape
 
@@ -290,7 +290,7 @@ def read_mel(path: Path | str, start: int = 0, stop: int | None = None) -> np.nd
     gone, ValueError (without the path) where it is not a whole 2-D array of floats, or a value is not finite or so
     large that what the networks make of it in float32 would not be.
     """
-    with open(path, "rb", opener=_never_waiting) as file:
+    with open(path, "rb", opener=never_waiting) as file:
         (frames, bins), fortran_order, dtype = _read_header(file)
         if fortran_order:
             mel = _read_values(file, dtype, frames * bins, frames).reshape(bins, frames).T[start:stop]
@@ -303,11 +303,6 @@ def read_mel(path: Path | str, start: int = 0, stop: int | None = None) -> np.nd
         is_finite = np.isfinite(mel).all()
         raise ValueError("holds values too large for float32" if is_finite else "holds values that are not finite")
     return mel
-
-
-def _never_waiting(path: str, flags: int) -> int:
-    """Open what may be a pipe: without this it is waited for until somebody writes into it."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _read_values(file: io.BufferedReader, dtype: np.dtype, count: int, frames: int) -> np.ndarray:
