@@ -16,7 +16,9 @@ FLAGS ?=
 COLLECTIONS ?=
 MINUTES ?= $(if $(MEL)$(COLLECTIONS),3,0.2)
 QUALITY_CONFIG := $(if $(MEL),,--config $(CONFIG))
-.PHONY: help demo test check fix bench quality quality-all clean
+# of make torture
+TORTURE_MINUTES ?= 30
+.PHONY: help demo test check fix bench torture quality quality-all clean
 
 help: ## say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -75,6 +77,9 @@ bench: $(VENV)/.installed-dev ## measure speed, as ratios; takes some minutes
 	@$(RUN) tests/benchmarks/training.py machine
 	@$(RUN) tests/benchmarks/clustering.py
 	@$(RUN) tests/benchmarks/layout.py --tracks 8000 --growth 1
+
+torture: $(VENV)/.installed-dev ## attack the tool harder than life does, for half an hour: TORTURE_MINUTES=30 (FLAGS="--only killed disks", --seed and others)
+	@$(RUN) tests/torture --minutes $(TORTURE_MINUTES) $(FLAGS)
 
 quality: $(VENV)/.installed-dev ## judge the vectors by labels: MEL=mels LABELS=labels.csv COLUMN=genre GROUP=artist (GROUP= for none; FLAGS=--unseen and others)
 	@$(if $(MEL),,$(RUN) spectrify_all.py example_input/ example_vectors/ --quiet --config=$(CONFIG))

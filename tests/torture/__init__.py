@@ -1,0 +1,1 @@
+"""The tool attacked harder than life does; `make torture` runs all of it, test_torture.py a small share."""
