@@ -7,6 +7,7 @@ import io
 import math
 import operator
 import os
+import shlex
 import threading
 import tokenize
 import zlib
@@ -161,6 +162,9 @@ def read_audio_half(folder: Path) -> dict[str, object]:
     """
     path = Path(folder) / CONFIG_NAME
     if not path.exists():
+        if any(row.has_mel for row in read_ledger(folder).values()):
+            anew = f"make all mels anew: spectrify_all.py AUDIO_FOLDER {shlex.quote(str(folder))} --overwrite"
+            raise UserError(f"{path}: is gone, and said how the mels there were made; restore it, or {anew}")
         return {}
     values = read_config_file(path)
     half = check_known_keys(in_todays_keys(values, str(path)), str(path))
@@ -199,26 +203,13 @@ def list_mels(folder: Path) -> MelList:
         names = [row.filename + MEL_SUFFIX for row in rows]
         frames = np.array([row.frames for row in rows], np.int64)
         stamps = np.array([_row_stamp(row) for row in rows], np.int64)
-        bins, left_out, unreadable = int(read_audio_half(folder).get("mel_bins", 0)), [], []
+        bins, left_out, unreadable = int(read_audio_half(folder)["mel_bins"]) if names else 0, [], []
     else:
         names, frames, bins, stamps, left_out, unreadable = _list_by_headers(folder)
     if not names:
         hint = f"; {left_out[0]}" if left_out else f"; see {LEDGER_NAME}" if (folder / LEDGER_NAME).exists() else ""
         raise UserError(f"{folder}: no usable mel file (frames, bins) ending in {MEL_SUFFIX}{hint}")
-    return MelList(names, frames, bins or _bins_of_first(folder, names), stamps, left_out, unreadable)
-
-
-def _bins_of_first(folder: Path, names: list[str]) -> int:
-    """Return the bins of the first mel that can be read. Where none can, raises what is wrong with the first."""
-    trouble: OSError | UserError | None = None
-    for name in names:
-        try:
-            return mel_shape(folder / name)[1]
-        except OSError as error:
-            trouble = trouble or error
-        except ValueError as error:
-            trouble = trouble or UserError(f"{folder / name}: {error}; make it again with spectrify_all.py")
-    raise trouble
+    return MelList(names, frames, bins, stamps, left_out, unreadable)
 
 
 def _stamp(*facts: object) -> int:
