@@ -164,7 +164,11 @@ def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(file.name, path)
+        try:
+            os.replace(file.name, path)
+        except OSError as error:  # e.g. a folder is in the way: nobody knows the name of the temporary file
+            error.filename, error.filename2 = os.fspath(path), None
+            raise
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(file.name)

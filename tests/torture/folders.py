@@ -11,9 +11,12 @@ import time
 from pathlib import Path
 
 import folders as made_folders
+import numpy as np
 
 from files import LOCK_NAME
+from mels.mel_folder import list_mels
 from torture import damage
+from torture.forked import run_forked
 from torture.running import INFER, PAGE, SPECTRIFY, TRAIN, Done, run_script
 from torture.tally import Tally
 
@@ -54,13 +57,15 @@ class Whole:
         mels = made_folders.make_mels(folder / "mels", music)
         names = [f"{name}.npy" for name in sorted(made_folders.SOUNDS, key=os.fsencode)]
         run = made_folders.make_run(folder / "run", names)
+        stamps = list_mels(mels).stamps  # so that the trainer takes them for what it has learned
+        np.savez(run / "weights/songs_at_3.npz", squares=np.zeros((len(names), 1), np.float32), stamps=stamps)
         made_folders.make_inferred_run(folder / "songs", names, run)
         made_folders.make_frame_folder(folder / "frames", mels, run)
         (folder / "labels.csv").write_text(LABELS)
         made_folders.make_page(folder / "page", run, music)
 
     def commands(self, kind: str) -> list[tuple[str, list[str]]]:
-        """Return every script that reads or writes a kind of folder, with arguments; paths begin at the folder of all."""
+        """Return every script that reads or writes a kind of folder, with its arguments."""
         first = sorted(made_folders.SOUNDS, key=os.fsencode)[0]
         of_run = "songs" if kind == "songs" else "run"
         labels = [of_run, "labels.csv", "--label-column", "genre"]
@@ -68,8 +73,8 @@ class Whole:
         found: list[tuple[str, list[str]]] = [(CHECK, [kind])]
         if kind == "mels":
             found += [
-                (SPECTRIFY, ["music", "mels"]),
-                (SPECTRIFY, ["music", "mels", "--prune"]),
+                (SPECTRIFY, ["music", "mels", "--jobs", "1"]),
+                (SPECTRIFY, ["music", "mels", "--jobs", "1", "--prune"]),
                 (TRAIN, ["mels", "run", "--max-saves", "3"]),
                 (INFER, ["mels", "run", "frames"]),
                 (f"{results}plot_vectors.py", [f"mels/{first}.npy", "--output", "out.png"]),
@@ -93,7 +98,7 @@ class Whole:
                 (f"{results}audit_labels.py", [*labels, "--min-members", "2", "--output", "out.csv"]),
                 (f"{results}find_similar.py", [of_run, "--track", first]),
                 (f"{results}find_duplicates.py", [of_run, "--mel-folder", "mels", "--output", "out.csv"]),
-                (f"{results}export_vectors.py", [of_run, "--output", "out.csv"]),
+                (f"{results}export_vectors.py", [of_run, "--format", "csv", "--output", "out.csv"]),
                 (f"{results}export_vectors.py", [of_run, "--format", "projector", "--output", "out"]),
                 (PAGE, [of_run, "music", "out", "--layout", "pca", "--labels", "labels.csv"]),
             ]
@@ -123,7 +128,8 @@ class Attempt:
         change(damaged, generator)
         before = state(self.here)
         paths = [os.fspath(self.here / each) if self._is_path(each) else each for each in arguments]
-        done = run_script(script, *paths, seconds=MOST_SECONDS)
+        run = run_script if script in SLOW else run_forked
+        done = run(script, *paths, seconds=MOST_SECONDS)
         after = state(self.here)
         what = f"{path.relative_to(self.whole.folder)}: {name}: {done}"
         good = not done.has_traceback and done.exit_code in (0, 1)
@@ -138,13 +144,8 @@ class Attempt:
             made = [each for each in after if each not in before and not each.endswith(f"/{LOCK_NAME}")]
             self.tally.check(not lost and not made, f"changed {lost}, made {made}: {what}")
         else:  # a reader changes no input, and a writer none but its output
-            output = {
-                SPECTRIFY: "mels",
-                TRAIN: "run",
-                INFER: (arguments + ["", "", ""])[2],
-                PAGE: (arguments + [""] * 3)[2],
-            }
-            own = output.get(script, "out")
+            places = {SPECTRIFY: 1, TRAIN: 1, INFER: 2, PAGE: 2}  # of its output among the arguments
+            own = arguments[places[script]] if script in places else "out"
             stray = [each for each in lost if each.split("/")[0] != own]
             self.tally.check(not stray, f"changed {stray}: {what}")
         if not self.tally.failures or os.fspath(self.here) not in self.tally.failures[-1]:
@@ -152,9 +153,8 @@ class Attempt:
 
     def _is_path(self, argument: str) -> bool:
         first = argument.split("/")[0]
-        return ((self.whole.folder / first).exists() and first not in made_folders.SOUNDS) or first.split(".")[
-            0
-        ] == "out"
+        is_input = (self.whole.folder / first).exists() and argument not in made_folders.SOUNDS
+        return is_input or first.split(".")[0] == "out"
 
     def _names(self, done: Done, damaged: Path, kind: str) -> bool:
         """Tell whether the error says which file, or at least which folder."""
