@@ -20,7 +20,7 @@ LONGEST_FILE = 200_000  # bytes
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)  # dates that are none, bytes that are no text, brackets
 
 
-class PlainLoader(yaml.SafeLoader):
+class _Plain:
     """YAML without aliases, of which a few lines can mean gigabytes, and without tags, which a value can break."""
 
     def compose_node(self, parent: yaml.Node, index: object) -> yaml.Node:
@@ -28,6 +28,14 @@ class PlainLoader(yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent) or event.anchor or getattr(event, "tag", None):
             raise yaml.YAMLError(f"aliases and tags are not taken, line {event.start_mark.line + 1}")
         return super().compose_node(parent, index)
+
+
+class PlainLoader(_Plain, yaml.SafeLoader):
+    """Makes numbers of what looks like one."""
+
+
+class TextLoader(_Plain, yaml.BaseLoader):
+    """Leaves every value the text that was written."""
 
 
 @dataclasses.dataclass(frozen=True)

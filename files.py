@@ -223,6 +223,11 @@ def write_if_changed(path: Path | str, content: bytes, durable: bool = False) ->
     write_file(path, content, durable)
 
 
+def never_waiting(path: str, flags: int) -> int:
+    """Open what may have become a pipe, as an `opener`: without this it is waited for until somebody writes into it."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def open_input(path: Path | str) -> BinaryIO:
     """Open a file that somebody names as an input. Raises UserError where it is a named pipe, a device or a folder.
 

@@ -198,7 +198,7 @@ def main(argv: list[str] | None = None) -> int:
             del plan  # of a million files two would be a GB and more
             plan = make_plan(*planning, config.mel_bins, overwrite=False)
             is_told = arguments.config is not None or not given.isdisjoint(RESOLUTION_KEYS)
-            if not is_told and not (mel_folder / CONFIG_NAME).exists() and not plan.has_mels:
+            if not is_told and not (mel_folder / CONFIG_NAME).exists():
                 config = choose_resolution(plan.to_do, audio_folder, asked)
             spectrify(plan, audio_folder, mel_folder, decoders, config, arguments)
     return report(plan, mel_folder, [ledger_name(source.name) for source in plan.to_do], arguments)

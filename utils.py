@@ -226,7 +226,7 @@ def leave(exit_code: int = EXIT_DONE) -> NoReturn:
 
 def complain(message: str, exit_code: int) -> int:
     """Print an error as one line; return the exit code."""
-    line = " ".join(printable(message[:LONGEST_MESSAGE]).split())
+    line = printable_name(" ".join(message[:LONGEST_MESSAGE].split()))
     print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr, flush=True)
     return exit_code
 

@@ -8,9 +8,9 @@ from typing import NoReturn
 
 import yaml
 
-from config import UNREADABLE
-from files import read_input
-from utils import UserError, nearest, printable
+from config import LONGEST_FILE, UNREADABLE, TextLoader
+from files import open_input
+from utils import UserError, nearest, printable, shortened
 
 SAID = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -21,12 +21,17 @@ def read_recipe(path: Path) -> dict[str, object]:
     Raises UserError where it is missing or holds no mapping.
     """
     try:
-        # BaseLoader: `year: 1999`, `name: no` and `label: 1.10` are text, as on the command line
-        content = yaml.load(read_input(path).decode("utf-8"), yaml.BaseLoader)
+        with open_input(path) as file:
+            text = file.read(LONGEST_FILE)
+        if len(text) == LONGEST_FILE:
+            raise UserError(f"{printable(str(path))}: is longer than any recipe; name another file")
+        # `year: 1999`, `name: no` and `label: 1.10` are text, as on the command line
+        content = yaml.load(text.decode("utf-8"), TextLoader)
     except FileNotFoundError:
         raise UserError(f"{printable(str(path))}: no such recipe; write one, a line `flag: value` a flag") from None
     except UNREADABLE as error:
-        raise UserError(f"{printable(str(path))}: not readable as YAML: {error}; put odd values in quotes") from None
+        what = shortened(str(error))
+        raise UserError(f"{printable(str(path))}: not readable as YAML: {what}; put odd values in quotes") from None
     if not isinstance(content, dict) or not content:
         raise UserError(f"{printable(str(path))}: holds no flag; write lines such as `track: a song`, `top: 20`")
     return content

@@ -43,7 +43,7 @@ def _seconds(text: str) -> float:
         raise ValueError(
             f"{text!r} is no time: minutes and seconds are below 60; write it as 1:23, or in seconds as 83"
         )
-    return sum(int(each) * 60**power for power, each in enumerate(reversed(larger), start=1)) + float(seconds)
+    return sum(float(each) * 60**power for power, each in enumerate(reversed(larger), start=1)) + float(seconds)
 
 
 def clock(seconds: float) -> str:

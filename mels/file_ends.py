@@ -9,10 +9,11 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from files import never_waiting
 from mels.parsed_headers import parse_headers
 
 MPEG_SUFFIXES = frozenset([".mp1", ".mp2", ".mp3", ".mpga", ".aac"])  # frame after frame, without a container
-MOST_CHUNKS = 1000  # of a wav before its sound: more is an attack
+MOST_CHUNKS = 1000  # of a wav before its sound, tags and objects of others too: more is an attack
 TAIL_BYTES = 1 << 17  # of a file's end: room for two Ogg pages of the greatest size
 LEAST_BITS_PER_SECOND = 2000  # where speech codecs end, and only silence takes less: a length that needs less is none
 
@@ -44,7 +45,7 @@ def wav_rate_hz(path: str) -> int | None:
 def _wav_header(path: str) -> tuple[int, int, int]:
     """Return the size of the sound, its sample rate and bytes per second as a RIFF wav states them; zeros elsewhere."""
     rate_hz = bytes_per_second = 0
-    with contextlib.suppress(OSError, struct.error), open(path, "rb") as file:
+    with contextlib.suppress(OSError, struct.error), open(path, "rb", opener=never_waiting) as file:
         if _is_riff_wav(file):
             for _ in range(MOST_CHUNKS):
                 name, size = struct.unpack("<4sI", file.read(8))
@@ -71,7 +72,7 @@ def header_seconds(path: str, parsed: object | None = None) -> float | None:
     None where they state none, or one that no file of that size can have, as headers of streams do.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=never_waiting) as file:
             is_riff_wav, most_seconds = _is_riff_wav(file), 8 * os.path.getsize(path) / LEAST_BITS_PER_SECOND
         if is_riff_wav:
             seconds = wav_seconds(path)
@@ -88,7 +89,7 @@ def missing_end(path: str) -> Missing | None:
     Only what is certain: a whole file with tags or garbage behind its sound is never taken for a part of one.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=never_waiting) as file:
             magic = file.read(16)
             if magic[:4] == OGG_PAGE:
                 return _missing_of_ogg(file)
@@ -162,12 +163,12 @@ def _missing_of_asf(file: BinaryIO) -> Missing | None:
     size = file.seek(0, os.SEEK_END)
     file.seek(len(ASF_HEADER))
     header_bytes, objects = struct.unpack("<QI2x", file.read(14))
-    for _ in range(objects):
+    for _ in range(min(objects, MOST_CHUNKS)):
         name, object_bytes = struct.unpack("<16sQ", file.read(24))
         if name == ASF_FILE_PROPERTIES:
             packets, flags, least, most = struct.unpack("<32xQ24xIII", file.read(76))
             break
-        if object_bytes > size:  # no file has it, and seek cannot even be asked for some
+        if not 24 <= object_bytes <= size:  # no file has it, and seek cannot even be asked for some
             return None
         file.seek(object_bytes - 24, os.SEEK_CUR)
     else:
@@ -215,9 +216,9 @@ def _missing_of_mpeg(file: BinaryIO) -> Missing | None:
 
 
 def _tags_bytes(file: BinaryIO) -> int:
-    """Return how many bytes of ID3v2 tags a file begins with."""
+    """Return how many bytes of ID3v2 tags a file begins with; of more than anybody writes, those of the first."""
     place = 0
-    while True:
+    for _ in range(MOST_CHUNKS):
         file.seek(place)
         header = file.read(10)
         if header[:3] != b"ID3" or len(header) < 10:
@@ -226,6 +227,7 @@ def _tags_bytes(file: BinaryIO) -> int:
         for byte in header[6:]:  # seven bits each
             size = size << 7 | byte & 0x7F
         place += 10 + size + (10 if header[5] & 0x10 else 0)
+    return place
 
 
 def _follow_frames(content: bytes, start: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import io
 import math
 import operator
 import os
+import shlex
 import sys
 import threading
 import tokenize
@@ -21,7 +22,7 @@ from typing import TextIO
 import numpy as np
 
 from config import CONFIG_NAME, OLD_AUDIO_KEYS, check_known_keys, in_todays_keys, read_config_file, require_whole
-from files import atomic_write, byte_order, has_line_break, is_gone, is_plain, walk_files
+from files import atomic_write, byte_order, has_line_break, is_gone, is_plain, never_waiting, walk_files
 from utils import UserError, printable_name, require_file, shortened
 
 LEDGER_NAME = "spectrify_log.csv"
@@ -192,6 +193,9 @@ def read_audio_half(folder: Path) -> dict[str, object]:
     """
     path = Path(folder) / CONFIG_NAME
     if not path.exists():
+        if any(row.has_mel for row in read_ledger(folder).values()):
+            anew = f"make all mels anew: spectrify_all.py AUDIO_FOLDER {shlex.quote(str(folder))} --overwrite"
+            raise UserError(f"{path}: is gone, and said how the mels there were made; restore it, or {anew}")
         return {}
     values = read_config_file(path)
     half = check_known_keys(in_todays_keys(values, str(path)), str(path))
@@ -230,26 +234,13 @@ def list_mels(folder: Path) -> MelList:
         names = [row.filename + MEL_SUFFIX for row in rows]
         frames = np.array([row.frames for row in rows], np.int64)
         stamps = np.array([_row_stamp(row) for row in rows], np.int64)
-        bins, left_out, unreadable = int(read_audio_half(folder).get("mel_bins", 0)), [], []
+        bins, left_out, unreadable = int(read_audio_half(folder)["mel_bins"]) if names else 0, [], []
     else:
         names, frames, bins, stamps, left_out, unreadable = _list_by_headers(folder)
     if not names:
         hint = f"; {left_out[0]}" if left_out else f"; see {LEDGER_NAME}" if (folder / LEDGER_NAME).exists() else ""
         raise UserError(f"{folder}: no usable mel file (frames, bins) ending in {MEL_SUFFIX}{hint}")
-    return MelList(names, frames, bins or _bins_of_first(folder, names), stamps, left_out, unreadable)
-
-
-def _bins_of_first(folder: Path, names: list[str]) -> int:
-    """Return the bins of the first mel that can be read. Where none can, raises what is wrong with the first."""
-    trouble: OSError | UserError | None = None
-    for name in names:
-        try:
-            return mel_shape(folder / name)[1]
-        except OSError as error:
-            trouble = trouble or error
-        except ValueError as error:
-            trouble = trouble or UserError(f"{folder / name}: {error}; make it again with spectrify_all.py")
-    raise trouble
+    return MelList(names, frames, bins, stamps, left_out, unreadable)
 
 
 def _stamp(*facts: object) -> int:
@@ -292,7 +283,7 @@ def _look_at_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, in
         try:
             if has_line_break(name):
                 raise ValueError("a line break in the name; rename it")
-            with open(folder / name, "rb", buffering=HEADER_BUFFER, opener=_never_waiting) as file:
+            with open(folder / name, "rb", buffering=HEADER_BUFFER, opener=never_waiting) as file:
                 status = os.fstat(file.fileno())
                 return _read_header(file)[0], _stamp(status.st_size, status.st_mtime_ns)
         except OSError as error:
@@ -309,7 +300,7 @@ def _look_at_headers(folder: Path, names: list[str]) -> list[tuple[tuple[int, in
 
 def mel_shape(path: Path) -> tuple[int, int]:
     """Return (frames, bins) of a mel file from its header. Raises ValueError where it is not a 2-D array of floats."""
-    with open(path, "rb", opener=_never_waiting) as file:
+    with open(path, "rb", opener=never_waiting) as file:
         shape, _, _ = _read_header(file)
     return shape
 
@@ -321,7 +312,7 @@ def read_mel(path: Path | str, start: int = 0, stop: int | None = None) -> np.nd
     gone, ValueError (without the path) where it is not a whole 2-D array of floats, or a value is not finite or so
     large that what the networks make of it in float32 would not be.
     """
-    with open(path, "rb", opener=_never_waiting) as file:
+    with open(path, "rb", opener=never_waiting) as file:
         (frames, bins), fortran_order, dtype = _read_header(file)
         if fortran_order:
             mel = _read_values(file, dtype, frames * bins, frames).reshape(bins, frames).T[start:stop]
@@ -334,11 +325,6 @@ def read_mel(path: Path | str, start: int = 0, stop: int | None = None) -> np.nd
         is_finite = np.isfinite(mel).all()
         raise ValueError("holds values too large for float32" if is_finite else "holds values that are not finite")
     return mel
-
-
-def _never_waiting(path: str, flags: int) -> int:
-    """Open what may be a pipe: without this it is waited for until somebody writes into it."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _read_values(file: io.BufferedReader, dtype: np.dtype, count: int, frames: int) -> np.ndarray:

@@ -9,13 +9,15 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 
-from mels.file_ends import header_seconds
+from files import never_waiting
+from mels.file_ends import MOST_CHUNKS, header_seconds
 from mels.parsed_headers import parse_headers
 
 TAG_COLUMNS = ("title", "artist", "album", "genre", "year", "track", "duration", "bpm")
 BETWEEN_VALUES = "; "
 MOST_CHARACTERS = 1000  # of a cell; longer is a lyric, a picture or an attack
-MOST_CHUNK_BYTES = 1 << 20  # of a list of tags in a wav or aiff that is read
+MOST_CHUNK_BYTES = 1 << 20  # of the lists of tags in a wav or aiff that are read
+MOST_VALUES = 1000  # of one tag that are looked at
 
 # The tags' class in mutagen -> column -> names that it goes by, the first that has a value counts
 NAMES = {
@@ -92,12 +94,12 @@ def read_tags(path: str) -> dict[str, str] | None:
     """
     found = _chunk_values(path)
     try:
-        parsed = parse_headers(path)
+        parsed, tags = parse_headers(path, lambda each: (each, _mutagen_values(getattr(each, "tags", None))))
     except Exception:  # of a broken file anything
-        parsed = None
+        parsed, tags = None, {}
     if parsed is None and not found:
         return None
-    for column, values in _mutagen_values(getattr(parsed, "tags", None)).items():
+    for column, values in tags.items():
         found[column] = values or found.get(column, [])
     seconds = header_seconds(path, parsed)
     return {
@@ -167,19 +169,20 @@ def _texts(value: object) -> list[str]:
     values = value.genres if hasattr(value, "genres") else getattr(value, "text", value)  # ID3 numbers some genres
     if hasattr(value, "kind"):  # of APEv2
         values = list(value)
-    values = values if isinstance(values, list) else [values]
+    values = values[:MOST_VALUES] if isinstance(values, list) else [values]
     # of a pair (track, tracks) the first; NUL parts several values of one
     texts = [str(each[0] if isinstance(each, tuple) else each) for each in values]
-    return [part for text in texts for part in text.split("\0")]
+    return [part for text in texts for part in text.split("\0", MOST_VALUES)]
 
 
 def _chunk_values(path: str) -> dict[str, list[str]]:
     """Return the values of each column in the chunks of a wav or an aiff; empty for other files."""
     found: dict[str, list[str]] = {}
-    with open(path, "rb") as file, contextlib.suppress(struct.error):  # at its end; what was read before counts
+    at_its_end = contextlib.suppress(struct.error)  # what was read before counts
+    with open(path, "rb", opener=never_waiting) as file, at_its_end:
         for name, content in _text_chunks(file):
             if name in CHUNKS:
-                found.setdefault(CHUNKS[name], []).extend(_decoded(content).split("\0"))
+                found.setdefault(CHUNKS[name], []).extend(_decoded(content).split("\0", MOST_VALUES))
     return found
 
 
@@ -188,10 +191,12 @@ def _text_chunks(file) -> Iterator[tuple[bytes, bytes]]:
     start = file.read(12)
     is_wav = start[:4] in (b"RIFF", b"RF64") and start[8:] == b"WAVE"
     is_aiff = start[:4] == b"FORM" and start[8:] in (b"AIFF", b"AIFC")
-    while is_wav or is_aiff:
+    left = MOST_CHUNK_BYTES
+    for _ in range(MOST_CHUNKS if is_wav or is_aiff else 0):
         name, size = struct.unpack("<4sI" if is_wav else ">4sI", file.read(8))
         wanted = name == b"LIST" if is_wav else name in CHUNKS
-        content = file.read(min(size, MOST_CHUNK_BYTES)) if wanted else b""
+        content = file.read(min(size, left)) if wanted else b""
+        left -= len(content)
         if is_aiff and wanted:
             yield name, content
         elif content[:4] == b"INFO":

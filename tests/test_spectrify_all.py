@@ -952,13 +952,16 @@ def test_at_most_200_headers_are_read_from_all_over_the_folder(clips, tmp_path, 
     assert looked_at == [str(clips / f"{place:04d}.wav") for place in range(0, 1000, 5)]
 
 
-def test_a_ledger_with_mels_whose_configuration_is_lost_is_not_chosen_for(clips, tmp_path, capsys):
+def test_a_folder_whose_configuration_is_lost_is_refused_and_stays(clips, tmp_path, capsys):
     mels = tmp_path / "mels"
     assert spectrify(clips, mels, f"--config={DEFAULT_CONFIG}") == 0
     (mels / "config.yaml").unlink()
     write_clip(clips / "new.wav", 1, 7)
-    assert spectrify(clips, mels) == 0
-    assert "resolution: " not in capsys.readouterr().out
+    before = tree(mels)
+    assert spectrify(clips, mels) == spectrify(clips, mels, f"--config={DEFAULT_CONFIG}") == 1
+    assert f"{mels / 'config.yaml'}: is gone, " in capsys.readouterr().err
+    assert tree(mels) == before
+    assert spectrify(clips, mels, f"--config={DEFAULT_CONFIG}", "--overwrite") == 0
     assert resolution(mels) == (0.128, 0.1)
 
 

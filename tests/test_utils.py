@@ -40,6 +40,7 @@ def no_space():
     [
         (UserError("a.csv, row 3: no such song; see music_list.txt"), 1, "a.csv, row 3: no such song; see"),
         (UserError("two\nlines\tof text"), 1, "two lines of text"),
+        (UserError("\x1b[31mred"), 1, r"\x1b[31mred"),  # no name colours a terminal
         (UserError(os.fsdecode(b"\xff.mp3: not readable")), 1, r"\xff.mp3: not readable"),
         (LockedError("run: in use (pid: 7)"), 75, "run: in use (pid: 7)"),
         (MemoryError(), 1, "out of memory"),

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from files import LOCK_NAME, remove_temporaries, require_ours_or_empty, write_file, write_if_changed
-from utils import UserError
+from utils import UserError, require_file
 
 INDEX_NAME, PICTURE_NAME, STATE_NAME = "index.html", "map.png", "page.json"
 LAYOUT_NAME, LAYOUT_ORIGIN_NAME = "layout.csv", "layout.json"
@@ -43,6 +43,8 @@ def check_folder(out: Path) -> None:
     for folder in (DATA_FOLDER, VIEWER_FOLDER):
         if (out / folder).is_symlink():
             raise UserError(f"{out / folder}: is a symbolic link, which this script does not follow; remove it")
+    with contextlib.suppress(FileNotFoundError):
+        _refuse_what_is_no_file(out)
     index = out / INDEX_NAME
     if index.exists():
         if MARK.encode() not in index.read_bytes():
@@ -50,6 +52,17 @@ def check_folder(out: Path) -> None:
         return
     begun = (out / LOCK_NAME).exists()  # by a run that ended before its first page
     require_ours_or_empty(out, "page of ours", lambda name: begun and name in _OURS)
+
+
+def _refuse_what_is_no_file(out: Path) -> None:
+    """Raise UserError where a folder, a pipe or the like is in the place of a file of a page."""
+    for name in (INDEX_NAME, PICTURE_NAME, STATE_NAME, LAYOUT_NAME, LAYOUT_ORIGIN_NAME):
+        require_file(out / name)
+    for folder in (DATA_FOLDER, VIEWER_FOLDER):
+        if (out / folder).exists() and not (out / folder).is_dir():
+            raise UserError(f"{out / folder}: is no folder; remove it")
+        for name in os.listdir(out / folder):
+            require_file(out / folder / name)
 
 
 def clean(out: Path) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import selectors
+import signal
 import stat
 import subprocess
 import threading
@@ -16,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from mels.decoder_process import decoder_prefix
+from mels.decoder_process import LEAST_BYTES_PER_SECOND, MOST_SECONDS, decoder_prefix
 from mels.decoding import REASON_CHARACTERS
 from mels.ffmpeg import input_arguments, what_is_said
 from utils import printable
@@ -33,7 +35,10 @@ PLAYED_CODECS = {
 
 MP3_QUALITY = "2"  # LAME's VBR scale: about 190 kbit/s, which hardly anybody tells from the original
 STALLED_SECONDS = 120.0  # an ffmpeg that has written nothing for so long hangs
+HUNG = "ffmpeg hung and was killed"
+TOO_LONG = "takes too long for a file of its size"
 POLL_SECONDS = 0.2
+MESSAGE_BYTES = 1 << 20  # that are kept: the first tell the cause, and a tag may be long
 COPY_BYTES = 1 << 23  # a time
 
 
@@ -117,7 +122,7 @@ def can_be_copied(source: Source, ffmpeg: str, stop: threading.Event) -> bool:
     suffix = _suffix(source.name)
     if suffix not in PLAYED_CODECS:
         return suffix in PLAYED
-    _, messages = _run(_input(ffmpeg, "info", source), stop)
+    _, messages = _run(_input(ffmpeg, "info", source), source, stop)
     streams = re.findall(r"^  Stream #.*?: (Audio|Video): (\w+)(?!.*\(attached pic\))", messages, re.MULTILINE)
     codecs = [codec for kind, codec in streams if kind == "Audio"]
     return bool(codecs) and codecs[0] in PLAYED_CODECS[suffix] and len(codecs) == len(streams)
@@ -129,7 +134,7 @@ def encode_mp3(source: Source, target: BinaryIO, ffmpeg: str, stop: threading.Ev
     argv += ["-max_error_rate", "1", "-abort_on", "empty_output"]  # a damaged track plays as far as it goes
     argv += ["-af", "aformat=channel_layouts=mono|stereo", "-c:a", "libmp3lame", "-q:a", MP3_QUALITY]
     # By its name, not through a pipe: ffmpeg goes back to write the duration into the header.
-    exit_code, messages = _run([*argv, "-f", "mp3", f"file:{os.path.abspath(target.name)}"], stop, target)
+    exit_code, messages = _run([*argv, "-f", "mp3", f"file:{os.path.abspath(target.name)}"], source, stop, target)
     size = os.fstat(target.fileno()).st_size
     if exit_code == 0 and size:
         return
@@ -145,29 +150,51 @@ def _input(ffmpeg: str, level: str, source: Source) -> list[str]:
     return [*argv, *input_arguments(source.real)]
 
 
-def _run(argv: list[str], stop: threading.Event, output: BinaryIO | None = None) -> tuple[int, str]:
-    """Run ffmpeg; return its exit code and messages. Raises NotMade where it hangs, or where everything stops."""
-    with subprocess.Popen(
+def _run(argv: list[str], source: Source, stop: threading.Event, output: BinaryIO | None = None) -> tuple[int, str]:
+    """Run ffmpeg; return its exit code and the first of its messages.
+
+    Raises NotMade where it hangs, takes longer than any sound of the source's size would, or where everything stops.
+    """
+    process = subprocess.Popen(
         [*decoder_prefix(), *argv],  # it dies with us
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is ours to answer
-    ) as process:
-        written, deadline = 0, time.monotonic() + STALLED_SECONDS
-        try:
-            while True:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    _, messages = process.communicate(timeout=POLL_SECONDS)
-                    return process.returncode, messages.decode("utf-8", "replace")
-                _check(stop)
-                size = os.fstat(output.fileno()).st_size if output else 0
-                if size != written:
-                    written, deadline = size, time.monotonic() + STALLED_SECONDS
-                if time.monotonic() > deadline:
-                    raise NotMade("ffmpeg hung and was killed")
-        finally:
-            process.kill()  # nothing happens where it has ended
+        start_new_session=True,  # Ctrl-C is ours to answer, and the whole group can be killed
+    )
+    try:
+        messages = _listen(process, source, stop, output)
+        return process.wait(STALLED_SECONDS), messages.decode("utf-8", "replace")
+    except subprocess.TimeoutExpired:
+        raise NotMade(HUNG) from None
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+
+
+def _listen(process: subprocess.Popen, source: Source, stop: threading.Event, output: BinaryIO | None) -> bytes:
+    """Return the first messages of ffmpeg when it has said its last, while its output grows."""
+    messages, written, heard = b"", 0, time.monotonic()
+    deadline = heard + STALLED_SECONDS + min(source.stamp[0] / LEAST_BYTES_PER_SECOND, MOST_SECONDS)
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stderr.fileno(), selectors.EVENT_READ)
+        while True:
+            if selector.select(POLL_SECONDS):
+                content = os.read(process.stderr.fileno(), MESSAGE_BYTES)
+                if not content:
+                    return messages
+                messages += content[: MESSAGE_BYTES - len(messages)]
+            _check(stop)
+            size = os.fstat(output.fileno()).st_size if output else 0
+            if size != written:
+                written, heard = size, time.monotonic()
+            if time.monotonic() > heard + STALLED_SECONDS:
+                raise NotMade(HUNG)
+            if time.monotonic() > deadline:
+                raise NotMade(TOO_LONG)
 
 
 def _check(stop: threading.Event) -> None:

@@ -110,3 +110,20 @@ def test_an_error_names_the_recipe(tmp_path, recipe):
     with pytest.raises(UserError) as raised:
         parse(tmp_path, recipe)
     assert str(raised.value).startswith(f"{tmp_path / 'r.yaml'}: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x, x]\nb: &b [*a, *a]\ntrack: [*b, *b]\n",
+        "track: !!python/object/apply:os.getpid []\n",
+        "track: " + "[" * 5000,
+        "track: a\n# " + "x" * 200_000,
+    ],
+    ids=["bomb", "tag", "brackets", "long"],
+)
+def test_a_recipe_of_few_lines_cannot_mean_gigabytes(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"a\.yaml: ") as raised:
+        read_recipe(tmp_path / "a.yaml")
+    assert len(str(raised.value)) < 1000

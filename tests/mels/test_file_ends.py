@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from conftest import RATE_HZ, write_audio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mels import file_ends
 from mels.decoding import find_decoders, tracks_from_files
 from mels.file_ends import Missing, frame_bytes, header_seconds, missing_end
 from mels.log_mel import MelFramer
@@ -266,3 +268,15 @@ def test_damage_anywhere_ends_nothing(whole, tmp_path_factory, data):
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     seconds = header_seconds(str(path))
     assert seconds is None or 0 < seconds < np.inf
+
+
+def test_an_asf_of_objects_without_a_size_and_tags_without_end_are_left_soon(tmp_path):
+    """The first was read again and again, four billion times; the second to its last byte."""
+    head = file_ends.ASF_HEADER + struct.pack("<QI2x", 0, 0xFFFFFFFF)
+    for size in (0, 24):
+        (tmp_path / "a.wma").write_bytes(head + 5000 * struct.pack("<16sQ", b"x" * 16, size))
+        assert missing_end(str(tmp_path / "a.wma")) is None
+    tag = b"ID3\4\0\0\0\0\0\0"
+    (tmp_path / "a.mp3").write_bytes(3000 * tag)
+    with open(tmp_path / "a.mp3", "rb") as file:
+        assert file_ends._tags_bytes(file) == 10 * file_ends.MOST_CHUNKS

@@ -392,24 +392,16 @@ def test_a_folder_without_mels_says_what_to_do(tmp_path):
     assert message(list_mels, tmp_path).endswith(f"ending in .npy; see {LEDGER_NAME}")
 
 
-def test_a_mel_that_the_ledger_names_and_that_is_gone_is_a_plain_error(tmp_path):
-    write_ledger(tmp_path, {"a": row("a")})
-    with pytest.raises(OSError, match=r"a\.npy"):
-        list_mels(tmp_path)
-
-
-def test_without_a_configuration_the_first_whole_mel_gives_the_number_of_bins(tmp_path):
-    folder = made_by_spectrify(tmp_path / "the mels", {"a": 3, "b": 4, "c": 5})
+def test_without_its_configuration_a_folder_is_refused(tmp_path):
+    """Which resolution its mels have nobody knows then, and new ones were made at today's."""
+    folder = made_by_spectrify(tmp_path / "the mels", {"a": 3, "b": 4})
     (folder / CONFIG_NAME).unlink()
-    (folder / "a.npy").write_bytes(b"no mel")
-    (folder / "b.npy").unlink()
-    mels = list_mels(folder)
-    assert (mels.names, mels.bins) == (["a.npy", "b.npy", "c.npy"], 12)
-    (folder / "c.npy").write_bytes(b"no mel")
-    said = message(list_mels, folder)
-    assert said.startswith(f"{folder / 'a.npy'}: ")
-    assert said.endswith("; make it again with spectrify_all.py")
-    assert "\n" not in said
+    for look in (list_mels, read_audio_half):
+        said = message(look, folder)
+        assert said.startswith(f"{folder / CONFIG_NAME}: is gone, ")
+        assert said.endswith(f"spectrify_all.py AUDIO_FOLDER '{folder}' --overwrite")
+    write_ledger(folder, {"a": row("a", status="failed")})
+    assert read_audio_half(folder) == {}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from conftest import tone, write_audio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mels import tags as tags_module
 from mels.tags import BETWEEN_VALUES, MOST_CHARACTERS, TAG_COLUMNS, bpm, clean, joined, read_tags, track, year
 
 SOUND = tone(0.5, 440)
@@ -251,3 +252,23 @@ def test_names_are_bytes(tmp_path, ffmpeg):
     name = os.fsencode(tmp_path) + b"/-caf\xe9, \n'\".mp3"
     os.rename(path, name)
     assert read_tags(os.fsdecode(name))["title"] == "a title"
+
+
+def test_a_wav_of_tags_and_nothing_else_is_left_soon(tmp_path):
+    """Each of its lists was read, so gigabytes of them were held in memory."""
+    name = struct.pack("<4sI", b"INAM", 1 << 19) + bytes([65]) * (1 << 19)
+    parts = b"LIST" + struct.pack("<I", len(name) + 4) + b"INFO" + name
+    (tmp_path / "a.wav").write_bytes(b"RIFF\xff\xff\xff\x7fWAVE" + 4 * parts)
+    assert sum(map(len, tags_module._chunk_values(str(tmp_path / "a.wav"))["title"])) <= tags_module.MOST_CHUNK_BYTES
+    empty = struct.pack("<4sI", b"junk", 0)
+    (tmp_path / "b.wav").write_bytes(b"RIFF\xff\xff\xff\x7fWAVE" + 2000 * empty + parts)
+    assert read_tags(str(tmp_path / "a.wav"))["title"].startswith("AAA")
+    assert read_tags(str(tmp_path / "b.wav")) is None
+
+
+def test_of_very_many_values_the_first_are_looked_at(tmp_path, ffmpeg):
+    path = write_audio(tmp_path / "a.flac", SOUND, 44100, ffmpeg)
+    sound = mutagen.flac.FLAC(path)
+    sound["title"] = ["first" + "\0" * 100_000, *(str(number) for number in range(5000))]
+    sound.save()
+    assert read_tags(str(path))["title"].startswith("first; 0; 1; 2; 3")

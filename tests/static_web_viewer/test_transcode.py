@@ -137,6 +137,19 @@ def test_an_ffmpeg_that_hangs_is_killed(tmp_path, monkeypatch):
     assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
 
+def test_an_ffmpeg_that_writes_without_end_is_killed(tmp_path, monkeypatch):
+    """A few bytes can mean hours of silence, and their MP3 grew for as long as they lasted."""
+    program = tmp_path / "ffmpeg without end"
+    text = 'for last; do :; done; while echo x >> "${last#file:}"; do echo word >&2; sleep 0.05; done'
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+    (tmp_path / "a.wma").write_bytes(b"x")
+    monkeypatch.setattr(transcode, "STALLED_SECONDS", 0.7)
+    with pytest.raises(NotMade, match="takes too long for a file of its size"):
+        encoded(tmp_path / "a.wma", tmp_path / "a.mp3", str(program))
+    assert (tmp_path / "a.mp3").stat().st_size
+
+
 # Opening and copying
 
 
