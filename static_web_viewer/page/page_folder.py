@@ -43,7 +43,7 @@ def check_folder(out: Path) -> None:
     for folder in (DATA_FOLDER, VIEWER_FOLDER):
         if (out / folder).is_symlink():
             raise UserError(f"{out / folder}: is a symbolic link, which this script does not follow; remove it")
-    with contextlib.suppress(FileNotFoundError):
+    if out.is_dir():
         _refuse_what_is_no_file(out)
     index = out / INDEX_NAME
     if index.exists():
@@ -59,10 +59,11 @@ def _refuse_what_is_no_file(out: Path) -> None:
     for name in (INDEX_NAME, PICTURE_NAME, STATE_NAME, LAYOUT_NAME, LAYOUT_ORIGIN_NAME):
         require_file(out / name)
     for folder in (DATA_FOLDER, VIEWER_FOLDER):
-        if (out / folder).exists() and not (out / folder).is_dir():
+        if (out / folder).is_dir():
+            for name in os.listdir(out / folder):
+                require_file(out / folder / name)
+        elif (out / folder).exists():
             raise UserError(f"{out / folder}: is no folder; remove it")
-        for name in os.listdir(out / folder):
-            require_file(out / folder / name)
 
 
 def clean(out: Path) -> None:

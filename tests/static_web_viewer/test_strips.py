@@ -9,6 +9,7 @@ import pytest
 from conftest import tree, write_mels
 from PIL import Image
 
+from config import CONFIG_NAME, audio_half, to_yaml
 from mels.mel_folder import LedgerRow, write_ledger
 from static_web_viewer.page import strips
 from static_web_viewer.page.strips import EVEN, HEIGHT, TRACKS, WIDTH, Mels, Strips, draw_strip, find_mels, write_strips
@@ -113,7 +114,8 @@ def test_a_mel_that_has_changed_is_drawn_again(mels, out):
     assert changed[1] > 0.9 and (out / before.files[0]).exists()
 
 
-def test_a_broken_mel_is_an_even_row_until_it_is_mended(mels, out):
+def test_a_broken_mel_is_an_even_row_until_it_is_mended(mels, out, config):
+    (mels / CONFIG_NAME).write_bytes(to_yaml(audio_half(config)))
     rows = {name: LedgerRow(name, "ok", 1.0, 300, 1, "1.0", "ffmpeg", "", "01234567") for name in ("x.mp3", "y.mp3")}
     whole = (mels / NAMES[0]).read_bytes()
     write_ledger(mels, rows)
