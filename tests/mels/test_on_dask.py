@@ -110,7 +110,7 @@ def without_resolution(output: str) -> str:
 
 def without_waiting(errors: str) -> str:
     """What is said on stderr but that no worker is there yet, which may be or not."""
-    return re.sub(r"^tcp://\S+: no worker yet, waiting for one: dask worker tcp://\S+ --nthreads 1\n", "", errors)
+    return re.sub(r"^tcp://\S+: no worker is there, waiting for one: dask worker tcp://\S+ --nthreads 1\n", "", errors)
 
 
 # What does not need a cluster
@@ -175,7 +175,9 @@ def test_workers_are_waited_for_and_two_of_four_may_be_killed(many, local, tmp_p
     mels = tmp_path / "mels"
     with cluster(tmp_path / "cluster") as made, running(many, mels, "--scheduler", made.address) as process:
         first = process.stderr.readline()
-        assert first == f"{made.address}: no worker yet, waiting for one: dask worker {made.address} --nthreads 1\n"
+        assert (
+            first == f"{made.address}: no worker is there, waiting for one: dask worker {made.address} --nthreads 1\n"
+        )
         workers = [made.worker(**slow) for _ in range(4)]
         wait_until(lambda: rows_written(mels) > 0)
         for worker in workers[:2]:
