@@ -32,16 +32,22 @@ LOOK_SECONDS = 1.0  # between two looks who is there
 CONNECT_SECONDS = 10.0
 LOCAL_DEATHS = 3  # of workers, after which a batch is given up; elsewhere the scheduler's configuration says it
 AGAIN = "and run the same command again"
+SAME_EVERYWHERE = f"install the same requirements on all machines, {AGAIN}"
 SAME_PACKAGES = ("dask", "distributed", "numpy")
 
 Killed = Callable[[object, str], object]  # (what a batch of one held, why it was given up) -> its result
 
 
 def add_scheduler_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="let the workers of this dask scheduler do it, as tcp://host:8786; "
-        "'local' starts some on this machine",
-    )  # fmt: skip
+    what = "let the workers of this dask scheduler do it, as tcp://host:8786; 'local' starts some on this machine"
+    parser.add_argument("--scheduler", type=_address, metavar="ADDRESS", help=what)
+
+
+def _address(text: str) -> str:
+    """argparse type: an empty text, as of a variable that is not set, is not meant for no scheduler."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text is no address")
+    return text
 
 
 def run_on_dask(
@@ -85,9 +91,10 @@ def connected(scheduler: str, jobs: int | None) -> Iterator:
                 # Python's tracker of resources unblocks them when it starts, and workers are not to answer signals
                 multiprocessing.resource_tracker.ensure_running()
                 signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-                cluster = LocalCluster(jobs or usable_cores(), 1, memory_limit=0, dashboard_address=None)
+                workers = {"n_workers": jobs or usable_cores(), "threads_per_worker": 1, "memory_limit": 0}
+                cluster = LocalCluster(**workers, dashboard_address="127.0.0.1:0")
             else:
-                _require_answer(scheduler)
+                _require_scheduler(scheduler)
             client = Client(cluster or scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
             yield client
     finally:
@@ -97,22 +104,40 @@ def connected(scheduler: str, jobs: int | None) -> Iterator:
         logging.disable(logging.NOTSET)
 
 
-def _require_answer(scheduler: str) -> None:
-    """Raise UserError where no scheduler answers. A client that is refused takes half a minute to end."""
-    from distributed.comm import connect
+def _require_scheduler(address: str) -> None:
+    """Raise UserError where no scheduler answers, or one of another version than ours.
+
+    Asked before there is a client of dask: that one breaks at other versions, and takes half a minute to end.
+    """
+    from distributed.core import rpc
     from distributed.security import Security
 
-    async def ask() -> None:
-        comm = await connect(scheduler, timeout=CONNECT_SECONDS, **Security().get_connection_args("client"))
-        await comm.close()
+    async def versions() -> dict:
+        how = Security().get_connection_args("client")
+        async with rpc(address, timeout=CONNECT_SECONDS, connection_args=how) as scheduler:
+            return await asyncio.wait_for(scheduler.versions(), 2 * CONNECT_SECONDS)
 
     try:
-        asyncio.run(ask())
-    except OSError:
+        told = asyncio.run(versions())
+    except (OSError, TimeoutError):
         what = f"none answers within {CONNECT_SECONDS:.0f} s; start one (dask scheduler), or mend the address"
-        raise UserError(f"--scheduler {scheduler}: {what}") from None
+        raise UserError(f"--scheduler {address}: {what}") from None
     except Exception as error:  # whatever an address that is none leads to
-        raise UserError(f"--scheduler {scheduler}: {error}; name it as tcp://host:8786") from None
+        raise UserError(f"--scheduler {address}: {error}; name it as tcp://host:8786") from None
+    _require_versions(address, "the scheduler", told, ("dask", "distributed"))
+
+
+def _require_versions(scheduler: str, whose: str, told: dict, packages: Iterable[str]) -> None:
+    """Raise UserError where what somebody told of its versions is not what we have."""
+    from distributed.versions import get_versions
+
+    theirs, ours = told["packages"], get_versions(packages)["packages"]
+    for name in ("python", *packages):
+        digits = 2 if name == "python" else None  # 3.11.4 and 3.11.7 understand each other
+        their, our = (".".join(str(versions.get(name)).split(".")[:digits]) for versions in (theirs, ours))
+        if their != our:
+            what = f"{whose} has {name} {their}, and here it is {our}"
+            raise UserError(f"{scheduler}: {what}; {SAME_EVERYWHERE}")
 
 
 class _Run:
@@ -127,9 +152,6 @@ class _Run:
         self._workers, self._looked, self._told = 0, -LOOK_SECONDS, False
 
     def results(self, batches: Iterable[list]) -> Iterator[object]:
-        with self._or_gone():
-            versions = self._client.sync(self._client.scheduler.versions)
-        self._require_versions("the scheduler", versions, ("dask", "distributed"))
         suspects: list[list] = []
         for batch, result, why in self._carry_out(batches, lambda: BATCHES_A_WORKER * self._count_workers()):
             if why:  # or another one that was on the same worker
@@ -162,15 +184,18 @@ class _Run:
 
     def _ended(self) -> Iterator[tuple[list, object, str]]:
         """Yield what has ended since the last call, after a moment at the latest."""
+        from distributed import KilledWorker
+
         keys = []
         with contextlib.suppress(Empty):
             keys.append(self._finished.get(timeout=LOOK_SECONDS))
             while True:
                 keys.append(self._finished.get_nowait())
-        self._require_scheduler()
+        self._require_connection()
         ended = [self._in_flight.pop(key) for key in keys]
-        with self._or_gone():
-            whole = [future for future, _ in ended if future.status == "finished"]
+        whole = [future for future, _ in ended if future.status == "finished"]
+        results = {}
+        with self._or_gone(), contextlib.suppress(KilledWorker):  # with results that nobody had fetched: done again
             results = dict(zip([future.key for future in whole], self._client.gather(whole), strict=True))
         for future, batch in ended:
             if future.key in results:
@@ -182,7 +207,7 @@ class _Run:
                 yield batch, result, ""
             elif future.status == "error":
                 yield batch, None, self._why_killed(future.exception())
-            else:  # somebody has restarted all workers
+            else:  # somebody has restarted the workers, or the scheduler is back at once
                 self._submit(batch)
 
     def _why_killed(self, error: Exception) -> str:
@@ -192,6 +217,8 @@ class _Run:
         if isinstance(error, KilledWorker):
             return f"ended the process that worked on it, {error.allowed_failures + 1} times"
         self._look_at_workers(anew=True)  # another version of Python does not understand what it is sent
+        if isinstance(error, ImportError):
+            raise UserError(f"{self._scheduler}: a worker says: {error}; {SAME_EVERYWHERE}") from None
         raise error
 
     def _count_workers(self) -> int:
@@ -200,14 +227,14 @@ class _Run:
             self._workers = self._look_at_workers()
             self._looked = time.monotonic()
             if not self._workers and not self._told:
-                what = f"no worker yet, waiting for one: dask worker {self._client.scheduler.address} --nthreads 1"
+                what = f"no worker is there, waiting for one: dask worker {self._client.scheduler.address} --nthreads 1"
                 print(f"{self._scheduler}: {what}", file=sys.stderr, flush=True)
             self._told = not self._workers
         return self._workers
 
     def _look_at_workers(self, anew: bool = False) -> int:
         """Return how many workers there are. Raises UserError where a new one has other versions than we."""
-        self._require_scheduler()
+        self._require_connection()
         with self._or_gone():
             workers = set(self._client.nthreads())
             self._seen &= set() if anew else workers
@@ -216,22 +243,11 @@ class _Run:
             ask = self._client.scheduler.broadcast
             told = self._client.sync(ask, msg=message, workers=new, on_error="ignore") if new else {}
         for worker, versions in told.items():
-            self._require_versions(f"worker {worker}", versions, self._packages)
+            _require_versions(self._scheduler, f"worker {worker}", versions, self._packages)
         self._seen |= workers
         return len(workers)
 
-    def _require_versions(self, whose: str, told: dict, packages: Iterable[str]) -> None:
-        from distributed.versions import get_versions
-
-        theirs, ours = told["packages"], get_versions(packages)["packages"]
-        for name in ("python", *packages):
-            digits = 2 if name == "python" else None  # 3.11.4 and 3.11.7 understand each other
-            their, our = (".".join(str(versions.get(name)).split(".")[:digits]) for versions in (theirs, ours))
-            if their != our:
-                what = f"{whose} has {name} {their}, and here it is {our}"
-                raise UserError(f"{self._scheduler}: {what}; install the same requirements on all machines, {AGAIN}")
-
-    def _require_scheduler(self) -> None:
+    def _require_connection(self) -> None:
         if self._client.status != "running":
             raise self._gone()
 
