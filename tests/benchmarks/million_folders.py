@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from config import DEFAULT_CONFIG, audio_half, shipped_config, to_yaml
-from files import byte_order
+from files import byte_order, save_array
 from mels.mel_folder import LEDGER_NAME, MEL_SUFFIX, LedgerRow, ledger_text
 from runs import repair, run_folder
 
 FOLDER_TRACKS = 100  # of each folder: 1,000,000 tracks lie in 10,000
 KINDS = 25
 SECONDS, FRAMES, MODIFIED = 240.0, 100, 1_700_000_000
+POOL = 512  # mels of which all others are links
 BLOCK = 1 << 16
 
 
@@ -54,9 +55,12 @@ def make_run(folder: Path, tracks: int, dims: int) -> None:
 
 
 def make_mels(folder: Path, tracks: int) -> None:
-    """Write folder/audio and folder/mels: files without content, as large as the ledger says, and the ledger."""
+    """Write folder/audio, files of no content and the size that the ledger says, and folder/mels with its ledger.
+
+    The mels are hard links to a few hundred: they take no room, and are read as any others.
+    """
     audio, mels, config = folder / "audio", folder / "mels", shipped_config(DEFAULT_CONFIG)
-    mel_bytes, rows, made = 128 + FRAMES * config.mel_bins * 2, [], ""
+    pool, rows, made = make_pool(folder / "pool", config.mel_bins), [], ""
     for track, name in enumerate(track_names(tracks)):
         parent = os.path.dirname(name)
         if parent != made:
@@ -64,12 +68,24 @@ def make_mels(folder: Path, tracks: int) -> None:
             os.makedirs(audio / parent)
             os.makedirs(mels / parent)
         source, mel = os.path.join(audio, name), os.path.join(mels, name + MEL_SUFFIX)
-        for path, size in ((source, 4_000_000 + track), (mel, mel_bytes)):
-            with open(path, "xb") as file:
-                os.truncate(file.fileno(), size)
+        with open(source, "xb") as file:
+            os.truncate(file.fileno(), 4_000_000 + track)
+        os.link(pool[track % len(pool)], mel)
         os.utime(source, ns=(0, MODIFIED * 10**9 + track))
         mtime, checksum = f"{MODIFIED}.{track:09d}", f"{track * 2654435761 % 2**32:08x}"
         rows.append(LedgerRow(name, "ok", SECONDS, FRAMES, 4_000_000 + track, mtime, "ffmpeg", "", checksum))
     rows.sort(key=lambda row: byte_order(row.filename))
     (mels / LEDGER_NAME).write_bytes(ledger_text(rows, header=True))
     (mels / "config.yaml").write_bytes(to_yaml(audio_half(config)))
+
+
+def make_pool(folder: Path, bins: int) -> list[Path]:
+    """Write some mels that differ in spectrum and in time; a file system allows so many links to each."""
+    draws = np.random.default_rng(0)
+    folder.mkdir()
+    paths = [folder / f"{number}.npy" for number in range(POOL)]
+    for path in paths:
+        spectrum = np.convolve(draws.standard_normal(bins + 8), np.ones(9), "valid")
+        mel = spectrum - 4 + draws.standard_normal((FRAMES, bins)) * draws.uniform(0.2, 1, bins)
+        save_array(path, mel.astype(np.float16))
+    return paths
