@@ -52,7 +52,7 @@ def make_vectors(
     done = Vectors()
     if how.level == FRAME_LEVEL:
         for name, mel in _readable(names, how, done):
-            vectors = trained.frame_vectors(mel)
+            vectors = _finite(trained, name, trained.frame_vectors(mel))
             before_writing()
             save_array(how.output / name, vectors)
             done.names.append(name)
@@ -66,8 +66,17 @@ def make_vectors(
             done.names.append(name)
             yield mel
 
-    done.vectors = list(trained.song_vectors(mels()))
+    vectors = trained.song_vectors(mels())  # ahead of which the names have come
+    done.vectors = [_finite(trained, done.names[row], vector) for row, vector in enumerate(vectors)]
     return done
+
+
+def _finite(trained: TrainedRun, name: str, vectors: np.ndarray) -> np.ndarray:
+    """Return vectors of a mel. Raises UserError where they are not finite: no mel can do that, only weights."""
+    if not np.isfinite(vectors).all():
+        what = f"its weights make of {printable_name(name)} a vector that is not finite"
+        raise UserError(f"{trained.folder}: {what}; restore them, or train into another folder")
+    return vectors
 
 
 def _readable(names: list[str], how: MelBatch, done: Vectors) -> Iterator[tuple[str, np.ndarray]]:

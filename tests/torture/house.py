@@ -6,16 +6,23 @@ the same each time, so that what an attack leaves can be compared byte for byte.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from conftest import tone, write_audio
-from folders import SMALL, make_run
+from folders import SMALL, small_config
 
-from config import DEFAULT_CONFIG
+from config import DEFAULT_CONFIG, to_yaml
+from learning.pools import Corpus
+from learning.sampling import sample_inputs
+from learning.weights import first_weights
+from mels.mel_folder import list_mels, read_ledger, write_ledger
+from runs.repair import prepare
+from runs.run_folder import CostRow, commit_save
 from torture.running import INFER, PAGE, SPECTRIFY, TRAIN, Done, command, run_script
 
 RATE_HZ = 16000
@@ -65,14 +72,39 @@ class House:
 
 
 def build(folder: Path) -> House:
-    """Make a house. Its run needs no TensorFlow: its numbers mean nothing, its form is whole."""
+    """Make a house."""
     house = House(folder)
     for clip, name in enumerate(NAMES):
         write_clip(house.music, name, clip)
     write_labels(house.labels, NAMES)
     _must(run_script(SPECTRIFY, house.music, house.mels, "--quiet", *RESOLUTION))
-    make_run(house.run, sorted(f"{name}.npy" for name in NAMES))
+    make_run(house.run, house.mels)
     return house
+
+
+def make_run(run: Path, mel_folder: Path, gone: Sequence[str] = ()) -> None:
+    """Write a run of three saves without TensorFlow: of networks as they are before training.
+
+    gone  names of songs that it has beside those of the mel folder.
+    """
+    mels, config = list_mels(mel_folder), small_config()
+    corpus = Corpus(mel_folder, mels.names, mels.frames, mels.bins, config, mels.stamps)
+    network = first_weights(config, mels.bins, sample_inputs(corpus))
+    names = sorted([*mels.names, *gone])
+    draws = np.random.default_rng(0)
+    stamps = dict(zip(mels.names, mels.stamps.tolist(), strict=True))
+    songs = {
+        "squares": np.zeros((len(names), 1), np.float32),
+        "stamps": np.array([stamps.get(name, 0) for name in names]),
+    }
+    prepare(run)
+    costs: list[CostRow] = []
+    for save in range(1, 4):
+        costs.append(CostRow(save, 1 / save, 1.5 / save, 64 * save, 2.5 * save))
+        vectors = draws.standard_normal((len(names), config.output_vector_size)).astype(np.float32)
+        weights = {"network": network, "songs": songs}
+        new_list = names if save == 1 else None
+        commit_save(run, save, vectors, weights, costs, to_yaml(dataclasses.asdict(config)), 2, new_list)
 
 
 def _must(done: Done) -> None:
@@ -110,17 +142,21 @@ def _grown_mels(house: House, out: Path) -> None:
 
 
 def _old_run(house: House, out: Path) -> None:
-    """A run of which two songs are gone, and to which four have come; trained, as zeros cannot be gone on from."""
-    before = house.folder / "run before"
+    """A run of which two songs are gone, and to which four have come."""
+    before = _old_mels(house)
+    make_run(out / "run", before, ["zz gone/1.wav.npy", "zz gone/2.wav.npy"])
+
+
+def _old_mels(house: House) -> Path:
+    """Return a folder of eight of the mels, with its ledger."""
+    before = house.folder / "mels before"
     if not before.exists():
-        mels = shutil.copytree(house.mels, house.folder / "mels before")
-        (mels / "spectrify_log.csv").unlink()
+        shutil.copytree(house.mels, before)
+        rows = read_ledger(before)
         for name in NAMES[:4]:
-            (mels / f"{name}.npy").unlink()
-        for number in range(2):
-            shutil.copy(mels / f"{NAMES[-1]}.npy", mels / f"zz gone {number}.wav.npy")
-        _must(run_script(TRAIN, mels, before, *MODEL, "--max-saves", "2", "--quiet"))
-    shutil.copytree(before, out / "run")
+            del rows[name]
+        write_ledger(before, rows)
+    return before
 
 
 def _with_frames(house: House) -> None:
@@ -129,8 +165,8 @@ def _with_frames(house: House) -> None:
 
 
 def _old_page(house: House, out: Path) -> None:
-    names = sorted(f"{name}.npy" for name in NAMES[:8])
-    make_run(out / "run before", names)
+    """A page of eight of the tracks."""
+    make_run(out / "run before", _old_mels(house))
     argv = ["--audio", "copy", "--layout", "pca", "--quiet"]
     _must(run_script(PAGE, out / "run before", house.music, out / "page", *argv))
     shutil.rmtree(out / "run before")
