@@ -100,6 +100,7 @@ AUDIO_KEYS = ("sample_rate_hz", "frame_seconds", "hop_seconds", "mel_bins", "mel
 MEL_KEYS = tuple(key for key in AUDIO_KEYS if key != "decoder")  # mels that differ in one of these do not go together
 RESOLUTION_KEYS = ("frame_seconds", "hop_seconds")
 CHOICES = {"decoder": ("ffmpeg", "sox"), "logit": ("dot", "cosine")}
+MOST_SAMPLES = 1 << 20  # of a frame, and of a hop: a minute at 16 kHz; of more a block alone would take gigabytes
 # Closed ranges: what lies outside cannot work at all. What is merely unwise is the user's to try.
 RANGES = {
     "sample_rate_hz": (1000, 384000),
@@ -217,10 +218,13 @@ def build_config(values: dict[str, object], where: str) -> Config:
             f"and end at or below half of sample_rate_hz {config.sample_rate_hz}"
         )
     for key, samples, least in (("frame_seconds", config.frame_samples, 2), ("hop_seconds", config.hop_samples, 1)):
-        if samples < least:
+        if not least <= samples <= MOST_SAMPLES:
+            bound = f"{least} is the least; use a greater one"
+            if samples > MOST_SAMPLES:
+                bound = f"{MOST_SAMPLES:,} are the most; use a smaller one"
             raise UserError(
                 f"{where}: {key}: {getattr(config, key)} is {plural(samples, 'sample')} at sample_rate_hz "
-                f"{config.sample_rate_hz}, and {least} is the least; use a greater one"
+                f"{config.sample_rate_hz}, and {bound}"
             )
     return config
 

@@ -24,6 +24,7 @@ LEAST_BYTES_PER_SECOND = 50_000  # of a source file, beside the time-out
 MOST_SECONDS = 3600.0  # for a file of any size, beside the time-out
 SKIPPED_BYTES_PER_SECOND = 50_000_000  # of a source file that gives no sample for longer than the time-out
 MOST_FRAMES = 1 << 22  # of a mel: five days at a hop of 0.1 s, and 670 MB
+TRIAL_SECONDS = 30.0  # for a program that does nothing, on the slowest machine
 MEMORY_BYTES = 1 << 30  # of a decoder: four files that are decoded together take 200 MB
 
 LONGEST_LOOK = 1.0  # seconds from one look at a decoder to the next
@@ -146,9 +147,10 @@ def _works(argv: Sequence[str]) -> bool:
     """Tell whether a command ends well: busybox has programs of the same names that know less."""
     silent = subprocess.DEVNULL
     try:
-        return subprocess.run(argv, stdin=silent, stdout=silent, stderr=silent, check=False).returncode == 0
-    except OSError:
+        done = subprocess.run(argv, stdin=silent, stdout=silent, stderr=silent, timeout=TRIAL_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
         return False
+    return done.returncode == 0
 
 
 def _drain(

@@ -153,10 +153,9 @@ def _mutagen_values(tags: object) -> dict[str, list[str]]:
 
 def _first_values(tags: object, names: list[str]) -> list[str]:
     for name in names:
-        try:
+        values = []
+        with contextlib.suppress(Exception):  # of a broken tag anything: the others may be whole
             values = _texts(tags.get(name))
-        except Exception:  # of a broken tag anything: the others may be whole
-            continue
         if any(clean(value) for value in values):
             return values
     return []

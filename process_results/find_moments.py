@@ -269,6 +269,8 @@ def check(arguments: argparse.Namespace) -> None:
     """Raise UserError where flags do not fit each other."""
     if arguments.track is not None and arguments.at is None:
         raise UserError("--track needs a stretch of it: --at START-STOP, as --at 1:23-1:30")
+    if arguments.at_least is not None and not -1 <= arguments.at_least <= 1:
+        raise UserError(f"--at-least {arguments.at_least}: a cosine lies between -1 and 1")
     if arguments.cut is not None:
         if arguments.audio_folder is None:
             raise UserError("--cut needs the audio files: --audio-folder FOLDER")

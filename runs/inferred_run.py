@@ -83,6 +83,8 @@ class InferredRun:
         names = lines[len(heading) :].decode("utf-8", "surrogateescape").split("\n")[:-1]
         rows = os.path.getsize(self.output / JOURNAL_NAME) // row_bytes
         names = names[:rows]
+        if names and not are_finite(np.memmap(self.output / JOURNAL_NAME, np.float32, "r", shape=(rows, self.dims))):
+            names = []  # damaged: all of them are found anew
         self._found = {line: row for row, line in enumerate(names)}
         self._journal = open(self.output / JOURNAL_NAME, "r+b", buffering=0, opener=_no_link)  # noqa: SIM115 (see close)
         self._journal_list = open(self.output / UNFINISHED_NAME, "r+b", buffering=0, opener=_no_link)  # noqa: SIM115

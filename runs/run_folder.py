@@ -166,6 +166,8 @@ def read_weights(
     require_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > os.path.getsize(path):
+                raise ValueError("its arrays are larger than the file")  # compressed: a bomb, as we write none
             arrays = {}
             for member in archive.namelist():
                 with archive.open(member) as file:

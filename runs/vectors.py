@@ -18,6 +18,7 @@ T = TypeVar("T")
 SONG = "song"  # what --vectors takes beside the path of a file
 GONE = ("descriptor", "descriptors")  # what --vectors took in older versions
 ROWS_AT_ONCE = 1 << 14
+MOST_DIMS = 1 << 16  # of a vector: a file that claims more would be read for as long as it claims
 FLOATS = (np.float16, np.float32, np.float64)  # of a file's vectors; longer ones are no numbers to most libraries
 
 
@@ -99,7 +100,7 @@ def load_vectors(path: Path, mapped: bool = False) -> np.ndarray:
         raise UserError(f"{path}: not readable ({error}); restore it") from None
     if vectors.dtype.newbyteorder("=") not in FLOATS:
         raise UserError(f"{path}: holds {vectors.dtype}, expected floats of 16, 32 or 64 bits; restore it")
-    if vectors.ndim != 2 or not vectors.shape[1]:
+    if vectors.ndim != 2 or not 0 < vectors.shape[1] <= MOST_DIMS:
         raise UserError(f"{path}: holds an array of shape {vectors.shape}, expected (songs, dimensions); restore it")
     return vectors
 
@@ -115,9 +116,10 @@ def _read_paired(run: Path, path: Path, save: int, kind: str, mapped: bool) -> V
     # The names first: a list goes only after the vectors that need it, so it is right where those are still there.
     names = read_song_list(run, save)
     try:
-        vectors = load_vectors(path, mapped)
+        vectors = load_vectors(path, mapped=True)
     except UserError as error:
         raise UserError(f"{error} ({SAVE_NUMBER_NAME} says {save})") from None
     if len(vectors) != len(names):
         raise UserError(f"{path}: shape {vectors.shape} does not fit the {len(names)} songs of the music list")
-    return Vectors(names, vectors, save, kind)
+    # Into memory only then: a sparse file of a terabyte is small on a disk
+    return Vectors(names, vectors if mapped else np.array(vectors), save, kind)

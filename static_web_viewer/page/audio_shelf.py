@@ -320,6 +320,6 @@ def _transcoded_name(path: str, taken: set[str]) -> str:
     """Return the path with .mp3 behind it, or a hash of it in the same folder where that is taken, or too long."""
     candidate = f"{path}.mp3"
     while candidate in taken or len(os.fsencode(os.path.basename(candidate))) > NAME_BYTES:
-        digest = hashlib.sha1(os.fsencode(candidate)).hexdigest()
+        digest = hashlib.sha1(os.fsencode(candidate), usedforsecurity=False).hexdigest()
         candidate = os.path.join(os.path.dirname(path), f"{digest}.mp3")
     return candidate

@@ -146,7 +146,10 @@ def test_within_at_least_top_and_max_per_track(made, capfdbinary):
     assert run_main(made, *STRETCH, "--max-per-track", "1", "--format", "csv") == 0
     names = [row["filename"] for row in rows_of(out_of(capfdbinary))]
     assert len(names) == len(set(names)) == 11
-    assert run_main(made, *STRETCH, "--at-least", "1.5") == 0
+    for none in ("1.5", "nan", "-inf"):
+        assert run_main(made, *STRETCH, "--at-least", none) == 1
+        assert b"a cosine lies between -1 and 1" in capfdbinary.readouterr().err
+    assert run_main(made, *STRETCH, "--at-least", "1") == 0
     captured = capfdbinary.readouterr()
     assert captured.out.split() == [b"rank", b"cosine", b"start", b"stop", b"filename"]
     assert b"0 moments in 0 tracks; looked through 11 tracks" in captured.err

@@ -754,3 +754,17 @@ def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_one_line(run, name, kind):
     function = {"cost_list.csv": read_costs, "weights/network_at_3.npz": lambda run: read_weights(run, "network", 3)}
     error = message(function.get(name, read_song_vectors), run)
     assert error.startswith(f"{run / name}: is no file")
+
+
+def test_what_is_small_on_the_disk_and_claims_gigabytes_is_not_read(run):
+    """A sparse file, and an archive that is compressed: a stranger's run folder may hold them."""
+    with open(run / "vector_at_3.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (1 << 32, 16)})
+        file.truncate(file.tell() + (1 << 38))
+    assert "does not fit the" in message(read_song_vectors, run)
+    with open(run / "vector_at_3.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (4, 1 << 34)})
+        file.truncate(file.tell() + (1 << 38))
+    assert "expected (songs, dimensions)" in message(read_song_vectors, run)
+    np.savez_compressed(run / "weights/network_at_3.npz", w=np.zeros((1000, 1000)))
+    assert "its arrays are larger than the file" in message(read_weights, run, "network", 3)
