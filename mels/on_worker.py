@@ -82,7 +82,7 @@ def carry_out(work: bytes, batch: bytes) -> Outcome:
     """
     with _one_at_a_time:
         try:
-            result, unseen = _carry_out(_unpickled(work), pickle.loads(batch))
+            result, unseen = _carry_out(_unpickled(work), pickle.loads(batch))  # noqa: S301 (see below)
         except MemoryError:
             return Outcome(_name(), "out of memory")
         except UserError as error:
@@ -95,7 +95,7 @@ def carry_out(work: bytes, batch: bytes) -> Outcome:
 
 @functools.lru_cache(maxsize=2)
 def _unpickled(work: bytes) -> Work:
-    return pickle.loads(work)
+    return pickle.loads(work)  # noqa: S301 (as dask itself does with all that it is sent)
 
 
 def _carry_out(work: Work, batch: list) -> tuple[object, Sequence[str]]:

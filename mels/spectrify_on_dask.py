@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import subprocess
@@ -17,6 +18,8 @@ from mels.on_dask import run_on_dask
 from mels.on_worker import Work
 from mels.plan import Source
 from utils import printable_name
+
+VERSION_SECONDS = 60  # for ffmpeg to say its version, on a machine that is busy
 
 
 class Done(NamedTuple):
@@ -47,8 +50,13 @@ def spectrify_on_worker(
 @functools.cache
 def ffmpeg_version(ffmpeg: str) -> str:
     """Return what an ffmpeg calls itself, e.g. '7.0.2-static'."""
-    said = subprocess.run([ffmpeg, "-version"], stdin=subprocess.DEVNULL, capture_output=True, check=False).stdout
-    return " ".join(said.decode("utf-8", "replace").split()[2:3])
+    argv = [ffmpeg, "-version"]
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        said = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=VERSION_SECONDS
+        ).stdout
+        return " ".join(said.decode("utf-8", "replace").split()[2:3])
+    return "of a version that it does not tell"
 
 
 def rows_by_dask(

@@ -217,7 +217,7 @@ def test_a_malformed_tf_config_is_one_line(mels, run):
 
 def test_a_port_that_is_taken_is_one_line(mels, run):
     with socket.socket() as taken:
-        taken.bind(("0.0.0.0", 0))
+        taken.bind(("", 0))
         taken.listen()
         cluster = [f"127.0.0.1:{taken.getsockname()[1]}", *addresses(1)]
         with started(cluster, 0, mels, run, "--quiet", "--wait-minutes", "0.5") as process:
