@@ -8,14 +8,10 @@ that nobody else is blamed.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import dataclasses
-import logging
-import multiprocessing.resource_tracker
 import os
 import pickle
-import signal
 import sys
 import time
 import uuid
@@ -23,16 +19,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
 
+from mels.dask_connection import AGAIN, SAME_EVERYWHERE, connected, require_versions
 from mels.on_worker import SHARE, Work, code_digest, lock_text
-from utils import ROOT, STOP_SIGNALS, UserError, keep_stderr_to_us, usable_cores
+from utils import ROOT, UserError
 
-LOCAL = "local"
 BATCHES_A_WORKER = 3  # in flight: one is worked on, one waits, and one is on its way
 LOOK_SECONDS = 1.0  # between two looks who is there
-CONNECT_SECONDS = 10.0
-LOCAL_DEATHS = 3  # of workers, after which a batch is given up; elsewhere the scheduler's configuration says it
-AGAIN = "and run the same command again"
-SAME_EVERYWHERE = f"install the same requirements on all machines, {AGAIN}"
 SAME_PACKAGES = ("dask", "distributed", "numpy")
 
 Killed = Callable[[object, str], object]  # (what a batch of one held, why it was given up) -> its result
@@ -70,74 +62,6 @@ def run_on_dask(
     work = dataclasses.replace(work, lock=lock, code=code_digest())
     with connected(scheduler, jobs) as client:
         yield from _Run(client, scheduler, work, killed, (*SAME_PACKAGES, *packages)).results(batches)
-
-
-@contextlib.contextmanager
-def connected(scheduler: str, jobs: int | None) -> Iterator:
-    """Connect to a scheduler, or start one with workers on this machine. Yields dask's client."""
-    if scheduler != LOCAL and jobs is not None:
-        raise UserError("--jobs is for workers of this machine: a scheduler has as many as have joined it")
-    try:
-        import dask.config
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise UserError("--scheduler needs dask: pip install -r requirements-cluster.txt") from None
-    cluster = client = None
-    logging.disable(logging.CRITICAL)  # dask tells by tracebacks what we tell in a line
-    try:
-        with dask.config.set({"distributed.scheduler.allowed-failures": LOCAL_DEATHS - 1}):
-            if scheduler == LOCAL:
-                keep_stderr_to_us()
-                # Python's tracker of resources unblocks them when it starts, and workers are not to answer signals
-                multiprocessing.resource_tracker.ensure_running()
-                signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-                workers = {"n_workers": jobs or usable_cores(), "threads_per_worker": 1, "memory_limit": 0}
-                cluster = LocalCluster(**workers, dashboard_address="127.0.0.1:0")
-            else:
-                _require_scheduler(scheduler)
-            client = Client(cluster or scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-            yield client
-    finally:
-        for each in (client, cluster):
-            with contextlib.suppress(Exception):  # a scheduler that is gone cannot be taken leave of
-                each.close(timeout=LOOK_SECONDS)
-        logging.disable(logging.NOTSET)
-
-
-def _require_scheduler(address: str) -> None:
-    """Raise UserError where no scheduler answers, or one of another version than ours.
-
-    Asked before there is a client of dask: that one breaks at other versions, and takes half a minute to end.
-    """
-    from distributed.core import rpc
-    from distributed.security import Security
-
-    async def versions() -> dict:
-        how = Security().get_connection_args("client")
-        async with rpc(address, timeout=CONNECT_SECONDS, connection_args=how) as scheduler:
-            return await asyncio.wait_for(scheduler.versions(), 2 * CONNECT_SECONDS)
-
-    try:
-        told = asyncio.run(versions())
-    except (OSError, TimeoutError):
-        what = f"none answers within {CONNECT_SECONDS:.0f} s; start one (dask scheduler), or mend the address"
-        raise UserError(f"--scheduler {address}: {what}") from None
-    except Exception as error:  # whatever an address that is none leads to
-        raise UserError(f"--scheduler {address}: {error}; name it as tcp://host:8786") from None
-    _require_versions(address, "the scheduler", told, ("dask", "distributed"))
-
-
-def _require_versions(scheduler: str, whose: str, told: dict, packages: Iterable[str]) -> None:
-    """Raise UserError where what somebody told of its versions is not what we have."""
-    from distributed.versions import get_versions
-
-    theirs, ours = told["packages"], get_versions(packages)["packages"]
-    for name in ("python", *packages):
-        digits = 2 if name == "python" else None  # 3.11.4 and 3.11.7 understand each other
-        their, our = (".".join(str(versions.get(name)).split(".")[:digits]) for versions in (theirs, ours))
-        if their != our:
-            what = f"{whose} has {name} {their}, and here it is {our}"
-            raise UserError(f"{scheduler}: {what}; {SAME_EVERYWHERE}")
 
 
 class _Run:
@@ -243,7 +167,7 @@ class _Run:
             ask = self._client.scheduler.broadcast
             told = self._client.sync(ask, msg=message, workers=new, on_error="ignore") if new else {}
         for worker, versions in told.items():
-            _require_versions(self._scheduler, f"worker {worker}", versions, self._packages)
+            require_versions(self._scheduler, f"worker {worker}", versions, self._packages)
         self._seen |= workers
         return len(workers)
 

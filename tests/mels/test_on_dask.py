@@ -211,16 +211,15 @@ def test_a_worker_that_wakes_up_when_all_is_over_writes_nothing(many, local, tmp
     mels = tmp_path / "mels"
     given_up = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "3s"}
     with cluster(tmp_path / "cluster", **given_up) as made:
-        nannies = [made.worker(**slow) for _ in range(2)]
+        hanging, _ = made.worker("--no-nanny", **slow), made.worker(**slow)  # a nanny would kill it for hanging
         with running(many, mels, "--scheduler", made.address) as process:
-            wait_until(lambda: rows_written(mels) > 0)
-            hanging = children(nannies[0].pid)[-1]
-            os.kill(hanging, signal.SIGSTOP)
+            wait_until(lambda: rows_written(mels) > 3)
+            hanging.send_signal(signal.SIGSTOP)
             process.communicate(timeout=LONG_SECONDS)
         assert process.returncode == 0
         before = tree(mels)
-        os.kill(hanging, signal.SIGCONT)
-        wait_until(lambda: not Path(f"/proc/{hanging}").exists())  # it learns that it was given up
+        hanging.send_signal(signal.SIGCONT)
+        wait_until(lambda: hanging.poll() is not None)  # it learns that it was given up
         assert tree(mels) == before
     assert contents(mels) == local
 
