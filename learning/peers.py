@@ -9,15 +9,17 @@ Reference   https://www.tensorflow.org/guide/distributed_training#TF_CONFIG (Mul
 from __future__ import annotations
 
 import re
+import signal
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import numpy as np
 
 from learning.model import Model, tf
 from learning.workers import CHIEF, END, TF_CONFIG, Place
-from utils import EXIT_LOCKED, UserError, duration, shortened
+from utils import EXIT_LOCKED, STOP_SIGNALS, UserError, duration, shortened
 
 T = TypeVar("T")
 
@@ -148,6 +150,12 @@ class Peers:
         return {"group_size": 2, "group_key": FIRST_PAIR + worker, "instance_key": key, "communication_hint": "ring"}
 
 
+def take_signals_back() -> None:
+    """See to it that signals come to Python's handlers: TensorFlow's cluster puts one of its own in their place."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.getsignal(number))
+
+
 def join(place: Place, seconds: float, report: Callable[[str], None]) -> Peers:
     """Meet all workers. Raises GoneError where they have not come in time, UserError where the own port is taken."""
     report(f"waits for {place.workers} workers to be there, at most {duration(seconds)}")
@@ -160,9 +168,14 @@ def join(place: Place, seconds: float, report: Callable[[str], None]) -> Peers:
         return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
     try:
-        thread.submit(meet).result(seconds)
+        meeting, deadline = thread.submit(meet), time.monotonic() + seconds
+        while not meeting.done() and time.monotonic() < deadline:
+            wait([meeting], 0.5)
+            take_signals_back()
+        meeting.result(0)
         peers = Peers(place, thread)
         peers.tell(0)  # TensorFlow's own servers may be there before their workers are
+        take_signals_back()
     except TimeoutError:
         raise GoneError(
             f"{place} of {place.workers}: not all workers have come within {duration(seconds)}; start the same command "
