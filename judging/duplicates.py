@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import threading
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -21,6 +26,7 @@ NEAR_LENGTH = 0.97  # of the longest: as long, as far as silence at the ends and
 WHOLE_SHARE = 0.9  # of a file that lies in another one: all of it, but for the same
 BLOCK = 256  # pairs that a thread takes at a time
 SAME = 1e-3  # a bin that hardly differs between tracks says as little
+SKETCHES_IN_MEMORY = 1 << 30  # bytes: those of 28,000 songs of 4 minutes, a frame each tenth of a second
 PREPARED_KEPT = 128  # mels of a pair's side that are kept for the next pair
 
 
@@ -41,38 +47,71 @@ def standardised(spectra: np.ndarray) -> np.ndarray:
     return np.concatenate([scaled, np.full((len(scaled), 1), SAME)], axis=1).astype(np.float32)
 
 
+class Sketches:
+    """Sketches by track, 16 bytes a frame: a file without a name takes them where they are many. For threads."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = tempfile.SpooledTemporaryFile(SKETCHES_IN_MEMORY, dir=folder)  # noqa: SIM115
+        self._places: dict[int, tuple[int, tuple[int, ...]]] = {}  # where each begins, and its shape
+        self._lock = threading.Lock()
+        weakref.finalize(self, self._file.close)
+
+    def put(self, track: int, sketched: np.ndarray) -> None:
+        with self._lock:
+            self._places[track] = (self._file.seek(0, os.SEEK_END), sketched.shape)
+            self._file.write(sketched.tobytes())
+
+    def get(self, track: int) -> np.ndarray:
+        start, (frames, bands) = self._places[track]
+        with self._lock:
+            self._file.seek(start)
+            content = self._file.read(frames * bands * np.dtype(np.float16).itemsize)
+        return np.frombuffer(content, np.float16).reshape(frames, bands)
+
+    def tracks(self) -> np.ndarray:
+        return np.array(sorted(self._places), np.int64)
+
+
 class Prover:
-    """Which pairs of tracks are one recording, by their mels, in threads. Sketches are held: 16 bytes a frame.
+    """Which pairs of tracks are one recording, by their mels, in threads.
 
     unreadable  track: why, of those that were left out.
     aligned     pairs whose sketches did not rule them out.
     """
 
-    def __init__(self, read: Callable[[int], np.ndarray], tracks: int, hop_seconds: float, quiet: bool = True) -> None:
+    def __init__(
+        self,
+        read: Callable[[int], np.ndarray],
+        tracks: int,
+        hop_seconds: float,
+        quiet: bool = True,
+        folder: Path | None = None,
+    ) -> None:
         """Read the mel of each track once.
 
-        read  returns the mel (frames, mel_bins) of a track in [0, tracks); an OSError or ValueError leaves it out.
+        read    returns the mel (frames, mel_bins) of a track in [0, tracks); an OSError or ValueError leaves it out.
+        folder  where sketches go that are too many for the memory, while the object lives; None for the system's.
         """
+        self._sketches = Sketches(folder)
         self._read, self._hop_seconds, self._quiet = read, hop_seconds, quiet
         self.unreadable: dict[int, str] = {}
         self.aligned = 0
-        looked = self._in_threads(self._look, list(range(tracks)), "reading", "mels")
-        self._sketches = {track: found[0] for track, found in enumerate(looked) if found is not None}
-        self._spectra = [found[1] for found in looked if found is not None]
+        looked = self._in_threads(self._look, np.arange(tracks), "reading", "mels")
+        self._spectra = [found for found in looked if found is not None]
 
     def near_pairs(self, neighbours: int) -> np.ndarray:
         """Return the pairs whose mean spectra are among the nearest of each other's: (pairs, 2) int64, sorted."""
-        if len(self._sketches) < 2:
+        tracks = self._sketches.tracks()
+        if len(tracks) < 2:
             return np.empty((0, 2), np.int64)
-        tracks = np.array(sorted(self._sketches))
         return tracks[near_pairs(standardised(np.stack(self._spectra)), neighbours, quiet=self._quiet)]
 
     def prove(self, pairs: np.ndarray) -> dict[tuple[int, int], Match]:
         """Return the proven ones of pairs (pairs, 2): where the second track lies in the first."""
         sketches = self._sketches
-        pairs = [(one, other) for one, other in pairs.tolist() if one in sketches and other in sketches]
+        pairs = pairs[np.isin(pairs, sketches.tracks()).all(axis=1)]
         kept = self._in_threads(lambda pair: may_be_same(*map(sketches.get, pair)), pairs, "comparing", "pairs")
-        pairs = [pair for pair, is_kept in zip(pairs, kept, strict=True) if is_kept]
+        pairs = [tuple(pair) for pair in pairs[np.array(kept, bool)].tolist()]
         self.aligned = len(pairs)
         prepared = lru_cache(PREPARED_KEPT)(self._prepared)
 
@@ -80,13 +119,13 @@ class Prover:
             found = align(prepared(pair[0]), prepared(pair[1]))
             return match_of(found, self._hop_seconds) if found and is_proof(found) else None
 
-        matches = zip(pairs, self._in_threads(match, pairs, "proving", "pairs"), strict=True)
+        matches = zip(pairs, self._in_threads(match, np.array(pairs, np.int64), "proving", "pairs"), strict=True)
         return {pair: found for pair, found in matches if found}
 
     def _prepared(self, track: int) -> Prepared:
         return prepare(self._read(track), self._hop_seconds)
 
-    def _look(self, track: int) -> tuple[np.ndarray, np.ndarray] | None:
+    def _look(self, track: int) -> np.ndarray | None:
         try:
             mel = self._read(track)
             if not len(mel):
@@ -95,14 +134,16 @@ class Prover:
             self.unreadable[track] = getattr(error, "strerror", None) or str(error)
             return None
         prepared = prepare(mel, self._hop_seconds)
-        return sketch(prepared), spectrum(prepared)
+        self._sketches.put(track, sketch(prepared))
+        return spectrum(prepared)
 
-    def _in_threads(self, work: Callable[[object], T], items: list, what: str, unit: str) -> list[T]:
+    def _in_threads(self, work: Callable[[object], T], items: np.ndarray, what: str, unit: str) -> list[T]:
+        """Return what becomes of each item; they are an array, as of a million tracks there are ten million pairs."""
         progress, found = Progress(len(items), what, unit, self._quiet), []
         pool = ThreadPoolExecutor(usable_cores())
-        blocks = [items[start : start + BLOCK] for start in range(0, len(items), BLOCK)]
+        blocks = (items[start : start + BLOCK] for start in range(0, len(items), BLOCK))
         try:
-            for done in pool.map(lambda block: [work(item) for item in block], blocks):
+            for done in pool.map(lambda block: [work(item) for item in block.tolist()], blocks):
                 found += done
                 progress.advance(len(done))
         finally:

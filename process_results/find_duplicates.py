@@ -176,7 +176,8 @@ def main(argv: list[str] | None = None) -> int:
 
     quiet, neighbours = arguments.quiet, arguments.neighbours
     by_vectors = near_pairs(vectors, neighbours, arguments.at_least, quiet)
-    prover = Prover(lambda track: read_mel(mel_folder / names[track]), len(names), hop, quiet)
+    beside = arguments.output.parent
+    prover = Prover(lambda track: read_mel(mel_folder / names[track]), len(names), hop, quiet, beside)
     pairs = np.unique(np.concatenate([by_vectors, prover.near_pairs(neighbours)]), axis=0)
     groups = group_files(prover.prove(pairs), seconds, sizes)
 

@@ -2,11 +2,11 @@
 
     python tests/benchmarks/scaling.py FOLDER --tracks 1000 10000 100000 1000000
 
-FOLDER is that of million.py. First audio to mels, of --songs synthetic ones of 4 minutes (mp3, 128 kbit/s), by one and by
-two processes. Then, for each number of tracks, CPU seconds (of all cores; what a busy machine adds to the clock is not in
-them) and peak memory: of spectrify_all.py with nothing to do, of training (a minute of it: pairs a second, which should
-not depend on the songs, and all else that the run takes), of the readers. Fits say how a stage grows: CPU seconds = a *
-tracks ** b. 1,000,000 tracks take half an hour on two idle cores, and 10 GB of disk. Asserts nothing.
+FOLDER is that of million.py. First audio to mels, of --songs synthetic ones of 4 minutes (mp3, 128 kbit/s), by one and
+by two processes. Then, for each number of tracks, CPU seconds (of all cores: what a busy machine adds to the clock is
+not in them) and peak memory: of spectrify_all.py with nothing to do, of training (a minute of it: pairs a second, which
+should not depend on the songs, and all else that the run takes), of the readers. Fits say how a stage grows. 1,000,000
+tracks take half an hour on two idle cores, and 10 GB of disk. Asserts nothing.
 """
 
 from __future__ import annotations

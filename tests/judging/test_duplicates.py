@@ -1,5 +1,6 @@
 import numpy as np
 
+from judging import duplicates
 from judging.duplicates import Prover, group_files, near_pairs
 from judging.same_recording import Match
 
@@ -35,6 +36,16 @@ def test_only_copies_are_proven_and_what_cannot_be_read_is_told():
     assert prover.unreadable == {2: "ends before its frames", 4: "holds no frame"} and prover.aligned == 1
     assert prover.prove(pairs[:0]) == {}
     assert prover.near_pairs(2).tolist() == [[0, 1], [0, 3], [1, 3]]
+
+
+def test_sketches_that_are_too_many_go_to_a_file_that_nobody_sees(tmp_path, monkeypatch):
+    monkeypatch.setattr(duplicates, "SKETCHES_IN_MEMORY", 10_000)
+    draws = np.random.default_rng(0)
+    mels = [draws.standard_normal((100 + track % 7, 40)) for track in range(30)]
+    mels[20] = mels[3][5:95]
+    prover = Prover(mels.__getitem__, 30, 0.1, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert list(prover.prove(np.array([(i, j) for i in range(30) for j in range(i + 1, 30)]))) == [(3, 20)]
 
 
 def test_pairs_are_near_by_the_mean_spectrum_whatever_the_gain_and_the_silence():

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from config import CONFIG_NAME, DEFAULT_CONFIG, audio_half, shipped_config, to_yaml
 from files import has_line_break, is_plain
+from mels import mel_folder
 from mels.mel_folder import (
     COLUMNS,
     LEDGER_NAME,
@@ -106,6 +107,25 @@ def test_a_torn_last_line_is_left_out_wherever_it_was_torn(tmp_path):
         path.write_bytes(whole[:end])
         read = read_ledger(tmp_path)
         assert list(read) == AWKWARD[: whole[:end].count(b"\n") - 1]
+
+
+def test_a_long_ledger_is_written_and_compared_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(mel_folder, "ROWS_AT_ONCE", 2)
+    rows = {name: row(name) for name in AWKWARD}
+    write_ledger(tmp_path, rows)
+    path, whole = tmp_path / LEDGER_NAME, ledger_text([rows[name] for name in sorted(rows, key=os.fsencode)], True)
+    assert path.read_bytes() == whole
+    assert is_ledger_in_order(tmp_path, rows)
+    for other in (whole + b"more", whole[:-1], whole.replace(b"ok", b"no"), b"", whole[:100]):
+        path.write_bytes(other)
+        assert not is_ledger_in_order(tmp_path, rows)
+
+
+def test_a_carriage_return_ends_no_row(tmp_path):
+    whole = ledger_text([row("a"), row("b")], header=True)
+    for torn in (b"c,ok,1\r2", b"c\r\r", b"\r"):
+        (tmp_path / LEDGER_NAME).write_bytes(whole + torn)
+        assert list(read_ledger(tmp_path)) == ["a", "b"]
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path):
