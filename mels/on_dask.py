@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from mels.dask_connection import AGAIN, SAME_EVERYWHERE, connected, require_versions
 from mels.on_worker import SHARE, Work, code_digest, lock_text
@@ -25,6 +26,7 @@ from utils import ROOT, UserError
 
 BATCHES_A_WORKER = 3  # in flight: one is worked on, one waits, and one is on its way
 LOOK_SECONDS = 1.0  # between two looks who is there
+SILENT_SECONDS = 60.0  # of a scheduler, after which it is taken for gone: dask would wait for ever
 SAME_PACKAGES = ("dask", "distributed", "numpy")
 
 Killed = Callable[[object, str], object]  # (what a batch of one held, why it was given up) -> its result
@@ -119,8 +121,9 @@ class _Run:
         ended = [self._in_flight.pop(key) for key in keys]
         whole = [future for future, _ in ended if future.status == "finished"]
         results = {}
-        with self._or_gone(), contextlib.suppress(KilledWorker):  # with results that nobody had fetched: done again
-            results = dict(zip([future.key for future in whole], self._client.gather(whole), strict=True))
+        # A worker may die, or hang, with results that nobody has fetched yet: they are made again
+        with self._or_gone(), contextlib.suppress(KilledWorker, TimeoutError):
+            results = dict(zip([future.key for future in whole], self._ask(self._client.gather, whole), strict=True))
         for future, batch in ended:
             if future.key in results:
                 worker, trouble, result, unseen = results[future.key]
@@ -160,16 +163,21 @@ class _Run:
         """Return how many workers there are. Raises UserError where a new one has other versions than we."""
         self._require_connection()
         with self._or_gone():
-            workers = set(self._client.nthreads())
+            workers = set(self._ask(self._client.nthreads))
             self._seen &= set() if anew else workers
             message = {"op": "versions", "packages": self._packages}
             new = sorted(workers - self._seen)
-            ask = self._client.scheduler.broadcast
-            told = self._client.sync(ask, msg=message, workers=new, on_error="ignore") if new else {}
+            if not new:
+                return len(workers)
+            told = self._client.sync(self._client.scheduler.broadcast, msg=message, workers=new, on_error="ignore")
         for worker, versions in told.items():
             require_versions(self._scheduler, f"worker {worker}", versions, self._packages)
         self._seen |= workers
         return len(workers)
+
+    def _ask(self, method: Callable, *arguments: object) -> Any:
+        """Return what a method of dask's client does, unless the scheduler is silent for too long."""
+        return self._client.sync(lambda: method(*arguments, asynchronous=True), callback_timeout=SILENT_SECONDS)
 
     def _require_connection(self) -> None:
         if self._client.status != "running":
