@@ -20,15 +20,15 @@ FILES, FOLDERS = 100_000, 10_000
 FILES_PER_SECOND = 60  # that are surely done: of the time that there is, so many are tried
 RATE_HZ = 16000
 HOURS = 10
+SECONDS_PER_HOUR = 10.0  # of the time that there is
 MOST_MEMORY = 400_000_000  # bytes, for the recording
 MEMORY_PER_FILE = 4_000  # bytes of what the main process knows of a file, and
 MEMORY = 300_000_000  # bytes of all else
 
 
 def attack(tally: Tally, generator: random.Random, folder: Path, count: int, seconds: float) -> None:
-    ten_hours(tally, folder, HOURS if count >= HOURS else count / 10)
-    most = FILES if count >= FILES else 20 * count
-    many_files(tally, folder, int(min(most, FILES_PER_SECOND * seconds)))
+    ten_hours(tally, folder, min(HOURS, seconds / SECONDS_PER_HOUR, count))
+    many_files(tally, folder, int(min(FILES, FILES_PER_SECOND * seconds, 100 * count)))
 
 
 def measured(argv: list[str], seconds: float) -> tuple[Done, int]:

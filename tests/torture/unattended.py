@@ -24,6 +24,7 @@ NAME = "unattended"
 BARE = ["env", "-i", "SHELL=/bin/sh", "PATH=/usr/bin:/bin", "LOGNAME=nobody"]
 _CRONTAB = re.compile(r"^(?:[\d*/,-]+ +){5}(.*)$", re.MULTILINE)
 SCRIPTS = 3  # in a line of the crontab: each may say one line
+AT_ONCE = ("patience_saves=1", "patience_passes=0", "least_improvement=1")  # the stop rule's keys
 TRAINING_MINUTES = 0.05
 ENDING_SECONDS = 60.0  # for start, the save and the end, on a busy machine
 
@@ -58,8 +59,9 @@ def _nights(tally: Tally, house: House, folder: Path, line: str) -> None:
     data.mkdir()
     made = run(command(SPECTRIFY, music, mels))
     assert made.exit_code == 0, made
-    # The command of the crontab goes on with the small model that this run was made with
-    small = run(command(TRAIN, mels, data / "run", *MODEL, "--max-saves", "1", "--quiet"))
+    # The command of the crontab goes on with the small model that this run was made with, and stops as soon
+    soon = [word for key in AT_ONCE for word in ("--set", key)]
+    small = run(command(TRAIN, mels, data / "run", *MODEL, *soon, "--max-saves", "1", "--quiet"))
     assert small.exit_code == 0, small
 
     def night() -> Done:
