@@ -91,6 +91,14 @@ def read_mels(
         yield name, mel
 
 
+def finite(trained: TrainedRun, name: str, vectors: np.ndarray) -> np.ndarray:
+    """Return vectors of a mel. Raises UserError where they are not finite: no mel can do that, only weights."""
+    if not np.isfinite(vectors).all():
+        what = f"its weights make of {printable_name(name)} a vector that is not finite"
+        raise UserError(f"{trained.folder}: {what}; restore them, or train into another folder")
+    return vectors
+
+
 def make_frame_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, output: Path, arguments) -> Made:
     """Bring a folder of frame vectors up to date. Needs the lock."""
     not_before = claim_output(output, trained.folder, trained.save, trained.frame_digest())
@@ -111,7 +119,7 @@ def make_frame_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, out
         remove_temporaries(folder)
     progress = Progress(len(to_do), "frame vectors", "songs", arguments.quiet)
     for name, mel in read_mels(mels, mel_folder, to_do, skipped):
-        save_array(output / name, trained.frame_vectors(mel))
+        save_array(output / name, finite(trained, name, trained.frame_vectors(mel)))
         progress.advance()
     progress.close()
     if arguments.prune and gone:
@@ -141,7 +149,7 @@ def make_song_vectors(trained: TrainedRun, mels: MelList, mel_folder: Path, outp
     try:
         for vector in trained.song_vectors(readable()) if to_do else ():
             name = read.popleft()
-            vectors.add(name, stamps[name], vector)
+            vectors.add(name, stamps[name], finite(trained, name, vector))
             progress.advance()
     finally:
         progress.close()

@@ -131,19 +131,28 @@ def is_gone(error: OSError) -> bool:
     return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a disk that is full, or fails
 _temporary_numbers = itertools.count()
 _swept: set[str] = set()  # folders that this process has looked through for what killed ones left
 
 
 @contextlib.contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Let the error of a full or failing disk say at which file, where it does not."""
+    """Let the error of a full or failing disk say at which file, where it does not, or names one of the moment."""
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        is_unnamed = error.filename is None and error.errno in DISK_TROUBLE
+        if is_unnamed or os.path.basename(os.fsdecode(error.filename or "")).startswith(TEMPORARY_PREFIX):
             error.filename = os.fspath(path)
         raise
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write to a descriptor; where the disk is about to be full, the kernel takes a part and says so by its size."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 @contextlib.contextmanager
@@ -157,30 +166,27 @@ def atomic_write(path: Path | str, durable: bool = False) -> Iterator:
     if folder not in _swept:
         _swept.add(folder)
         _remove_stale(folder)
-    file, lock = _open_temporary(folder)
-    try:
-        with naming(path), file:
-            yield file
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
+    with naming(path):
+        file, lock = _open_temporary(folder)
         try:
+            with file:
+                yield file
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(file.name, path)
-        except OSError as error:  # e.g. a folder is in the way: nobody knows the name of the temporary file
-            error.filename, error.filename2 = os.fspath(path), None
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(file.name)
             raise
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(file.name)
-        raise
-    finally:
-        os.close(lock)
-    if durable:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
         finally:
-            os.close(descriptor)
+            os.close(lock)
+        if durable:
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _open_temporary(folder: str) -> tuple[BinaryIO, int]:
@@ -316,8 +322,10 @@ def folder_lock(folder: Path) -> Iterator[None]:
             raise UserError(f"{path}: is no lock of ours, and would be replaced; move it away, or name another folder")
         before = os.fstat(descriptor).st_mtime_ns
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{LOCK_BEGINS}{os.getpid()}\nhost: {socket.gethostname()}\nsince: {now}\n".encode(), 0)
+        text = f"{LOCK_BEGINS}{os.getpid()}\nhost: {socket.gethostname()}\nsince: {now}\n"
+        with naming(path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text.encode(), 0)
         try:
             yield
         finally:  # as it was: who looks for what a night has changed finds no trace of the lock

@@ -15,6 +15,7 @@ from checking.checked import (
     NONE,
     OPEN_IT,
     Checked,
+    Finding,
     Part,
     after_removal,
     command,
@@ -33,6 +34,7 @@ from mels.mel_folder import (
     read_audio_half,
     read_ledger,
 )
+from mels.removal import REMOVAL_NAME
 from utils import UserError, duration, plural
 
 MEL_FOLDER, BARE_MEL_FOLDER = "mel folder", "bare mel folder"
@@ -54,7 +56,10 @@ def check_mel_folder(folder: Path, read_all: bool = False) -> Checked:
         look.walk(checked)
         good = _check_mels(checked, part, look, rows, bins, read_all)
     checked.lock()
-    checked.left_over(temporaries=[checked.folder / path for path in look.temporaries])
+    begun = checked.folder / REMOVAL_NAME
+    what = "what a run that was ended has left to be finished"
+    others = [Finding(os.fspath(begun), what, _again(checked.folder))] if os.path.lexists(begun) else []
+    checked.left_over([checked.folder / path for path in look.temporaries], others)
     if good and not bins:
         checked.usable.append("nothing: config.yaml does not say how the mels were made")
     elif good:

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from config import Config
-from files import has_line_break, is_plain, naming, remove_temporaries, require_real_folders, save_array
+from files import has_line_break, is_plain, naming, remove_temporaries, require_real_folders, save_array, write_all
 from mels.decoding import Decoders, Track, tracks_from_files
 from mels.log_mel import shared_framers
 from mels.mel_folder import (
@@ -29,7 +29,7 @@ from mels.mel_folder import (
     write_ledger,
 )
 from mels.plan import Plan, Source
-from mels.removal import remove_mel
+from mels.removal import forget_begun, note_begun, remove_mel
 from utils import EXIT_ERROR, STOP_SIGNALS, Progress, StopRequest, UserError, keep_stderr_to_us
 
 BATCH_FILES = 4  # to one decoder process: enough to pay its start-up once in a while, few enough to bound memory
@@ -167,12 +167,13 @@ def append_results(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRo
         with contextlib.suppress(PermissionError):  # a folder that is closed to us stays as it is
             remove_temporaries(folder)
     write_ledger(mel_folder, plan.rows)  # cuts off a line that a killed run left torn
+    note_begun(mel_folder, (source.name for source in plan.to_do))
     progress = Progress(len(plan.to_do), "spectrify", "files", quiet)
     descriptor = os.open(mel_folder / LEDGER_NAME, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
     try:
         for rows in until_signal(results):
             with naming(mel_folder / LEDGER_NAME):
-                os.write(descriptor, ledger_text(rows, header=False))
+                write_all(descriptor, ledger_text(rows, header=False))
             for row in rows:
                 old = plan.rows.get(row.filename)
                 if old is not None and old.has_mel and not row.has_mel:
@@ -183,6 +184,7 @@ def append_results(plan: Plan, mel_folder: Path, results: Iterator[list[LedgerRo
         os.close(descriptor)
         progress.close()
         write_ledger(mel_folder, plan.rows)
+    forget_begun(mel_folder)
 
 
 def until_signal(results: Iterator) -> Iterator:

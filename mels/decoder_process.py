@@ -27,6 +27,8 @@ MOST_FRAMES = 1 << 22  # of a mel: five days at a hop of 0.1 s, and 670 MB
 TRIAL_SECONDS = 30.0  # for a program that does nothing, on the slowest machine
 MEMORY_BYTES = 1 << 30  # of a decoder: four files that are decoded together take 200 MB
 
+LONGEST_LOOK = 1.0  # seconds from one look at a decoder to the next
+
 HUNG = "the decoder hung and was killed"
 TOO_LONG = f"has more than {MOST_FRAMES:,} frames; cut it into parts"
 
@@ -34,6 +36,22 @@ TOO_LONG = f"has more than {MOST_FRAMES:,} frames; cut it into parts"
 # Where less memory is allowed already, it stays at that.
 IF_PARENT_LIVES = f'[ "$PPID" = "$0" ] && {{ ulimit -d {MEMORY_BYTES >> 10} 2>/dev/null; exec "$@"; }}'
 NOT_STARTED = (126, 127)  # exit codes by which a shell, setpriv and chrt say that a program cannot be started
+
+
+class _Waiting:
+    """The seconds that a decoder has been waited for.
+
+    Where many have passed between two looks it was we who were stopped, by Ctrl-Z, and the decoder waits for us.
+    """
+
+    def __init__(self) -> None:
+        self.seconds, self._seen = 0.0, time.monotonic()
+
+    def look(self) -> float:
+        now = time.monotonic()
+        self.seconds += min(now - self._seen, LONGEST_LOOK)
+        self._seen = now
+        return self.seconds
 
 
 def run_decoder(
@@ -53,13 +71,14 @@ def run_decoder(
     """
     size = sum(os.path.getsize(path) if os.path.exists(path) else 0 for path in paths)
     patience = timeout_seconds + min(size / SKIPPED_BYTES_PER_SECOND, MOST_SECONDS)
-    deadline = time.monotonic() + timeout_seconds + min(size / LEAST_BYTES_PER_SECOND, MOST_SECONDS)
+    longest = timeout_seconds + min(size / LEAST_BYTES_PER_SECOND, MOST_SECONDS)
+    waiting = _Waiting()
     process, argv, outputs = _start(command, len(paths))
     try:
-        messages, stopped = _drain(process, outputs, framers, deadline, patience, refuse)
+        messages, stopped = _drain(process, outputs, framers, waiting, longest, patience, refuse)
         if not stopped:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, min(patience, deadline - time.monotonic())))
+                process.wait(max(0.0, min(patience, longest - waiting.seconds)))
         stopped = stopped or (HUNG if process.poll() is None else "")
     finally:
         if process.poll() is None:
@@ -138,18 +157,19 @@ def _drain(
     process: subprocess.Popen,
     outputs: Sequence[int],
     framers: Sequence[MelFramer],
-    deadline: float,
+    waiting: _Waiting,
+    longest: float,
     patience: float,
     refuse: Callable[[str], str] | None,
 ) -> tuple[bytes, str]:
     """Feed each framer from its pipe until all are closed. Returns the start of stderr, and why it ended before that.
 
-    deadline  by the monotonic clock.
+    longest   seconds in all.
     patience  seconds from one sample to the next.
     """
     messages = bytearray()
     remainders = [b""] * len(outputs)  # a read may end inside a sample
-    heard = time.monotonic()
+    heard = 0.0
     for framer in framers:
         framer.reset()
     with selectors.DefaultSelector() as selector:
@@ -157,10 +177,10 @@ def _drain(
         for index, output in enumerate(outputs):
             selector.register(output, selectors.EVENT_READ, index)
         while selector.get_map():
-            left = min(deadline, heard + patience) - time.monotonic()
+            left = min(longest, heard + patience) - waiting.look()
             if left <= 0:
                 return bytes(messages), HUNG
-            for key, _ in selector.select(left):
+            for key, _ in selector.select(min(left, LONGEST_LOOK)):
                 content = os.read(key.fd, PIPE_BYTES)
                 if not content:
                     selector.unregister(key.fd)
@@ -171,7 +191,7 @@ def _drain(
                             framer.reset()
                         return bytes(messages), reason
                 else:
-                    heard = time.monotonic()
+                    heard = waiting.seconds
                     framer = framers[key.data]
                     content = remainders[key.data] + content
                     whole = len(content) // 4 * 4

@@ -1,15 +1,16 @@
-"""What is removed from a mel folder: mels that the ledger lists, and never anything else."""
+"""What is removed from a mel folder: mels that the ledger lists, or that a killed run left, and never anything else."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from config import CONFIG_NAME
-from files import require_real_folders, write_file
-from mels.mel_folder import MEL_SUFFIX, LedgerRow, ledger_text, read_ledger, write_ledger
+from files import is_plain, remove_temporaries, require_real_folders, write_file
+from mels.mel_folder import MEL_SUFFIX, WITH_MEL, LedgerRow, ledger_text, read_ledger, write_ledger
 
-REMOVAL_NAME = ".spectrify_removal.csv"  # rows whose mels are being removed; there only meanwhile
+REMOVAL_NAME = ".spectrify_removal.csv"  # rows whose mels are being removed, or made; there only meanwhile
 
 
 def remove_mel(mel_folder: Path, row: LedgerRow) -> None:
@@ -63,16 +64,32 @@ def prune(mel_folder: Path, rows: dict[str, LedgerRow], gone: Collection[str]) -
             kept = pruned[left if path is not None and path.is_file() else left + 1 :]
             rows.update({row.filename: row for row in kept})
             write_ledger(mel_folder, rows)
-        (mel_folder / REMOVAL_NAME).unlink(missing_ok=True)
+        forget_begun(mel_folder)
+
+
+def note_begun(mel_folder: Path, names: Iterable[str]) -> None:
+    """Note of which files mels are about to be made: where the run is killed, see finish_removal. Needs the lock."""
+    rows = [LedgerRow(name, WITH_MEL[0], 0.0, 0, 0, "", "", "") for name in names if is_plain(name)]
+    write_file(mel_folder / REMOVAL_NAME, ledger_text(rows, header=True))
+
+
+def forget_begun(mel_folder: Path) -> None:
+    (mel_folder / REMOVAL_NAME).unlink(missing_ok=True)
 
 
 def finish_removal(mel_folder: Path) -> None:
-    """Remove the mels that a killed `prune` has taken out of the ledger, and not removed. Needs the lock."""
+    """Remove what a killed run has left: mels that it took out of the ledger, or made and wrote no row of.
+
+    Without this they would stay for good where their audio goes before the next run. Needs the lock.
+    """
     if not (mel_folder / REMOVAL_NAME).exists():
         return
-    known, removing = read_ledger(mel_folder), read_ledger(mel_folder, REMOVAL_NAME)
-    require_real_folders(mel_folder, removing)
-    for name, row in removing.items():
-        if name not in known:
+    known, left = read_ledger(mel_folder), read_ledger(mel_folder, REMOVAL_NAME)
+    require_real_folders(mel_folder, left)
+    for folder in {(mel_folder / name).parent for name in left}:
+        with contextlib.suppress(PermissionError):
+            remove_temporaries(folder)
+    for name, row in left.items():
+        if name not in known or not known[name].has_mel:
             remove_mel(mel_folder, row)
-    (mel_folder / REMOVAL_NAME).unlink()
+    forget_begun(mel_folder)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from config import CONFIG_NAME, read_config_file
-from files import atomic_write, naming, require_ours_or_empty, write_file
+from files import atomic_write, naming, require_ours_or_empty, write_all, write_file
 from runs.frame_folder import LIST_NAME, level_of, read_list, write_list
 from runs.run_folder import (
     MADE_WITH_NAME,
@@ -104,8 +104,8 @@ class InferredRun:
         """Keep the vector of a mel, (dims,) float32."""
         line = f"{name}\t{stamp}"
         with naming(self.output / JOURNAL_NAME):
-            self._journal.write(np.ascontiguousarray(vector, np.float32).tobytes())
-            self._journal_list.write(f"{line}\n".encode("utf-8", "surrogateescape"))
+            write_all(self._journal.fileno(), np.ascontiguousarray(vector, np.float32).tobytes())
+            write_all(self._journal_list.fileno(), f"{line}\n".encode("utf-8", "surrogateescape"))
         self._found[line] = len(self._found)
 
     def commit(self, songs: dict[str, int], run: Path, save: int, config: bytes) -> bool:

@@ -494,3 +494,18 @@ def test_a_signal_ends_it_and_the_same_command_goes_on(trained, tmp_path, number
     assert errors == "calc_all_vecs.py: interrupted; what was finished is kept, and the same command goes on\n"
     made = [path for path in out.glob("*.npy") if np.load(path).shape == (2000, 8)]
     assert 4 <= len(made) == len(list(out.glob("*.npy"))) < 400
+
+
+@pytest.mark.parametrize("level", ["frame", "song"])
+def test_weights_that_make_no_finite_vector_are_one_line_and_no_vector_is_written(trained, tmp_path, capsys, level):
+    """It wrote them, and refused its own folder the next time."""
+    mels, run_of = trained
+    run_of, out = shutil.copytree(run_of, tmp_path / "run"), tmp_path / "out"
+    path = run_folder.weights_path(run_of, "network", 2)
+    arrays = run_folder.read_weights(run_of, "network", 2)
+    arrays |= {name: np.float32(3e37) + 0 * array for name, array in arrays.items() if name.endswith("output_weights")}
+    np.savez(path, **arrays)
+    assert run(mels, run_of, out, "--level", level) == 1
+    message = capsys.readouterr().err
+    assert f"error: {run_of}: its weights make of " in message and message.count("\n") == 1
+    assert not list(out.rglob("*.npy"))

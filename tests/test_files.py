@@ -294,6 +294,27 @@ def test_a_full_disk_is_told_with_the_file(tmp_path):
     with pytest.raises(OSError) as raised, files.naming(tmp_path), open("/dev/full", "wb", buffering=0) as full:
         full.write(b"x")
     assert raised.value.filename == str(tmp_path)
+    with pytest.raises(FileNotFoundError) as raised:
+        files.write_file(tmp_path / "none" / "a.npy", b"")
+    assert raised.value.filename == str(tmp_path / "none" / "a.npy")  # not the temporary one
+    with pytest.raises(OSError) as raised, files.atomic_write(tmp_path / "a.npy", durable=True) as file:
+        os.dup2(os.open("/dev/full", os.O_WRONLY), file.fileno())
+        file.write(b"x")
+    assert raised.value.filename == str(tmp_path / "a.npy")
+
+
+def test_what_the_kernel_takes_in_part_is_written_to_its_end(tmp_path):
+    """Of a disk that is about to be full, as of a pipe that nobody waits for, it takes what there is room for."""
+    read_end, write_end = os.pipe()
+    content = bytes(range(256)) * 4096
+    os.set_blocking(write_end, False)
+    with pytest.raises(BlockingIOError):
+        files.write_all(write_end, content)  # all that there is room for, and then the error
+    found = os.read(read_end, len(content))
+    assert found and content.startswith(found)
+    descriptor = os.open(tmp_path / "a", os.O_WRONLY | os.O_CREAT)
+    files.write_all(descriptor, content)
+    assert (tmp_path / "a").read_bytes() == content
 
 
 # The lock

@@ -1168,6 +1168,36 @@ def test_killed_while_it_removes_the_next_run_removes_the_rest(tmp_path, flag):
     assert tree(mels) == before
 
 
+MAKING = """
+import os, signal, sys
+import mels.{module}, spectrify_all
+
+mels.{module}.{function} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+sys.exit(spectrify_all.main())
+"""
+
+
+@pytest.mark.parametrize("place", [("batches", "write_all"), ("batches", "remove_mel")])
+def test_killed_between_a_mel_and_its_row_no_mel_stays_that_nobody_knows(tmp_path, place):
+    """Where the audio went before the next run, such a mel stayed for good."""
+    audio, mels = tmp_path / "audio", tmp_path / "mels"
+    write_clip(audio / "a.wav", 0.3, 1)
+    write_clip(audio / "low, b/b.wav", 0.3, 2)
+    if place[1] == "remove_mel":
+        assert spectrify(audio, mels) == 0
+        write_audio(audio / "low, b/b.wav", np.zeros((8000, 1), np.float32))
+    code = MAKING.format(module=place[0], function=place[1])
+    done = subprocess.run([sys.executable, "-c", code, audio, mels, "--jobs", "1"], cwd=ROOT, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert (mels / "low, b/b.wav.npy").exists()
+    (mels / "low, b" / ".sound-eval-1-1.tmp").touch()
+    if place[1] == "write_all":
+        shutil.rmtree(audio / "low, b")
+    assert spectrify(audio, mels) == 0
+    assert sorted(contents(mels)) == ["a.wav.npy", "config.yaml", LEDGER_NAME]
+    assert not (mels / REMOVAL_NAME).exists() and not (mels / "low, b").exists()
+
+
 def test_the_list_of_a_killed_removal_does_not_lead_out_of_the_folder(clips, tmp_path, capsys):
     mels, elsewhere = tmp_path / "mels", tmp_path / "elsewhere"
     assert spectrify(clips, mels) == 0

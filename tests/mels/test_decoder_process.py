@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -112,3 +113,31 @@ def test_a_decoder_that_cannot_be_started_is_no_fault_of_the_file(tmp_path, conf
     with pytest.raises(OSError) as raised:
         run_decoder(lambda outputs: [str(ffmpeg)], ["a.mp3"], [MelFramer(config)], 30.0)
     assert "my ffmpeg" in str(raised.value)
+
+
+STOPPED = """
+import sys
+from config import DEFAULT_CONFIG, build_config, read_config_file
+from mels.decoder_process import run_decoder
+from mels.log_mel import MelFramer
+
+framer = MelFramer(build_config(read_config_file(DEFAULT_CONFIG), ""))
+slowly = "echo begun >&2; sleep 1; head -c 64000 /dev/zero"
+exit_code, stopped, said = run_decoder(lambda ends: ["sh", "-c", f"{slowly} >/dev/fd/{ends[0]}"], ["x"], [framer], 4.0)
+print(exit_code, repr(stopped), framer.samples)
+"""
+
+
+@pytest.mark.slow
+def test_who_is_stopped_himself_does_not_take_the_decoder_for_hung():
+    """Ctrl-Z for a minute wrote files down as failed with which nothing was wrong."""
+    process = subprocess.Popen([sys.executable, "-c", STOPPED], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline = time.monotonic() + 60
+    while not any("sleep" in Path(f"/proc/{child}/cmdline").read_text() for child in children.read_text().split()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGSTOP)
+    time.sleep(6)
+    os.kill(process.pid, signal.SIGCONT)
+    assert process.communicate(timeout=60)[0] == "0 '' 16000\n"

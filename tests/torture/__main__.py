@@ -27,7 +27,7 @@ from utils import command, positive_float, script_parser
 
 # name of the module -> share of the time
 PARTS = {
-    "killed": 8,
+    "killed": 11,
     "signals": 2,
     "disks": 3,
     "two_at_once": 2,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from files import TEMPORARY_PREFIX
+from files import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 from utils import ROOT
 
 SPECTRIFY = "spectrify_all.py"
@@ -111,6 +111,21 @@ def killed_after(argv: Sequence[str], delay: float, **options) -> Done:
     return finish(process)
 
 
+def descendants(pid: int) -> list[int]:
+    """Return the processes that one has started, and those that they have, whatever their groups are."""
+    parents: dict[int, list[int]] = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{name}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            parents.setdefault(int(fields[1]), []).append(int(name))
+    found, pending = [], [pid]
+    while pending:
+        children = parents.get(pending.pop(), [])
+        found += children
+        pending += children
+    return found
+
+
 def contents(folder: Path, without: Iterable[str] = ("lock",)) -> dict[str, bytes]:
     """Return every file below a folder with its bytes, hidden ones and what a link is too; `without` are base names."""
     found: dict[str, bytes] = {}
@@ -126,7 +141,8 @@ def contents(folder: Path, without: Iterable[str] = ("lock",)) -> dict[str, byte
 
 def strays(*folders: Path) -> list[str]:
     """Return the temporary files of ours that lie below some folders."""
-    return [path for folder in folders for path in contents(folder) if TEMPORARY_PREFIX in os.path.basename(path)]
+    paths = [path for folder in folders for path in contents(folder)]
+    return [path for path in paths if TEMPORARY_PREFIX in path and path.endswith(TEMPORARY_SUFFIX)]
 
 
 def differences(found: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
