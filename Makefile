@@ -89,5 +89,13 @@ quality-all: $(VENV)/.installed-dev ## the same of several collections and in th
 	@$(if $(COLLECTIONS),,echo "name the collections: make quality-all COLLECTIONS=file.yaml, see tests/benchmarks/quality_all.py"; exit 1)
 	@$(RUN) tests/benchmarks/quality_all.py $(COLLECTIONS) --minutes $(MINUTES) $(FLAGS)
 
+.PHONY: lowest
+lowest: ## make demo with the lowest versions that requirements.txt takes, in .venv-lowest
+	@$(PYTHON) -m venv .venv-lowest
+	@sed -E 's/>=([^,]+),[^ ]*/==\1/' requirements.txt > .venv-lowest/lowest.txt
+	@.venv-lowest/bin/python -m pip --disable-pip-version-check install --quiet -r .venv-lowest/lowest.txt
+	@touch .venv-lowest/.installed
+	@$(MAKE) --no-print-directory clean demo VENV=.venv-lowest
+
 clean: ## remove what make demo and README's examples made; .venv stays
 	rm -rf example_vectors example_outs example_results example_page example_short frame_vectors song_vectors new_vectors new_song_vectors

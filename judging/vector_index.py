@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from files import atomic_write
+from files import atomic_write, never_waiting
 from judging.vector_search import direction, rank
 from utils import Progress
 
@@ -59,7 +59,7 @@ def open_index(path: Path, vectors: np.ndarray) -> VectorIndex | None:
     import faiss
 
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=never_waiting) as file:
             file.seek(-NOTE_BYTES, 2)
             note = json.loads(file.read())
         if note["made_of"] != fingerprint(vectors):

@@ -42,7 +42,7 @@ from static_web_viewer.page.transcode import (
     needs_ffmpeg,
     opened,
 )
-from utils import Progress, UserError
+from utils import Progress, UserError, require_file
 
 MANIFEST_NAME = ".sound-eval-audio.csv"  # in OUT/audio; hidden, as no track of a mel folder is
 MANIFEST_HEADER = "path,made,source_size,source_mtime_ns,size"
@@ -138,6 +138,7 @@ class Shelf:
         return removed
 
     def _read(self) -> dict[str, Row]:
+        require_file(self.manifest)
         try:
             lines = self.manifest.read_bytes().decode("ascii", "replace").split("\n")[1:-1]  # without a torn last one
         except (FileNotFoundError, NotADirectoryError):

@@ -23,8 +23,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from files import LOCK_NAME, remove_temporaries, require_ours_or_empty, write_file, write_if_changed
-from utils import UserError, require_file
+from files import LOCK_NAME, remove_temporaries, require_ours_or_empty, write_if_changed
+from utils import UserError
 
 INDEX_NAME, PICTURE_NAME, STATE_NAME = "index.html", "map.png", "page.json"
 LAYOUT_NAME, LAYOUT_ORIGIN_NAME = "layout.csv", "layout.json"
@@ -43,8 +43,7 @@ def check_folder(out: Path) -> None:
     for folder in (DATA_FOLDER, VIEWER_FOLDER):
         if (out / folder).is_symlink():
             raise UserError(f"{out / folder}: is a symbolic link, which this script does not follow; remove it")
-    if out.is_dir():
-        _refuse_what_is_no_file(out)
+    _refuse_what_is_no_file(out)
     index = out / INDEX_NAME
     if index.exists():
         if MARK.encode() not in index.read_bytes():
@@ -55,15 +54,16 @@ def check_folder(out: Path) -> None:
 
 
 def _refuse_what_is_no_file(out: Path) -> None:
-    """Raise UserError where a folder, a pipe or the like is in the place of a file of a page."""
-    for name in (INDEX_NAME, PICTURE_NAME, STATE_NAME, LAYOUT_NAME, LAYOUT_ORIGIN_NAME):
-        require_file(out / name)
+    """Raise UserError where a folder, a pipe, a link to itself or the like is in the place of a file of a page."""
+    paths = [out / name for name in (INDEX_NAME, PICTURE_NAME, STATE_NAME, LAYOUT_NAME, LAYOUT_ORIGIN_NAME)]
     for folder in (DATA_FOLDER, VIEWER_FOLDER):
-        if (out / folder).is_dir():
-            for name in os.listdir(out / folder):
-                require_file(out / folder / name)
-        elif (out / folder).exists():
-            raise UserError(f"{out / folder}: is no folder; remove it")
+        if os.path.lexists(out / folder):
+            if not (out / folder).is_dir():
+                raise UserError(f"{out / folder}: is no folder; remove it")
+            paths += [out / folder / name for name in os.listdir(out / folder)]
+    for path in paths:
+        if os.path.lexists(path) and not os.path.isfile(path):
+            raise UserError(f"{path}: is no file; remove it")
 
 
 def clean(out: Path) -> None:
@@ -112,9 +112,8 @@ def write_page(out: Path, title: str, data: Mapping[str, bytes], beside: Iterabl
     for name, content in files.items():
         path = out / hashed[name]
         path.parent.mkdir(exist_ok=True)
-        # A name with this hash has this content, unless a power cut or half a copy of the folder has cut it short
-        if not path.is_file() or path.stat().st_size != len(content):
-            write_file(path, content, durable=True)
+        # A name with this hash has this content, unless a power cut, a disk or half a copy of the folder has damaged it
+        write_if_changed(path, content, durable=True)
     state, names = read_state(out), sorted([*hashed.values(), *beside])
     before = state.get("before" if state.get("files") == names else "files", [])
     write_if_changed(out / STATE_NAME, json_bytes({"files": names, "before": before}))

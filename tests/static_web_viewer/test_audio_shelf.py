@@ -242,6 +242,15 @@ def test_prune_follows_no_link_and_no_crafted_manifest(music, out, tmp_path):
     assert states(tmp_path / "audio") == before
 
 
+def test_a_manifest_that_is_no_file_is_refused(music, out):
+    """A link to /dev/zero was read until the memory was full."""
+    provide_audio("copy", music, out, MUSIC, quiet=True)
+    (out / MANIFEST).unlink()
+    (out / MANIFEST).symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="is no file"):
+        provide_audio("copy", music, out, MUSIC, quiet=True)
+
+
 def test_what_a_killed_run_has_left_goes_though_its_track_is_no_more(music, out):
     provide_audio("copy", music, out, MUSIC[:1], quiet=True)
     (out / "audio/gone").mkdir()

@@ -103,7 +103,6 @@ def killed_after(writes: int, monkeypatch):
         path.write_bytes(content)
 
     monkeypatch.setattr(files, "write_file", write_file)
-    monkeypatch.setattr(page_folder, "write_file", write_file)
 
 
 @pytest.mark.parametrize("writes", range(7))
@@ -147,6 +146,27 @@ def test_a_data_file_cut_short_is_mended(tmp_path):
     (tmp_path / name).write_bytes(b"")
     write(tmp_path, "one")
     assert (tmp_path / name).read_bytes() == data("one")["data/vectors.js"]
+
+
+def test_a_data_file_of_other_bytes_is_mended(tmp_path):
+    write(tmp_path, "one")
+    path = tmp_path / hashed_name("data/map.js", data("one")["data/map.js"])
+    path.write_bytes(bytes(path.stat().st_size))
+    write(tmp_path, "one")
+    assert path.read_bytes() == data("one")["data/map.js"]
+
+
+@pytest.mark.parametrize("name", ["index.html", "page.json", "layout.csv", "map.png", "data/map"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to itself", "link to zeros"])
+def test_what_is_no_file_in_its_place_is_refused(tmp_path, name, kind):
+    """Half of the page was written before that was met; zeros were read until the memory was full."""
+    write(tmp_path, "one")
+    path = next(tmp_path.glob(f"{name}*"), tmp_path / name)
+    path.unlink(missing_ok=True)
+    make = {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "link to itself": lambda: path.symlink_to(path)}
+    make.get(kind, lambda: path.symlink_to("/dev/zero"))()
+    with pytest.raises(UserError, match="is no file; remove it"):
+        check_folder(tmp_path)
 
 
 @pytest.mark.parametrize("folder", ["data", "viewer"])
