@@ -132,6 +132,7 @@ def is_gone(error: OSError) -> bool:
 
 
 DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a disk that is full, or fails
+PROBE_BYTES = 1 << 18  # more than a program writes at a time
 _temporary_numbers = itertools.count()
 _swept: set[str] = set()  # folders that this process has looked through for what killed ones left
 
@@ -153,6 +154,13 @@ def write_all(descriptor: int, content: bytes) -> None:
     left = memoryview(content)
     while left:
         left = left[os.write(descriptor, left) :]
+
+
+def require_room(file: BinaryIO) -> None:
+    """Raise OSError where the disk under an open file is full or fails: another program that met it did not say so."""
+    os.lseek(file.fileno(), 0, os.SEEK_END)
+    write_all(file.fileno(), bytes(PROBE_BYTES))
+    os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from files import atomic_write, csv_bytes, require_ours_or_empty, write_file
+from files import atomic_write, csv_bytes, require_ours_or_empty, require_room, write_file
 from judging.spans import Span, clock_in_name
 from mels.decoder_process import decoder_prefix
 from mels.decoding import find_ffmpeg
@@ -95,7 +95,7 @@ def _write_list(folder: Path, rows: Sequence[Sequence[object]]) -> None:
 
 
 def _cut(ffmpeg: str, source: Path, span: Span, path: Path) -> str:
-    """Write a stretch of an audio file as wav; return what went wrong, or nothing."""
+    """Write a stretch of an audio file as wav; return what went wrong, or nothing. Raises OSError for a full disk."""
     # By samples counted from the first, as frames are: to seek in an mp3 misses by up to a second, and its first time
     # stamp is not 0.
     filters = f"asetpts=N/SR/TB,atrim=start={span.start:.6f}:end={span.stop:.6f},asetpts=N/SR/TB"
@@ -112,6 +112,7 @@ def _cut(ffmpeg: str, source: Path, span: Span, path: Path) -> str:
                 check=False,
             )
             if done.returncode:
+                require_room(file)
                 said = " ".join(what_is_said(done.stderr.decode("utf-8", "replace")).split())
                 raise ValueError(printable(said)[:200] or f"ffmpeg ended with exit code {done.returncode}")
     except subprocess.TimeoutExpired:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from files import require_room
 from mels.decoder_process import LEAST_BYTES_PER_SECOND, MOST_SECONDS, decoder_prefix
 from mels.decoding import REASON_CHARACTERS
 from mels.ffmpeg import input_arguments, what_is_said
@@ -138,8 +139,7 @@ def encode_mp3(source: Source, target: BinaryIO, ffmpeg: str, stop: threading.Ev
     size = os.fstat(target.fileno()).st_size
     if exit_code == 0 and size:
         return
-    os.pwrite(target.fileno(), bytes(1 << 18), size)  # where the disk is full this fails, as ffmpeg has
-    os.fsync(target.fileno())
+    require_room(target)
     lines = [re.sub(r"^(\[[^]]* @ [^]]*\] )+", "", line) for line in messages.split("\n") if line.strip()]
     reason = lines[0] if lines else f"ffmpeg ended with exit code {exit_code}"
     raise NotMade(printable(" ".join(what_is_said(reason).split()))[:REASON_CHARACTERS])

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from conftest import RATE_HZ, tone, write_audio
 
 from judging.cuts import Cut, check_cut_folder, cut_names, write_cuts
 from judging.spans import Span
-from utils import UserError
+from utils import ROOT, UserError
 
 AWKWARD = os.fsdecode(b"-a, \"b\"/caf\xe9 'x' #1 %d.flac")
 
@@ -93,3 +95,27 @@ def test_names_sort_and_are_never_too_long():
     names = cut_names([Cut("x/" + "é" * 150 + ".mp3", Span(3723.5, 3725))] * 120)
     assert names == sorted(names) and names[0].startswith("001_é") and names[0].endswith("_1h02m03.50s.wav")
     assert max(len(os.fsencode(name)) for name in names) < 255
+
+
+CUTTING = """
+import resource, sys
+from pathlib import Path
+from judging.cuts import Cut, write_cuts
+from judging.spans import Span
+
+folder = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+try:
+    write_cuts(folder / "the cuts", folder, [Cut("a.wav", Span(0.25, 0.75))])
+except OSError as error:
+    print(error.strerror, error.filename)
+"""
+
+
+def test_a_disk_that_takes_no_more_is_no_fault_of_the_track(tmp_path):
+    """A full disk was told as tracks that could not be cut, with exit code 0."""
+    write_audio(tmp_path / "a.wav", two_tones())
+    argv = [sys.executable, "-c", CUTTING, tmp_path]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"File too large {tmp_path / 'the cuts' / '01_a_0m00.25s.wav'}\n", done.stderr
+    assert os.listdir(tmp_path / "the cuts") == ["cuts.csv"]
