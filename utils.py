@@ -59,6 +59,7 @@ ROOT = Path(__file__).resolve().parent
 PLAIN_PROGRESS_SECONDS = 30  # where stderr is no terminal: one line this often, so that cron mail stays short
 OUT_OF_MEMORY = "out of memory; close other programs, or use a smaller input or configuration"
 BREAKS_LINES = ("Cc", "Zl", "Zp")  # categories of characters: controls, and what separates lines
+CONTROLS = {n: ascii(chr(n))[1:-1] for n in (*range(32), *range(127, 160)) if chr(n) not in "\n\t"}  # colours
 LONGEST_TOLD = 300  # characters of a value in an error
 LONGEST_MESSAGE = 10_000  # characters: more than two of the longest paths
 NAMES_TOLD = 3  # examples in a line that counts what was left out
@@ -269,8 +270,8 @@ def shortened(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text that any terminal encoding of bytes can print: undecodable bytes of file names become \\xNN."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Return text that any terminal can print: undecodable bytes of file names, and controls, become \\xNN."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").translate(CONTROLS)
 
 
 def printable_name(name: str) -> str:

@@ -60,7 +60,7 @@ def check(tally: Tally, whole: folders.Whole, script: str, arguments: list[str],
     """Run a script; whatever it is told, it says what is wrong in words, and leaves the inputs as they are."""
     before = folders.state(whole.folder)
     done = run_forked(script, *arguments, seconds=MOST_SECONDS)
-    good = not done.has_traceback and done.exit_code in (0, 1, 2) and "\x1b" not in done.err
+    good = not done.has_traceback and done.exit_code in (0, 1, 2) and "\x1b" not in done.out + done.err
     good = (
         good and (done.exit_code != 1 or done.is_one_clear_line or script == folders.CHECK) and len(done.err) < 20_000
     )
