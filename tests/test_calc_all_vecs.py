@@ -449,7 +449,7 @@ def test_a_kill_between_two_mel_folders_leaves_no_vector_of_the_other(trained, t
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("calc_all_vecs.read_mels", killed)
+        patch.setattr("calc_all_vecs.make_vectors", killed)
         assert run(second, run_of, out) == 0
     assert not set(vectors_of(out).items()) - set(of_second.items())
     os.utime(second / "b.npy", ns=(0, 10**18))
