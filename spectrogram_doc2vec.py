@@ -46,6 +46,7 @@ from learning.pools import Corpus
 from learning.run_config import effective_config, refuse_changed_run
 from learning.sampling import HeldOut, held_out_pairs
 from learning.stop_rule import has_flattened
+from learning.supervisor import end_with_supervisor, is_supervised, supervise
 from learning.together import train_as_chief, work_for_chief
 from learning.training import (
     Interval,
@@ -143,9 +144,16 @@ def main(argv: list[str] | None = None) -> int:
     stop = StopRequest()
     place = read_place(os.environ.get(TF_CONFIG))
     with stop.listening():
-        exit_code = run(arguments, stop) if place is None else run_with_others(arguments, stop, place)
+        if place is None:
+            exit_code = run(arguments, stop)
+        elif is_supervised():
+            end_with_supervisor()
+            exit_code = run_with_others(arguments, stop, place)
+        else:
+            words = sys.argv[1:] if argv is None else argv
+            exit_code = supervise(words, place, 60 * arguments.wait_minutes, stop)
     if stop and __name__ == "__main__":
-        leave()
+        leave(exit_code)
     return exit_code
 
 

@@ -10,28 +10,22 @@ from __future__ import annotations
 
 import re
 import signal
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 
 from learning.model import Model, tf
+from learning.supervisor import HAVE_MET, LOOKS, GoneError, tell_supervisor
 from learning.workers import CHIEF, END, TF_CONFIG, Place
-from utils import EXIT_LOCKED, STOP_SIGNALS, UserError, duration, shortened
+from utils import STOP_SIGNALS, UserError, duration, shortened
 
 T = TypeVar("T")
 
 ROWS_AT_ONCE = 1 << 14  # of song vectors that are sent in one message
 MOST_NUMBERS = 10_000  # in a row, and more than that
 ALL, FIRST_PAIR = 1000, 1001  # numbers of the groups that exchange something: all workers; the chief and worker 1; ...
-
-
-class GoneError(UserError):
-    """Another worker is gone, or never came."""
-
-    exit_code = EXIT_LOCKED
 
 
 class Peers:
@@ -157,7 +151,10 @@ def take_signals_back() -> None:
 
 
 def join(place: Place, seconds: float, report: Callable[[str], None]) -> Peers:
-    """Meet all workers. Raises GoneError where they have not come in time, UserError where the own port is taken."""
+    """Meet all workers. Raises UserError where the own port is taken.
+
+    seconds  that the supervisor waits for it.
+    """
     report(f"waits for {place.workers} workers to be there, at most {duration(seconds)}")
     thread = ThreadPoolExecutor(1, "peers")
 
@@ -168,19 +165,12 @@ def join(place: Place, seconds: float, report: Callable[[str], None]) -> Peers:
         return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
     try:
-        meeting, deadline = thread.submit(meet), time.monotonic() + seconds
-        while not meeting.done() and time.monotonic() < deadline:
-            wait([meeting], 0.5)
-            take_signals_back()
-        meeting.result(0)
+        tell_supervisor(LOOKS)
+        thread.submit(meet).result()
+        take_signals_back()
         peers = Peers(place, thread)
         peers.tell(0)  # TensorFlow's own servers may be there before their workers are
-        take_signals_back()
-    except TimeoutError:
-        raise GoneError(
-            f"{place} of {place.workers}: not all workers have come within {duration(seconds)}; start the same command "
-            f"on every machine of {TF_CONFIG}, and see that each can reach the others' ports"
-        ) from None
+        tell_supervisor(HAVE_MET)
     except (tf.errors.OpError, RuntimeError) as error:
         what = shortened(" ".join(str(error).split()))
         raise UserError(f"{TF_CONFIG}: {place} cannot begin ({what}); is its port taken?") from None
