@@ -15,6 +15,7 @@ from utils import UserError
 
 SKIP_MARKERS = (".nomedia", ".notmusic")
 MEL_ITEM_BYTES = 2  # float16
+NOT_READ = ("Permission denied", "Input/output error")  # how a reason ends that is no fault of the file's content
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ def make_plan(
             return False
         if row.has_mel:
             return _mel_is_whole(below, row, mel_bins)
+        if row.status == "failed" and row.reason.endswith(NOT_READ):
+            return not os.access(os.path.join(audio_folder, source.name), os.R_OK)
         return not (retry_failed and (row.status == "failed" or row.is_left_out))
 
     closed = closed_folders(mel_folder, {os.path.dirname(source.name) for source in sources})

@@ -1168,6 +1168,20 @@ def test_killed_while_it_removes_the_next_run_removes_the_rest(tmp_path, flag):
     assert tree(mels) == before
 
 
+def test_a_file_that_was_closed_to_us_is_tried_again_when_it_is_open():
+    """It stayed written down as failed: neither its size nor its time had changed."""
+    with folder_for_anybody() as folder:
+        audio, mels = folder / "audio", folder / "mels"
+        for place in range(2):
+            write_clip(audio / f"{place}.wav", 0.3, place)
+        with closed(audio / "1.wav"):
+            assert "1 failed" in run_as_anybody(MAIN, audio, mels, "--jobs", "1").stdout
+            before = tree(mels)
+            assert not run_as_anybody(MAIN, audio, mels, "--quiet").stdout
+            assert tree(mels) == before
+        assert "1 done now: 2 ok, 1 s of audio" in run_as_anybody(MAIN, audio, mels, "--jobs", "1").stdout
+
+
 MAKING = """
 import os, signal, sys
 import mels.{module}, spectrify_all

@@ -20,7 +20,8 @@ from conftest import small_settings, write_mels
 
 from calc_all_vecs import main as infer
 from files import LOCK_NAME, folder_lock
-from mels.mel_folder import list_mels
+from mels.mel_folder import LEDGER_NAME, list_mels
+from mels.removal import REMOVAL_NAME
 from process_results.check_run import main
 from spectrogram_doc2vec import main as train
 from utils import ROOT
@@ -387,6 +388,14 @@ def test_a_run_is_compared_with_a_mel_folder(made, copy, capsys):
 
 
 # Mel folders
+
+
+def test_what_a_run_that_was_ended_has_left_to_be_finished_is_told(copy, capsys):
+    mels = copy("mels")
+    shutil.copy(mels / LEDGER_NAME, mels / REMOVAL_NAME)
+    (finding,) = look(capsys, mels)["findings"]
+    assert finding["path"] == str(mels / REMOVAL_NAME)
+    assert "has left to be finished" in finding["what"] and "spectrify_all.py" in finding["remedy"]
 
 
 def test_what_the_ledger_and_the_files_do_not_share_is_told(copy, capsys):
