@@ -24,8 +24,7 @@ from torture.tally import Tally
 
 NAME = "audio"
 FILES = 40  # of a round
-FEW = 21  # attacks: with fewer, a round has some of both, and none of
-SLOW = ("12 hours.flac", "slow.wav")  # whose transcoding ends by its time-out
+FEW = 21  # attacks: with fewer, a round has some of both, and none that takes long
 CONTROLS = 4  # whole files among them
 TIMEOUT_SECONDS = 5.0  # spectrify_all.py --timeout
 MOST_BYTES = 1.3e9  # of any process: what a decoder may have, and a little
@@ -49,10 +48,10 @@ def attack(tally: Tally, generator: random.Random, folder: Path, count: int, sec
         siege = Siege(tally, folder, server)
         for number in range(count):
             decoders = ["ffmpeg", "sox"] if siege.sox else ["ffmpeg"]
-            files = siege.by_hand() if number < len(decoders) else siege.drawn(generator)
             if count < FEW:
-                quick = [each for each in siege.by_hand() if each[0] not in SLOW]
-                files = generator.sample(quick, FILES // 3) + siege.drawn(generator)[: FILES // 3]
+                files = generator.sample(siege.by_hand(quick=True), FILES // 3) + siege.drawn(generator)[: FILES // 3]
+            else:
+                files = siege.by_hand() if number < len(decoders) else siege.drawn(generator)
             siege.round(number, files, decoders[number % len(decoders)], generator)
             if time.monotonic() > end:
                 break
@@ -77,7 +76,8 @@ class Siege:
         self.controls = [broken_audio.noise(1.5, 50 + number) for number in range(CONTROLS)]
         self.expected: dict[str, dict[str, LedgerRow]] = {}
 
-    def by_hand(self) -> list[tuple[str, bytes]]:
+    def by_hand(self, quick: bool = False) -> list[tuple[str, bytes]]:
+        """Return the files that are written by hand; `quick`, without those whose making or transcoding takes long."""
         secret, port = os.fspath(self.secret), self.server.getsockname()[1]
         files = [(f"{kind}.wav", content) for kind, content in broken_audio.wavs().items()]
         for number, (kind, text) in enumerate(broken_audio.texts(secret, port).items()):
@@ -87,6 +87,8 @@ class Siege:
         for where in (secret, f"file://{secret}", f"http://127.0.0.1:{port}/a", "../secret/secret.wav") if m4a else ():
             files.append((f"reference {len(files)}.m4a", broken_audio.with_reference(m4a, where)))
             files.append((f"alias {len(files)}.mov", broken_audio.with_alias(m4a, where)))
+        if quick:
+            return [each for each in files if each[0] != "slow.wav"]
         files += broken_audio.by_ffmpeg(self.folder / "whole", self.ffmpeg, self.secret).items()
         files.append(("zipped.mp3", broken_audio.zipped_tag(400, self.whole["mp3"])))
         files += [("nothing.mp3", b""), ("zeros.mp3", bytes(1_000_000)), ("ones.aac", b"\xff" * 1_000_000)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import random
 import re
@@ -54,6 +56,11 @@ class Whole:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True)
+        with contextlib.redirect_stdout(io.StringIO()):  # what the scripts say that make them
+            self._make(folder)
+
+    @staticmethod
+    def _make(folder: Path) -> None:
         music = made_folders.make_music(folder / "music")
         mels = made_folders.make_mels(folder / "mels", music)
         names = [f"{name}.npy" for name in sorted(made_folders.SOUNDS, key=os.fsencode)]

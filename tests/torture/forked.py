@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from utils import ROOT
 
 LIBRARIES = ("matplotlib.pyplot", "mutagen", "sklearn.svm", "sklearn.linear_model", "sklearn.model_selection", "yaml")
 POLL_SECONDS = 0.01
+MOST_BYTES = 8 << 30  # of a script
 
 
 def run_forked(script: str, *arguments: str | Path, seconds: float) -> Done:
@@ -57,6 +59,8 @@ def _be_a_script(module, script: str, argv: list[str], out: int, err: int) -> No
     code = 1
     try:
         os.setsid()
+        # What reads without end ends alone, and not with whatever else this machine does
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))
         os.chdir(ROOT)
         for descriptor, number in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (err, 2)):
             os.dup2(descriptor, number)
