@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.5
 ROUNDS = 200
 # Many short runs in one process, as a program that uses our scripts as modules would have them
 SHORT_RUNS = """
-import contextlib, io, json, os, sys
+import contextlib, gc, io, json, os, sys
 music, mels, run, frames, labels, out, rounds = sys.argv[1:]
 from process_results import audit_labels, check_run, export_vectors, find_similar, labels_from_tags, plot_costs
 import spectrify_all
@@ -47,6 +47,7 @@ for number in range(int(rounds)):
             spectrify_all.main([music, f"{out}/mels", "--set", "mel_bins=none"]),  # refused
         ]
     assert codes == [0] * 7 + [1], codes
+    gc.collect()  # a figure of matplotlib waits for it: circles of objects, some MB each
     seen.append((memory(), len(os.listdir("/proc/self/fd"))))
 json.dump(seen, sys.stdout)
 """
@@ -77,7 +78,7 @@ def _train(tally: Tally, mels: Path, out: Path, seconds: float) -> None:
     while process.poll() is None and len(seen) < 4 * seconds / LOOK_SECONDS + 600:
         with contextlib.suppress(OSError, ValueError):
             pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-            if (out / "epoc_num.txt").exists():  # start-up and compiling are over
+            if pages and (out / "epoc_num.txt").exists():  # it has not ended, and start-up and compiling are over
                 seen.append((pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir(f"/proc/{process.pid}/fd"))))
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(LOOK_SECONDS)
