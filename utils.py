@@ -269,9 +269,14 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}..."
 
 
+def as_unicode(text: str) -> str:
+    """Return text that UTF-8 can hold, to the character: only undecodable bytes of file names become \\xNN."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def printable(text: str) -> str:
-    """Return text that any terminal can print: undecodable bytes of file names, and controls, become \\xNN."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").translate(CONTROLS)
+    """Return text that any terminal can print: as `as_unicode`, and controls become \\xNN too."""
+    return as_unicode(text).translate(CONTROLS)
 
 
 def printable_name(name: str) -> str:
@@ -319,20 +324,6 @@ def add_quiet_argument(parser: argparse.ArgumentParser, nightly: bool = False) -
     what = "no progress on stderr; results and errors are still printed"
     nights = "for cron: one line where something has changed, nothing where nothing has; errors are still printed"
     parser.add_argument("--quiet", action="store_true", help=nights if nightly else what)
-
-
-def add_labelled_run_arguments(parser: argparse.ArgumentParser, least_members: int | None = None) -> None:
-    """Add what scripts that judge a run by labels share: RUN, LABELS.csv, --label-column, --list-left-out.
-
-    least_members   the default of --min-members, which is added too; None for scripts that leave no label out.
-    """
-    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
-    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
-    parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
-    if least_members is not None:
-        few = "labels with fewer tracks, or groups, are left out; below 5 there are fewer folds, 2 is the least"
-        parser.add_argument("--min-members", type=positive_int, default=least_members, metavar="N", help=few)
-    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
 
 
 def positive_int(text: str) -> int:

@@ -33,7 +33,7 @@ from static_web_viewer.page.page_folder import (
     read_json,
     read_state,
 )
-from utils import UserError, plural, printable
+from utils import UserError, as_unicode, plural
 
 PAGE = "page"
 SHOW = "static_web_viewer/display_vector_data.py"
@@ -233,7 +233,7 @@ def _read_places(path: Path) -> dict[str, tuple[np.float32, np.float32]]:
     places = {}
     for row in table.rows:
         try:
-            places[printable(row[FILENAME_COLUMN])] = tuple(np.float32(float(row[axis])) for axis in ("x", "y"))
+            places[as_unicode(row[FILENAME_COLUMN])] = tuple(np.float32(float(row[axis])) for axis in ("x", "y"))
         except ValueError:
             raise UserError(f"{path}: the row of {row[FILENAME_COLUMN]!r} is no place; {RESTORE}") from None
     return places

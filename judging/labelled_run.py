@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
@@ -14,9 +15,23 @@ from judging.folds import Folds, large_classes, make_folds
 from judging.labels import LabelledSongs, label_songs, read_label_table
 from judging.neighbours import check_directions
 from runs.vectors import Vectors, read_vectors
-from utils import UserError, examples, plural
+from utils import UserError, examples, plural, positive_int
 
 LEAST_MEMBERS = 2  # of a class: one to learn from and one to test on
+
+
+def add_labelled_run_arguments(parser: argparse.ArgumentParser, least_members: int | None = None) -> None:
+    """Add what scripts that judge a run by labels share: RUN, LABELS.csv, --label-column, --list-left-out.
+
+    least_members   the default of --min-members, which is added too; None for scripts that leave no label out.
+    """
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of spectrogram_doc2vec.py")
+    parser.add_argument("labels", type=Path, metavar="LABELS.csv", help="table with the column filename and a label")
+    parser.add_argument("--label-column", default="genre", metavar="NAME", help="column that holds the labels")
+    if least_members is not None:
+        few = "labels with fewer tracks, or groups, are left out; below 5 there are fewer folds, 2 is the least"
+        parser.add_argument("--min-members", type=positive_int, default=least_members, metavar="N", help=few)
+    parser.add_argument("--list-left-out", action="store_true", help="name every song and row that was left out")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 
 from files import atomic_write
 from judging.labels import FILENAME_COLUMN
-from utils import printable, printable_name
+from utils import as_unicode, printable_name
 
 BLOCK_ROWS = 4096  # of a table that are made text at a time
 VECTOR_COLUMN = "vector"
@@ -72,9 +72,9 @@ def write_csv(file: BinaryIO, table: VectorTable) -> None:
 
 def write_jsonl(file: BinaryIO, table: VectorTable) -> None:
     """Write an object a line, the vector a list in it."""
-    keys = [printable(key) for key in table.texts]
+    keys = [as_unicode(key) for key in table.texts]
     for texts, numbers in table.lines(", "):
-        known = json.dumps(dict(zip(keys, map(printable, texts), strict=True)), ensure_ascii=False)
+        known = json.dumps(dict(zip(keys, map(as_unicode, texts), strict=True)), ensure_ascii=False)
         file.write(f'{known[:-1]}, "{VECTOR_COLUMN}": [{numbers}]}}\n'.encode())
 
 
@@ -93,7 +93,7 @@ def write_npz(file: BinaryIO, table: VectorTable) -> None:
 
 def _write_member(archive, name: str, compression: int, kind: np.dtype, shape: tuple, parts) -> None:
     """Write an .npy file into an archive, of parts that are never in memory together."""
-    member = zipfile.ZipInfo(f"{printable(name)}.npy")  # without a time of its own it is of 1980
+    member = zipfile.ZipInfo(f"{as_unicode(name)}.npy")  # without a time of its own it is of 1980
     member.compress_type = compression
     with archive.open(member, "w", force_zip64=True) as file:
         header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
@@ -108,11 +108,11 @@ def write_parquet(file: BinaryIO, table: VectorTable) -> None:
     import pyarrow.parquet
 
     floats = pyarrow.from_numpy_dtype(table.vectors.dtype)
-    fields = [(printable(name), pyarrow.string()) for name in table.texts]
+    fields = [(as_unicode(name), pyarrow.string()) for name in table.texts]
     schema = pyarrow.schema([*fields, (VECTOR_COLUMN, pyarrow.list_(floats, table.dims))])
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
         for rows, vectors in table.blocks():
-            arrays = [pyarrow.array(map(printable, values[rows]), pyarrow.string()) for values in table.texts.values()]
+            arrays = [pyarrow.array(map(as_unicode, values[rows]), pyarrow.string()) for values in table.texts.values()]
             numbers = pyarrow.array(np.ascontiguousarray(vectors).reshape(-1))
             arrays.append(pyarrow.FixedSizeListArray.from_arrays(numbers, table.dims))
             writer.write_table(pyarrow.table(arrays, schema=schema))

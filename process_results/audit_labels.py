@@ -40,7 +40,7 @@ import numpy as np
 from files import csv_bytes, write_file
 from judging import classifiers, pictures
 from judging.folds import FOLDS, Folds
-from judging.labelled_run import read_labelled_run
+from judging.labelled_run import add_labelled_run_arguments, read_labelled_run
 from judging.labels import encode
 from judging.neighbours import directions, nearest_neighbours
 from judging.quiet import no_warnings
@@ -49,7 +49,6 @@ from runs.vectors import add_vectors_argument
 from utils import (
     EXIT_DONE,
     Progress,
-    add_labelled_run_arguments,
     add_quiet_argument,
     command,
     plural,

@@ -55,7 +55,7 @@ from judging.classifier_report import (
 )
 from judging.classifiers import CLASSIFIERS, RBF_SVM, SCORES
 from judging.folds import FOLDS, REPEATS, Folds, class_members
-from judging.labelled_run import LabelledTracks, read_labelled_run
+from judging.labelled_run import LabelledTracks, add_labelled_run_arguments, read_labelled_run
 from judging.labels import encode
 from mels.mel_folder import read_mel
 from runs.vectors import add_vectors_argument
@@ -63,7 +63,6 @@ from utils import (
     EXIT_DONE,
     Progress,
     UserError,
-    add_labelled_run_arguments,
     add_quiet_argument,
     command,
     examples,

@@ -42,7 +42,7 @@ from files import csv_bytes, write_file
 from judging import classifiers, pictures
 from judging.classifiers import RBF_SVM
 from judging.folds import FOLDS, REPEATS, Folds
-from judging.labelled_run import read_labelled_run
+from judging.labelled_run import add_labelled_run_arguments, read_labelled_run
 from judging.labels import encode
 from judging.quiet import no_warnings
 from mels.mel_folder import MEL_SUFFIX
@@ -51,7 +51,6 @@ from utils import (
     EXIT_DONE,
     Progress,
     UserError,
-    add_labelled_run_arguments,
     add_quiet_argument,
     command,
     plural,

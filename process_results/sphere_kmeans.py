@@ -43,7 +43,7 @@ import numpy as np
 from files import csv_bytes, write_file
 from judging import cluster_number, cluster_report, clustering, pictures
 from judging.cluster_pictures import draw_clusters
-from judging.labelled_run import LabelledRun, read_labelled_run
+from judging.labelled_run import LabelledRun, add_labelled_run_arguments, read_labelled_run
 from judging.labels import encode
 from judging.playlists import check_playlists, songs_without_audio, write_playlists
 from mels.mel_folder import MEL_SUFFIX
@@ -52,7 +52,6 @@ from utils import (
     EXIT_DONE,
     Progress,
     UserError,
-    add_labelled_run_arguments,
     add_quiet_argument,
     command,
     plural,

@@ -63,7 +63,17 @@ from static_web_viewer.page.columns import (
 )
 from static_web_viewer.page.places import PCA, TSNE, Map, Wanted, make_map
 from static_web_viewer.page.sample import MOST_POINTS
-from utils import EXIT_DONE, UserError, add_quiet_argument, command, plural, positive_int, printable, script_parser
+from utils import (
+    EXIT_DONE,
+    UserError,
+    add_quiet_argument,
+    as_unicode,
+    command,
+    plural,
+    positive_int,
+    printable,
+    script_parser,
+)
 
 CLUSTERS = 10
 
@@ -180,7 +190,7 @@ def write(
     drawn = None if mels is None else strips.write_strips(out, drawn_names, mels, quiet)
     if drawn is not None:
         say(drawn.summary())
-    title = printable(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
+    title = as_unicode(arguments.title or arguments.audio_root.resolve().name or "sound-eval")
     addresses = page_data.audio_addresses(drawn_names, [audio.urls[track] for track in points])
     about = [f"vectors: {found}", f"map: {places.state['made']}", distances.description()]
     about += [f"points: {shown_of(len(points), len(names))}"] if len(rest) else []

@@ -16,7 +16,7 @@ from mels.mel_folder import MEL_SUFFIX
 from static_web_viewer.page.cluster_names import cluster_names
 from static_web_viewer.page.page_data import packed, smallest_type
 from static_web_viewer.page.scales import Scale, meant, scale_of
-from utils import plural, printable
+from utils import as_unicode, plural, printable
 
 MOST_GROUPS = 60  # values of a column that colours the map unasked; the page tells the largest 19 apart, or all of 20
 LABEL = "label:"  # what the keys of the label table's columns begin with
@@ -54,9 +54,9 @@ class Column:
         """Return the column for a data file: its values and codes, and the numbers where it is a scale."""
         order, codes = self.encoded()
         content = {
-            "key": printable(self.key),
-            "name": printable(self.name),
-            "values": [printable(value) for value in order],
+            "key": as_unicode(self.key),
+            "name": as_unicode(self.name),
+            "values": [as_unicode(value) for value in order],
             "codes": packed(codes),
             "bytes": codes.itemsize,
         }

@@ -17,7 +17,7 @@ from static_web_viewer.page.columns import Column
 from static_web_viewer.page.page_data import audio_addresses, packed, script
 from static_web_viewer.page.page_folder import DATA_FOLDER, hashed_name
 from static_web_viewer.page.track_texts import TrackTexts
-from utils import printable
+from utils import as_unicode
 
 TRACKS = 50_000  # of a search file, of 5 MB: a browser reads it in a moment, and shows that it goes on
 VECTORS = 2_000  # of a vector file, of 200 kB
@@ -46,7 +46,7 @@ def write_others(
     search, vectors = [], []
     for place, start in enumerate(range(0, len(rest), TRACKS)):
         some = rest[start : start + TRACKS]
-        filenames = [printable(names[track].removesuffix(MEL_SUFFIX)) for track in some]
+        filenames = [as_unicode(names[track].removesuffix(MEL_SUFFIX)) for track in some]
         content = {
             "filenames": "\n".join(filenames),  # no name of a run holds a line break; one text is a third of the memory
             "x": packed(xy[some, 0]),

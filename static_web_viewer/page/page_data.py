@@ -16,7 +16,7 @@ from urllib.parse import quote
 import numpy as np
 
 from mels.mel_folder import MEL_SUFFIX
-from utils import printable
+from utils import as_unicode
 
 MOST_DIMS = 128  # more are reduced: int8, 100,000 tracks of 128 are 13 MB
 NEIGHBOURS = 20  # listed beside the map
@@ -120,7 +120,7 @@ def audio_addresses(names: Sequence[str], urls: Sequence[str | None]) -> dict | 
     """
     if not any(urls):
         return None
-    own = [quote(printable(name.removesuffix(MEL_SUFFIX)), safe="/") for name in names]
+    own = [quote(as_unicode(name.removesuffix(MEL_SUFFIX)), safe="/") for name in names]
     starts = Counter(
         url.removesuffix(path) for path, url in zip(own, urls, strict=True) if url is not None and url.endswith(path)
     )
@@ -159,11 +159,11 @@ def data_files(
             "y": packed(y),
             "column": columns[first],
             "order": [column["key"] for column in columns],
-            "about": [printable(line) for line in about],
+            "about": [as_unicode(line) for line in about],
             **({} if others is None else {"others": others}),
         },
         "tracks": {
-            "filenames": [printable(name.removesuffix(MEL_SUFFIX)) for name in names],
+            "filenames": [as_unicode(name.removesuffix(MEL_SUFFIX)) for name in names],
             "audio": audio,
             "strips": strips,
             "columns": [*columns[:first], *columns[first + 1 :]],

@@ -14,7 +14,7 @@ from static_web_viewer.page.columns import Column
 from static_web_viewer.page.page_audio import AudioRoot
 from static_web_viewer.page.scales import meant
 from static_web_viewer.page.transcode import Source
-from utils import Progress, UserError, printable, printable_name
+from utils import Progress, UserError, as_unicode, printable_name
 
 # In small letters, with spaces for "_" and "-"; the first that a table has counts. "track" is most often a number
 TITLE_HEADINGS = ("title", "track title", "song title", "track name", "song name", "song", "name")
@@ -67,9 +67,9 @@ class TrackTexts:
 
 def _content(column: Column | None, tags: dict[int, str], tracks: Iterable[int]) -> dict | None:
     if not tags:
-        return None if column is None else {"column": printable(column.key)}
+        return None if column is None else {"column": as_unicode(column.key)}
     values = ((track, "" if column is None else column.values[track]) for track in tracks)
-    return {"texts": [printable(value or tags.get(track, "")) for track, value in values]}
+    return {"texts": [as_unicode(value or tags.get(track, "")) for track, value in values]}
 
 
 def _summary(column: Column | None, tags: dict[int, str]) -> str:

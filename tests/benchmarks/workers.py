@@ -55,7 +55,9 @@ def train(arguments, run: Path, workers: int, steps: int, port: int) -> tuple[fl
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         environment = os.environ | {"TF_CONFIG": json.dumps(task)}
         started = [sys.executable, str(CHILD), str(steps), str(output), *argv]
-        processes.append(subprocess.Popen(started, env=environment, stdout=subprocess.DEVNULL))
+        # A training among several ends when its stdin does
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+        processes.append(subprocess.Popen(started, env=environment, **pipes))
     if max(process.wait() for process in processes):
         raise UserError(f"{arguments.mel_folder}: a training failed, see above")
     found = [json.loads(output.read_text()) for output in outputs]

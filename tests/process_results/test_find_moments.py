@@ -147,7 +147,7 @@ def test_within_at_least_top_and_max_per_track(made, capfdbinary):
     names = [row["filename"] for row in rows_of(out_of(capfdbinary))]
     assert len(names) == len(set(names)) == 11
     for none in ("1.5", "nan", "-inf"):
-        assert run_main(made, *STRETCH, "--at-least", none) == 1
+        assert run_main(made, *STRETCH, f"--at-least={none}") == 1
         assert b"a cosine lies between -1 and 1" in capfdbinary.readouterr().err
     assert run_main(made, *STRETCH, "--at-least", "1") == 0
     captured = capfdbinary.readouterr()
