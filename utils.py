@@ -41,6 +41,7 @@ if _runs_a_script():  # before the other imports, which take their time
         os.environ["PYTHONWARNINGS"] = "ignore"
 
 import argparse
+import atexit
 import contextlib
 import difflib
 import errno
@@ -216,6 +217,7 @@ def finish(exit_code: int) -> None:
     """Let no signal change how a script ends that has done its work."""
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: os._exit(exit_code))
+        atexit.register(signal.signal, number, signal.SIG_IGN)  # Python drops our answers, but not this, while it ends
 
 
 def leave(exit_code: int = EXIT_DONE) -> NoReturn:

@@ -370,3 +370,28 @@ def test_too_little_memory_is_one_line(raised):
     assert (exit_code, errors.count("\n")) == (1, 1)
     assert "out of memory; close other programs" in errors
     assert "Traceback" in ended("raise RuntimeError('a bug')", "")[1]
+
+
+LATE_SIGNALS = """
+import os, signal
+from utils import command
+
+class Late:
+    def __del__(self, kill=os.kill, own=os.getpid(), number=signal.{name}):
+        kill(own, number)
+
+@command
+def main(argv=None):
+    print("done")
+    return 0
+
+late = Late()
+main([])
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_python_ends_changes_nothing(name):
+    argv = [sys.executable, "-c", LATE_SIGNALS.format(name=name)]
+    done = subprocess.run(argv, cwd=utils.ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
