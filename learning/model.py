@@ -97,6 +97,7 @@ class Model:
         self.parameters = self._take(state, "")
         self._means, self._squares = self._take(state, "adam_mean_"), self._take(state, "adam_square_")
         self.step = int(state["step"])
+        self.learning_rate = config.learning_rate  # of the networks; set before the first step
         # (TILT_TERMS, bins): cosines over the bins, scaled so that unit coefficients give unit deviation over all bins
         places = (np.arange(self.bins) + 0.5) / self.bins
         cosines = np.cos(np.pi * np.arange(1, TILT_TERMS + 1)[:, None] * places) * np.sqrt(2.0 / TILT_TERMS)
@@ -201,7 +202,7 @@ class Model:
     def _adam(self, count, networks, gradients):
         parameters, means, squares = networks
         count = tf.cast(count, tf.float32)
-        rate = self.config.learning_rate
+        rate = self.learning_rate
         rate *= tf.sqrt(1.0 - ADAM_SQUARE_DECAY**count) / (1.0 - ADAM_MEAN_DECAY**count)
         new_parameters, new_means, new_squares = {}, {}, {}
         for name, gradient in gradients.items():

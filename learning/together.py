@@ -5,13 +5,15 @@ the optimizer knows of the networks, its moments too, so that after a mean all w
 always made there, holds all that a resume needs, whatever number of workers goes on with it.
 
 Reference   Stich 2019, Local SGD Converges Fast and Communicates Little;
-            Lin, Stich, Patel and Jaggi 2020, Don't Use Large Mini-Batches, Use Local SGD.
+            Lin, Stich, Patel and Jaggi 2020, Don't Use Large Mini-Batches, Use Local SGD;
+            Malladi, Lyu, Panigrahi and Arora 2022, On the SDEs and Scaling Rules for Adaptive Gradient Algorithms.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,6 +149,8 @@ def train_together(
     pools = Pools(own.corpus)
     pool_songs = PoolSongs(own, model, pools.pool_songs)
     first_step, first_pairs, first_seconds = model.step, training.pairs, training.seconds
+    # Networks take fewer steps for as many pairs: Adam's rate grows as the square root of what a step takes
+    model.learning_rate = config.learning_rate * math.sqrt(place.workers)
     offset, at_a_time = first_draw(place, pools), steps_per_call(config)
 
     def round_end(step: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
@@ -10,6 +11,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -98,7 +100,7 @@ def attack(tally: Tally, generator: random.Random, folder: Path, count: int, sec
     house = build(folder / "house")
     dear = 5 if count < len(WRITERS) else 100
     writers = [each for each in WRITERS if each.seconds < dear and not each.name.endswith("--overwrite")]
-    shim = build_shim(tally, folder)
+    shim = build_shim(tally)
     with small_disk(folder / "disk") as disk:
         if disk is None:
             tally.note("not tried: full and read-only disks need root, to mount them")
@@ -127,12 +129,16 @@ def small_disk(place: Path) -> Iterator[Path | None]:
         subprocess.run(["umount", "--lazy", place], check=False)
 
 
-def build_shim(tally: Tally, folder: Path) -> Path | None:
+def build_shim(tally: Tally) -> Path | None:
     """Compile what makes system calls fail; None where there is no compiler."""
+    folder = Path(tempfile.mkdtemp(prefix="torture-"))  # the loader of libraries ends a path at a space
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     library = folder / "failing_calls.so"
     compiler = shutil.which("cc")
     argv = [compiler, "-shared", "-fPIC", "-o", library, SHIM, "-ldl"]
     if compiler and subprocess.run(argv, capture_output=True).returncode == 0:
+        silent = subprocess.run(["true"], env={**os.environ, "LD_PRELOAD": str(library)}, capture_output=True)
+        tally.check(not silent.stderr, f"{library} cannot be loaded: {silent.stderr!r}")
         return library
     tally.note("not tried: a failing disk, and one without locks, need a C compiler (cc)")
     return None

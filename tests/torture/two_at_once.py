@@ -32,7 +32,7 @@ LOCK_SECONDS = 60.0  # until a writer has taken its lock
 
 def attack(tally: Tally, generator: random.Random, folder: Path, count: int, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    house, shim = build(folder / "house"), build_shim(tally, folder)
+    house, shim = build(folder / "house"), build_shim(tally)
     few = count < len(WRITERS)
     writers = [each for each in WRITERS if not few or each.seconds < 5]
     kinds = [two, dead_holder, two, living_holder] + [without_locks] * bool(shim) + [with_readers] * (not few)
