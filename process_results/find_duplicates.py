@@ -177,7 +177,14 @@ def main(argv: list[str] | None = None) -> int:
     quiet, neighbours = arguments.quiet, arguments.neighbours
     by_vectors = near_pairs(vectors, neighbours, arguments.at_least, quiet)
     beside = arguments.output.parent
-    prover = Prover(lambda track: read_mel(mel_folder / names[track]), len(names), hop, quiet, beside)
+
+    def read(track: int) -> np.ndarray:
+        mel = read_mel(mel_folder / names[track])
+        if mel.shape[1] != mels.bins:
+            raise ValueError(f"{mel.shape[1]} bins, expected {mels.bins}")
+        return mel
+
+    prover = Prover(read, len(names), hop, quiet, beside)
     pairs = np.unique(np.concatenate([by_vectors, prover.near_pairs(neighbours)]), axis=0)
     groups = group_files(prover.prove(pairs), seconds, sizes)
 

@@ -138,6 +138,17 @@ def test_mels_that_are_gone_or_broken_are_left_out_and_told(collection, tmp_path
     assert [row["filename"] for row in read_rows(tmp_path / "found.csv")] == ["a, 2/one.ogg", "a/cut #1.mp3"]
 
 
+def test_a_mel_of_other_bins_is_left_out_and_told(collection, tmp_path, capsys):
+    place = shutil.copytree(collection, tmp_path / "copy")
+    mel = np.load(place / "mels" / "a/one.wav.npy")
+    np.save(place / "mels" / "a/one.wav.npy", mel[:, 1:])
+    assert run_main(place, tmp_path / "found.csv") == 0
+    told = (
+        f"left out: 1 mel that cannot be read, e.g. a/one.wav.npy: {mel.shape[1] - 1} bins, expected {mel.shape[1]}\n"
+    )
+    assert told in capsys.readouterr().out
+
+
 def test_a_bare_mel_folder_takes_the_hop_of_the_run(collection, tmp_path, capsys):
     place = shutil.copytree(collection, tmp_path / "copy")
     (place / "mels" / "config.yaml").rename(place / "run" / "config.yaml")
