@@ -16,7 +16,7 @@ from hypothesis import given
 
 from judging import vector_formats
 from judging.vector_formats import WRITERS, VectorTable, word_of
-from utils import printable
+from utils import as_unicode
 
 NAMES = ["-dash, 'x' \"y\".mp3", "a b%20c\td.wav", "caf\udce9/#1.ogg", "Ёлка/=1+1.flac"]
 SHOWN = [name.replace("\udce9", "\\xe9") for name in NAMES]
@@ -175,4 +175,4 @@ def test_any_name_is_one_word_and_comes_back(name):
     assert unquote(word, errors="surrogateescape") == name
     file = io.BytesIO()
     vector_formats.write_jsonl(file, VectorTable([name], {}, VECTORS[:1]))
-    assert json.loads(file.getvalue())["filename"] == printable(name)
+    assert json.loads(file.getvalue())["filename"] == as_unicode(name)
