@@ -81,17 +81,22 @@ def run_decoder(
                 process.wait(max(0.0, min(patience, longest - waiting.seconds)))
         stopped = stopped or (HUNG if process.poll() is None else "")
     finally:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stderr.close()
+        end_group(process)
         for output in outputs:
             os.close(output)
     text = messages.decode("utf-8", "replace")
     if process.returncode in NOT_STARTED and not any(framer.samples for framer in framers):
         raise OSError(f"{argv[0]} cannot be started: {text.strip()}")
     return process.returncode, stopped, text
+
+
+def end_group(process: subprocess.Popen) -> None:
+    """End a program that leads a group of its own, and all that it has started, if it has not ended by itself."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
 
 
 def _start(command: Callable[[Sequence[int]], list[str]], count: int) -> tuple[subprocess.Popen, list[str], list[int]]:

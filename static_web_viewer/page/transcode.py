@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 import selectors
-import signal
 import stat
 import subprocess
 import threading
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from files import require_room
-from mels.decoder_process import LEAST_BYTES_PER_SECOND, MOST_SECONDS, decoder_prefix
+from mels.decoder_process import LEAST_BYTES_PER_SECOND, MOST_SECONDS, decoder_prefix, end_group
 from mels.decoding import REASON_CHARACTERS
 from mels.ffmpeg import input_arguments, what_is_said
 from utils import printable
@@ -168,11 +167,7 @@ def _run(argv: list[str], source: Source, stop: threading.Event, output: BinaryI
     except subprocess.TimeoutExpired:
         raise NotMade(HUNG) from None
     finally:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stderr.close()
+        end_group(process)
 
 
 def _listen(process: subprocess.Popen, source: Source, stop: threading.Event, output: BinaryIO | None) -> bytes:
